@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything runs on a fresh Debian 12 or 13 machine with Go and root; the lab installs what it needs.
+
+BIN      := bin
+PREFIX   ?= /usr/local
+CACHE    := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nicwright
+LAB      := $(BIN)/lab
+CARD     := --card ports=2,vfs=64
+LAB_PKGS := ./eswitch/... ./bond/... ./crypto/... ./provision/... ./cmd/...
+GOTEST   := go test
+
+export CGO_ENABLED := 0
+
+.PHONY: all build lab demo test test-unit test-lab lint fuzz bench install clean
+
+all: build
+
+build:
+	go build -trimpath -o $(BIN)/nicwright ./cmd/nicwright
+
+# The lab: a Debian root, kernels, the emulated card and the driver, in $(CACHE).
+lab:
+	go build -o $(LAB) ./lab/cmd/lab
+	$(LAB) build
+
+demo: build lab
+	$(LAB) run $(CARD) --ovs --share $(CURDIR) -- /lab/share/lab/demo.sh
+
+test: test-unit test-lab
+
+test-unit:
+	$(GOTEST) ./...
+
+test-lab: build lab
+	lab/test.sh $(LAB) $(BIN)
+
+lint:
+	go vet ./...
+	go tool -modfile=tools/golangci-lint.mod golangci-lint run ./...
+	go tool -modfile=tools/gofumpt.mod gofumpt -l -d .
+
+fuzz:
+	lab/fuzz.sh
+
+bench: build lab
+	$(LAB) run $(CARD) --ovs --mem 4G --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
+
+install: build
+	install -D -m 0755 $(BIN)/nicwright $(DESTDIR)$(PREFIX)/bin/nicwright
+
+# The cache is kept: it takes minutes to build and is keyed by what it is made from.
+clean:
+	rm -rf $(BIN)
