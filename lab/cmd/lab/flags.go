@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"nicwright/lab/internal/kernels"
+	"nicwright/lab/internal/wire"
+)
+
+// flags are those of all verbs; a verb defines those that it has.
+type flags struct {
+	kernel        string
+	verbose       bool
+	timeLimit     time.Duration
+	bootLimit     time.Duration
+	memory, cpus  int
+	shares        []string
+	env           []string
+	card          *wire.Card
+	ovs, udev     bool
+	allowWarnings bool
+	console       bool
+	writable      bool
+}
+
+// The standard library's flag is used, and not pflag, which imports net: a
+// program with net is linked dynamically wherever cgo is on, and this one is
+// process 1 of the machine.
+func newFlags(verb, synopsis string, f *flags) *flag.FlagSet {
+	fs := flag.NewFlagSet(verb, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {
+		fs.SetOutput(os.Stdout)
+		fmt.Printf("usage: lab %s %s\n\nflags:\n", verb, synopsis)
+		fs.PrintDefaults()
+		fs.SetOutput(io.Discard)
+	}
+	fs.StringVar(&f.kernel, "kernel", kernels.Default, "the kernel's `name`")
+	fs.BoolVar(&f.verbose, "v", false, "say what is done, with times, and show what compilers and apt say")
+	return fs
+}
+
+func machineFlags(fs *flag.FlagSet, f *flags) {
+	fs.DurationVar(&f.timeLimit, "time-limit", f.timeLimit, "end the machine after this `time`; 0: never")
+	fs.DurationVar(&f.bootLimit, "boot-limit", 2*time.Minute, "try again if the machine is not up after this `time`; 0: wait")
+	fs.IntVar(&f.memory, "mem", 2048, "the machine's memory, in `MiB`")
+	fs.IntVar(&f.cpus, "cpus", 2, "the `number` of its processors")
+	fs.Func("share", "`DIR[:PATH[:ro]]`: the machine sees DIR at PATH, or else at /lab/share; may be given again", func(s string) error {
+		f.shares = append(f.shares, s)
+		return nil
+	})
+	fs.Func("env", "`NAME=VALUE` for the command's environment; may be given again", func(s string) error {
+		if !strings.Contains(s, "=") {
+			s += "=" + os.Getenv(s)
+		}
+		f.env = append(f.env, s)
+		return nil
+	})
+	fs.Func("card", "put in the card, as `ports=2,vfs=8`; other names are parameters of its module, load=no leaves it unloaded", func(s string) (err error) {
+		f.card, err = parseCard(s)
+		return err
+	})
+	fs.BoolFunc("no-card", "no card, also if --card came before", func(string) error {
+		f.card = nil
+		return nil
+	})
+	fs.BoolVar(&f.ovs, "ovs", false, "start Open vSwitch with an empty database")
+	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
+	fs.BoolVar(&f.allowWarnings, "allow-warnings", false, "errors that the kernel reported do not change the status")
+	fs.BoolVar(&f.console, "console", false, "show the machine's console on stderr")
+}
+
+// parse puts LAB_FLAGS before args and returns what is no flag.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	args = append(strings.Fields(os.Getenv("LAB_FLAGS")), args...)
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, usageError{err}
+	}
+	return fs.Args(), nil
+}
+
+// Limits of what mlx5 and the emulated card can do.
+const (
+	maxPorts = 2
+	maxVFs   = 127
+)
+
+func parseCard(s string) (*wire.Card, error) {
+	card := &wire.Card{Ports: 2, VFs: 8}
+	for _, kv := range strings.Split(s, ",") {
+		name, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, fmt.Errorf("%q is not name=value", kv)
+		}
+		n, err := strconv.Atoi(value)
+		switch name {
+		case "ports":
+			if err != nil || n < 1 || n > maxPorts {
+				return nil, fmt.Errorf("ports=%s: it is 1 to %d", value, maxPorts)
+			}
+			card.Ports = n
+		case "vfs":
+			if err != nil || n < 0 || n > maxVFs {
+				return nil, fmt.Errorf("vfs=%s: it is 0 to %d", value, maxVFs)
+			}
+			card.VFs = n
+		case "load":
+			if value != "yes" && value != "no" {
+				return nil, fmt.Errorf("load=%s: it is yes or no", value)
+			}
+			card.NoLoad = value == "no"
+		default:
+			card.Params = append(card.Params, kv)
+		}
+	}
+	return card, nil
+}
+
+// share is a directory of the host's and where the machine sees it.
+type share struct {
+	host, guest string
+	readOnly    bool
+}
+
+func parseShare(s string) (share, error) {
+	parts := strings.Split(s, ":")
+	sh := share{host: parts[0], guest: "/lab/share"}
+	if len(parts) > 1 && parts[1] != "" {
+		sh.guest = parts[1]
+	}
+	if len(parts) > 2 {
+		if parts[2] != "ro" || len(parts) > 3 {
+			return share{}, usageError{fmt.Errorf("--share %s: it is DIR, DIR:PATH or DIR:PATH:ro", s)}
+		}
+		sh.readOnly = true
+	}
+	var err error
+	if sh.host, err = filepath.Abs(sh.host); err != nil {
+		return share{}, fmt.Errorf("find the directory %s: %w", parts[0], err)
+	}
+	if info, err := os.Stat(sh.host); err != nil || !info.IsDir() {
+		return share{}, usageError{fmt.Errorf("--share %s: %s is no directory", s, sh.host)}
+	}
+	if !filepath.IsAbs(sh.guest) {
+		return share{}, usageError{fmt.Errorf("--share %s: the path %s in the machine is not absolute", s, sh.guest)}
+	}
+	return sh, nil
+}

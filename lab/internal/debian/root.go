@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package debian
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nicwright/lab/internal/cache"
+	"nicwright/lab/internal/sandbox"
+)
+
+// rootRecipe changes when this file makes another root from the same packages.
+const rootRecipe = "root 1"
+
+// RootSuite is the Debian release of the root.
+const RootSuite = "trixie"
+
+// rootPackages are what tests and people use in the machine, and what modules
+// are built with.
+var rootPackages = []string{
+	"iproute2", "ethtool", "openvswitch-switch", "openssl", "kmod", "procps", "pciutils", "udev",
+	"iputils-ping", "iperf3", "tcpdump", "strace", "nginx", "wrk", "curl", "jq", "netcat-openbsd", "busybox-static",
+	"make", "libc6-dev", "bc", "bison", "flex", "libelf-dev", "xz-utils",
+}
+
+// mountPoints are made in the root, which is read-only afterwards.
+var mountPoints = []string{"lab/apt", "lab/build", "usr/lib/modules", "usr/src", "etc/ssl/certs"}
+
+// dpkgOptions: a root that is thrown away on any error needs no fsync, and
+// nobody reads manuals in it.
+const dpkgOptions = `force-unsafe-io
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+`
+
+// RootKey is the key of the root with the compilers.
+func RootKey(compilers []string) string {
+	return cache.Key(append([]string{rootRecipe, RootSuite, dpkgOptions, strings.Join(compilers, " "), strings.Join(mountPoints, " ")}, rootPackages...)...)
+}
+
+// Root returns the directory of the root: Debian with rootPackages and the
+// compilers of the kernels.
+func Root(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
+	return c.Artefact(ctx, "root", RootKey(compilers), func(ctx context.Context, dir string) error {
+		return bootstrap(ctx, dir, compilers, mirror, log)
+	})
+}
+
+func bootstrap(ctx context.Context, dir string, compilers []string, mirror string, log io.Writer) error {
+	work, err := os.MkdirTemp("", "lab-apt-")
+	if err != nil {
+		return fmt.Errorf("make a directory for apt: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+
+	host := sandbox.Box{Log: log}
+	if _, err := host.Run(ctx, "debootstrap", "--variant=minbase", RootSuite, dir, mirror); err != nil {
+		return err
+	}
+	for _, d := range mountPoints {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return fmt.Errorf("make a mount point: %w", err)
+		}
+	}
+	files := map[string]string{
+		"etc/dpkg/dpkg.cfg.d/lab": dpkgOptions,
+		"usr/sbin/policy-rc.d":    "#!/bin/sh\nexit 101\n", // no daemon is started while packages are installed
+		"etc/resolv.conf":         "",
+		"etc/hosts":               "127.0.0.1 localhost lab\n::1 localhost\n",
+		"etc/hostname":            "lab\n",
+		"etc/apt/sources.list":    "",
+	}
+	for name, text := range files {
+		p := filepath.Join(dir, name)
+		if err := os.RemoveAll(p); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o755); err != nil {
+			return fmt.Errorf("write %s: %w", name, err)
+		}
+	}
+	apt, err := NewApt(ctx, dir, work, mirror, RootSuite, log)
+	if err != nil {
+		return err
+	}
+	if err := apt.Install(ctx, append(rootPackages, compilers...)...); err != nil {
+		return err
+	}
+	for _, d := range []string{"var/cache/apt/archives", "var/lib/apt/lists", "var/log", "tmp"} {
+		entries, err := os.ReadDir(filepath.Join(dir, d))
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			if err := os.RemoveAll(filepath.Join(dir, d, e.Name())); err != nil {
+				return fmt.Errorf("clean the root: %w", err)
+			}
+		}
+	}
+	return nil
+}

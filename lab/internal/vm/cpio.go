@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"nicwright/lab/internal/guest"
+	"nicwright/lab/internal/kernels"
+)
+
+// file is one entry of an initramfs.
+type file struct {
+	name         string
+	mode         uint32
+	major, minor uint32
+	data         []byte
+}
+
+// cpioArchive writes the "newc" format of cpio that the kernel unpacks
+// (Documentation/driver-api/early-userspace/buffer-format.rst).
+func cpioArchive(files []file) []byte {
+	var b bytes.Buffer
+	pad := func() {
+		for b.Len()%4 != 0 {
+			b.WriteByte(0)
+		}
+	}
+	for i, f := range append(files, file{name: "TRAILER!!!"}) {
+		fmt.Fprintf(&b, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
+			i+1, f.mode, 0, 0, 1, 0, len(f.data), 0, 0, f.major, f.minor, len(f.name)+1, 0)
+		b.WriteString(f.name)
+		b.WriteByte(0)
+		pad()
+		b.Write(f.data)
+		pad()
+	}
+	return b.Bytes()
+}
+
+const (
+	modeDir     = 0o040755
+	modeFile    = 0o100755
+	modeConsole = 0o020600
+)
+
+// writeInitramfs writes the initramfs: our own program as process 1, and the
+// modules that mount the root. It is not compressed: to unpack it would take
+// the emulated processor longer than to load it takes QEMU.
+func writeInitramfs(path string, k *kernels.Kernel) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find our own program: %w", err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		return fmt.Errorf("read our own program: %w", err)
+	}
+	if err := checkStatic(program); err != nil {
+		return fmt.Errorf("use %s as the machine's first process: %w", self, err)
+	}
+	files := []file{
+		{name: "dev", mode: modeDir},
+		{name: "dev/console", mode: modeConsole, major: 5, minor: 1},
+		{name: strings.TrimPrefix(guest.InitPath, "/"), mode: modeFile, data: program},
+	}
+	boot := strings.TrimPrefix(guest.BootDir, "/")
+	files = append(files,
+		file{name: boot, mode: modeDir},
+		file{name: boot + "/order", mode: modeFile, data: []byte(strings.Join(k.BootModules, "\n"))})
+	for _, m := range k.BootModules {
+		image, err := os.ReadFile(filepath.Join(k.Dir, "boot", m))
+		if err != nil {
+			return fmt.Errorf("read a module of kernel %s: %w", k.Row.Name, err)
+		}
+		files = append(files, file{name: boot + "/" + m, mode: modeFile, data: image})
+	}
+	if err := os.WriteFile(path, cpioArchive(files), 0o644); err != nil {
+		return fmt.Errorf("write the initramfs: %w", err)
+	}
+	return nil
+}
+
+// checkStatic refuses a program that needs an interpreter: there is none in
+// an initramfs.
+func checkStatic(program []byte) error {
+	e, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return fmt.Errorf("read it as ELF: %w", err)
+	}
+	for _, p := range e.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("it is linked dynamically; build it with CGO_ENABLED=0 and without -race")
+		}
+	}
+	return nil
+}

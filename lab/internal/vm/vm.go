@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package vm boots a kernel of the lab in QEMU and runs one command in it. It
+// owns the machine's life: nothing of it is left when Run returns, or when the
+// process is killed.
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"nicwright/lab/internal/guest"
+	"nicwright/lab/internal/kernels"
+	"nicwright/lab/internal/wire"
+)
+
+// Statuses of the lab's own, beside the command's.
+const (
+	StatusTimeout = 124
+	StatusLab     = 125
+)
+
+// The memory kept for the card's BARs, in bytes: it must lie within the machine's.
+const (
+	CardBase = 0x60000000
+	CardSize = 128 << 20
+)
+
+// MinMemory is the least memory of a machine with a card, in MiB.
+const MinMemory = (CardBase+CardSize)>>20 + 64
+
+// Share is a directory of the host's that the machine sees at a path.
+type Share struct {
+	Host, Guest string
+	ReadOnly    bool
+}
+
+// Machine says what to boot and what to run.
+type Machine struct {
+	Kernel *kernels.Kernel
+	// Root is the root's directory, Scratch an empty one of this run.
+	Root, Scratch string
+	// Modules are files that the machine sees in guest.ModulesDir.
+	Modules []string
+	// Memory is in MiB; CPUs is the number of processors.
+	Memory, CPUs int
+	Shares       []Share
+	// Request is the command and how the machine is set up; Mounts and the
+	// card's memory are filled in.
+	Request wire.Request
+	// TimeLimit is for all of it, BootLimit until the agent reports; 0: none.
+	TimeLimit, BootLimit time.Duration
+	// AllowWarnings leaves the status alone when the kernel reported errors.
+	AllowWarnings bool
+
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Console gets what the machine's console says, if not nil.
+	Console io.Writer
+	// Signals are passed on to the command.
+	Signals <-chan os.Signal
+	// Log takes a line on what happens; Warn one that people must see.
+	Log, Warn func(format string, args ...any)
+}
+
+// errNoReport is a machine that ended or hung before its agent reported.
+var errNoReport = errors.New("the machine did not start")
+
+// Run boots the machine, runs the command and returns its status. An error
+// means that the lab failed, and comes with StatusLab or StatusTimeout. A
+// machine that does not start is tried a second time.
+func (m *Machine) Run(ctx context.Context) (int, error) {
+	if m.Request.Card != nil {
+		if m.Memory < MinMemory {
+			return StatusLab, fmt.Errorf("%d MiB of memory: a machine with a card needs at least %d", m.Memory, MinMemory)
+		}
+		m.Request.Card.Base, m.Request.Card.Size = CardBase, CardSize
+	}
+	if m.TimeLimit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, m.TimeLimit, errTimeLimit)
+		defer cancel()
+	}
+	args, err := m.prepare()
+	if err != nil {
+		return StatusLab, err
+	}
+	status, err := m.boot(ctx, args)
+	if errors.Is(err, errNoReport) && ctx.Err() == nil {
+		m.Warn("%v\nlab: trying once more", err)
+		status, err = m.boot(ctx, args)
+	}
+	return status, err
+}
+
+var errTimeLimit = errors.New("time limit")
+
+// prepare writes what the machine boots from and returns QEMU's arguments.
+func (m *Machine) prepare() ([]string, error) {
+	initramfs := filepath.Join(m.Scratch, "initramfs")
+	if err := writeInitramfs(initramfs, m.Kernel); err != nil {
+		return nil, err
+	}
+	modules := filepath.Join(m.Scratch, "modules")
+	if err := os.Mkdir(modules, 0o755); err != nil {
+		return nil, fmt.Errorf("make the directory of modules: %w", err)
+	}
+	for _, from := range m.Modules {
+		image, err := os.ReadFile(from)
+		if err != nil {
+			return nil, fmt.Errorf("read a module: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(modules, filepath.Base(from)), image, 0o644); err != nil {
+			return nil, fmt.Errorf("copy a module: %w", err)
+		}
+	}
+	cmdline := "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off random.trust_cpu=on watchdog_thresh=30"
+	if m.Request.Card != nil {
+		cmdline += fmt.Sprintf(" memmap=%d$%#x", CardSize, CardBase)
+	}
+	args := []string{
+		"-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
+		// Software emulation everywhere: what passes on one machine passes on all.
+		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", fmt.Sprint(m.CPUs), "-m", fmt.Sprint(m.Memory),
+		"-kernel", filepath.Join(m.Kernel.Dir, "vmlinuz"), "-initrd", initramfs, "-append", cmdline,
+		"-serial", "stdio",
+		"-device", "virtio-rng-pci",
+		"-device", "virtio-serial-pci", "-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port,name=" + wire.PortName,
+	}
+	share := func(tag, dir string, readOnly bool) {
+		// A comma ends an option's value; QEMU takes two for one.
+		o := fmt.Sprintf("local,id=%s,path=%s,security_model=none,multidevs=remap", tag, strings.ReplaceAll(dir, ",", ",,"))
+		if readOnly {
+			o += ",readonly=on"
+		}
+		args = append(args, "-fsdev", o, "-device", fmt.Sprintf("virtio-9p-pci,fsdev=%[1]s,mount_tag=%[1]s", tag))
+	}
+	share(guest.TagRoot, m.Root, true)
+	share(guest.TagKernel, filepath.Join(m.Kernel.Dir, "tree"), true)
+	m.Request.Mounts = nil
+	for i, s := range append([]Share{{modules, guest.ModulesDir, true}}, m.Shares...) {
+		tag := fmt.Sprintf("lab-share%d", i)
+		share(tag, s.Host, s.ReadOnly)
+		m.Request.Mounts = append(m.Request.Mounts, wire.Mount{Tag: tag, Path: s.Guest, ReadOnly: s.ReadOnly})
+	}
+	return args, nil
+}
