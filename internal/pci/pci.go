@@ -13,15 +13,40 @@ import (
 )
 
 // Address is a PCI function's address in sysfs form, "0000:3b:00.0" (domain of
-// at least four hexadecimal digits, bus, device, function; lower case).
+// at least four hexadecimal digits, bus, device, function; lower case); or a
+// device of the kernel's netdevsim driver, "netdevsim/netdevsim10", which
+// stands in for a PF in tests.
 type Address string
 
-var addressPattern = regexp.MustCompile(`^([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$`)
+var (
+	addressPattern   = regexp.MustCompile(`^([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$`)
+	simulatedPattern = regexp.MustCompile(`^netdevsim/netdevsim(0|[1-9][0-9]{0,9})$`)
+)
+
+// Bus is the kernel's name of the bus the device is on, as in sysfs and
+// devlink: "pci" or "netdevsim".
+func (a Address) Bus() string {
+	if bus, _, ok := strings.Cut(string(a), "/"); ok {
+		return bus
+	}
+	return "pci"
+}
+
+// Device is the device's name on its bus: "0000:3b:00.0" or "netdevsim10".
+func (a Address) Device() string {
+	if _, dev, ok := strings.Cut(string(a), "/"); ok {
+		return dev
+	}
+	return string(a)
+}
 
 // ParseAddress accepts "0000:3b:00.0" and the short "3b:00.0" (domain 0), in
-// either case.
+// either case, and "netdevsim/netdevsim10".
 func ParseAddress(s string) (Address, error) {
 	a := strings.ToLower(s)
+	if simulatedPattern.MatchString(a) {
+		return Address(a), nil
+	}
 	if strings.Count(a, ":") == 1 {
 		a = "0000:" + a
 	}
@@ -53,10 +78,11 @@ func (f Function) IsVF() bool { return f.VF != NoVF }
 // String is the resource name used in plans: "pci/0000:3b:00.0" or
 // "pci/0000:3b:00.0/vf/3". ParseFunction reads it back.
 func (f Function) String() string {
-	if !f.IsVF() {
-		return "pci/" + string(f.PF)
+	s := f.PF.Bus() + "/" + f.PF.Device()
+	if f.IsVF() {
+		s += "/vf/" + strconv.Itoa(f.VF)
 	}
-	return "pci/" + string(f.PF) + "/vf/" + strconv.Itoa(f.VF)
+	return s
 }
 
 // MarshalText is String.
@@ -75,7 +101,7 @@ func (f *Function) UnmarshalText(b []byte) error {
 // ParseFunction reads what Function.String wrote.
 func ParseFunction(s string) (Function, error) {
 	rest, ok := strings.CutPrefix(s, "pci/")
-	if !ok {
+	if !ok && !strings.HasPrefix(s, "netdevsim/") {
 		return Function{}, fmt.Errorf("%q is not a PCI function: want pci/ADDRESS or pci/ADDRESS/vf/N", s)
 	}
 	addr, vf, isVF := strings.Cut(rest, "/vf/")

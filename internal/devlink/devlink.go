@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package devlink talks to the kernel's devlink (genetlink family "devlink",
+// include/uapi/linux/devlink.h): ports with their PF and VF numbers, the
+// eswitch, params and info. Every error carries the kernel's extended ack.
+//
+// It is there for what github.com/vishvananda/netlink v1.3.1 does not have (PF,
+// VF and controller numbers of ports, setting inline and encap mode) or loses
+// (errors of the eswitch query, empty version values, the difference between
+// fixed, running and stored versions). What a device means is left to others.
+package devlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/netlink"
+)
+
+// Device names a devlink instance: bus and device name, as in "pci",
+// "0000:3b:00.0" or "netdevsim", "netdevsim10".
+type Device struct {
+	Bus  string
+	Name string
+}
+
+// String is the name as the devlink tool prints it: "pci/0000:3b:00.0".
+func (d Device) String() string { return d.Bus + "/" + d.Name }
+
+// Error is a devlink request that the kernel refused or that could not be
+// made. errors.Is finds the errno.
+type Error struct {
+	Op      string // what was being done, as in "setting the eswitch mode to switchdev"
+	Device  Device // to what; zero where it was asked of all devices
+	Err     error  // the errno, or what else went wrong
+	Message string // the kernel's extended ack, or ""
+}
+
+// Error tells all four.
+func (e *Error) Error() string {
+	s := e.Op
+	if e.Device != (Device{}) {
+		s += " of " + e.Device.String()
+	}
+	s += ": " + e.Err.Error()
+	if e.Message != "" {
+		s += ": the kernel says: " + e.Message
+	}
+	return s
+}
+
+// Unwrap gives the errno.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Client is a connection to devlink in one network namespace: that of the
+// thread that called Dial. It is safe for concurrent use.
+type Client struct {
+	c      *genetlink.Conn
+	family genetlink.Family
+}
+
+// Dial connects to devlink in the calling thread's network namespace.
+func Dial() (*Client, error) {
+	c, err := genetlink.Dial(nil)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to devlink: %w", err)
+	}
+	cl, err := NewClient(c)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return cl, nil
+}
+
+// NewClient uses an existing connection; it is there for tests.
+func NewClient(c *genetlink.Conn) (*Client, error) {
+	// An old kernel or a fake socket may not know the option: errors are then only less talkative.
+	_ = c.SetOption(netlink.ExtendedAcknowledge, true)
+	f, err := c.GetFamily("devlink")
+	if err != nil {
+		return nil, fmt.Errorf("connecting to devlink: looking up its netlink family (load a driver that uses devlink, as mlx5_core): %w", err)
+	}
+	return &Client{c: c, family: f}, nil
+}
+
+// Close closes the connection.
+func (c *Client) Close() error { return c.c.Close() }
+
+// request sends one message and returns the replies. The deadline of ctx holds
+// for queries; a set runs in the kernel until it ends, whatever ctx says.
+func (c *Client) request(ctx context.Context, op string, dev Device, cmd uint8, flags netlink.HeaderFlags, fill func(*netlink.AttributeEncoder)) ([]genetlink.Message, error) {
+	fail := func(err error) error { return newError(op, dev, err) }
+	if err := ctx.Err(); err != nil {
+		return nil, fail(context.Cause(ctx))
+	}
+	ae := netlink.NewAttributeEncoder()
+	if dev != (Device{}) {
+		ae.String(attrBusName, dev.Bus)
+		ae.String(attrDevName, dev.Name)
+	}
+	if fill != nil {
+		fill(ae)
+	}
+	b, err := ae.Encode()
+	if err != nil {
+		return nil, fail(err)
+	}
+	deadline, _ := ctx.Deadline()
+	if err := c.c.SetDeadline(deadline); err != nil && deadline != (time.Time{}) {
+		return nil, fail(err)
+	}
+	msgs, err := c.c.Execute(genetlink.Message{
+		Header: genetlink.Header{Command: cmd, Version: c.family.Version},
+		Data:   b,
+	}, c.family.ID, netlink.Request|flags)
+	if err != nil {
+		return nil, fail(err)
+	}
+	return msgs, nil
+}
+
+func newError(op string, dev Device, err error) error {
+	e := &Error{Op: op, Device: dev, Err: err}
+	var oe *netlink.OpError
+	if errors.As(err, &oe) {
+		e.Err, e.Message = oe.Err, oe.Message
+	}
+	return e
+}

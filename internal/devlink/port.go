@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package devlink
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/netlink"
+)
+
+// Port is a devlink port.
+type Port struct {
+	Device  Device
+	Index   uint32
+	Flavour Flavour
+	// Netdev and Ifindex are of the port's network interface; "" and 0 when it has none in this network namespace.
+	Netdev  string
+	Ifindex int
+	// Controller, PF, VF and SF numbers, for the flavours that have them.
+	Controller uint32
+	PF         uint16
+	VF         uint16
+	SF         uint32
+	External   bool // the function is on another host (a DPU's view)
+}
+
+// Ports lists all ports of all devices of the network namespace, in one dump.
+func (c *Client) Ports(ctx context.Context) ([]Port, error) {
+	const op = "listing the devlink ports"
+	msgs, err := c.request(ctx, op, Device{}, cmdPortGet, netlink.Dump, nil)
+	if err != nil {
+		return nil, err
+	}
+	ports := make([]Port, 0, len(msgs))
+	for _, m := range msgs {
+		p, err := parsePort(m)
+		if err != nil {
+			return nil, newError(op, Device{}, err)
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+func parsePort(m genetlink.Message) (Port, error) {
+	p := Port{Flavour: FlavourUnset}
+	ad, err := netlink.NewAttributeDecoder(m.Data)
+	if err != nil {
+		return Port{}, fmt.Errorf("a devlink port message: %w", err)
+	}
+	for ad.Next() {
+		switch ad.Type() {
+		case attrBusName:
+			p.Device.Bus = ad.String()
+		case attrDevName:
+			p.Device.Name = ad.String()
+		case attrPortIndex:
+			p.Index = ad.Uint32()
+		case attrPortNetdevName:
+			p.Netdev = ad.String()
+		case attrPortNetdevIfindex:
+			p.Ifindex = int(ad.Uint32())
+		case attrPortFlavour:
+			p.Flavour = Flavour(ad.Uint16())
+		case attrPortControllerNum:
+			p.Controller = ad.Uint32()
+		case attrPortPFNumber:
+			p.PF = ad.Uint16()
+		case attrPortVFNumber:
+			p.VF = ad.Uint16()
+		case attrPortSFNumber:
+			p.SF = ad.Uint32()
+		case attrPortExternal:
+			p.External = ad.Uint8() != 0
+		}
+	}
+	if err := ad.Err(); err != nil {
+		return Port{}, fmt.Errorf("a devlink port message: %w", err)
+	}
+	return p, nil
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package netdev finds the network interfaces of PCI functions: the own netdev
+// of a PF or VF, and the representor of a VF. It goes by devlink ports (and,
+// for drivers that have none, by the parent device that rtnetlink reports),
+// never by names, and sees the network namespace of the calling thread.
+package netdev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sort"
+
+	"github.com/vishvananda/netlink"
+
+	"nicwright/internal/devlink"
+	"nicwright/internal/pci"
+	"nicwright/internal/sysfs"
+)
+
+// ErrNone is what errors.Is finds when a function has no such netdev in this
+// network namespace.
+var ErrNone = errors.New("it has no netdev in this network namespace")
+
+// Link is a network interface and the function it belongs to.
+type Link struct {
+	Name        string // present name; it may change
+	Index       int    // ifindex
+	Function    pci.Function
+	Representor bool // the VF's representor; else the PF's or VF's own netdev
+}
+
+// All lists the netdevs of all PFs and VFs in the calling thread's network
+// namespace, by function, own netdevs before representors. It costs one
+// devlink and one link dump.
+func All(ctx context.Context) ([]Link, error) {
+	ports, err := devlinkPorts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("listing the network interfaces: %w", err)
+	}
+	return From(ports, links, sysfs.FS{})
+}
+
+// From is All over what was read before: it makes the links from devlink ports,
+// a link dump and sysfs.
+func From(ports []devlink.Port, links []netlink.Link, sys sysfs.FS) ([]Link, error) {
+	r := resolver{sys: sys, vfs: map[pci.Address][]pci.Address{}}
+	var out []Link
+	taken := map[pci.Function]bool{} // PFs and VFs whose own netdev is found
+	spoken := map[string]bool{}      // devices whose driver makes devlink ports
+	for _, p := range ports {
+		spoken[p.Device.String()] = true
+		l, ok, err := r.ofPort(p)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || (!l.Representor && taken[l.Function]) {
+			continue // of several uplinks of one device (netdevsim) the first stands for it
+		}
+		if !l.Representor {
+			taken[l.Function] = true
+		}
+		out = append(out, l)
+	}
+	// Drivers without devlink ports: the netdev's parent device tells.
+	for _, l := range links {
+		at := l.Attrs()
+		if at.ParentDevBus != "pci" || spoken["pci/"+at.ParentDev] {
+			continue
+		}
+		f, ok, err := r.function(at.ParentDev)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || taken[f] {
+			continue
+		}
+		taken[f] = true
+		out = append(out, Link{Name: at.Name, Index: at.Index, Function: f})
+	}
+	sort.SliceStable(out, func(i, j int) bool {
+		a, b := out[i], out[j]
+		switch {
+		case a.Function.PF != b.Function.PF:
+			return a.Function.PF < b.Function.PF
+		case a.Function.VF != b.Function.VF:
+			return a.Function.VF < b.Function.VF
+		}
+		return !a.Representor && b.Representor
+	})
+	return out, nil
+}
+
+// OfFunction finds the own netdev of a PF or VF. errors.Is(err, ErrNone) when
+// it has none in this network namespace: no driver bound, or moved elsewhere.
+func OfFunction(ctx context.Context, f pci.Function) (Link, error) {
+	return find(ctx, "the netdev", f, false)
+}
+
+// Representor finds the representor of a VF. errors.Is(err, ErrNone) when there
+// is none: the eswitch is in legacy mode, or the VF does not exist.
+func Representor(ctx context.Context, vf pci.Function) (Link, error) {
+	return find(ctx, "the representor", vf, true)
+}
+
+func find(ctx context.Context, what string, f pci.Function, representor bool) (Link, error) {
+	all, err := All(ctx)
+	if err != nil {
+		return Link{}, fmt.Errorf("looking for %s of %s: %w", what, f, err)
+	}
+	for _, l := range all {
+		if l.Function == f && l.Representor == representor {
+			return l, nil
+		}
+	}
+	return Link{}, fmt.Errorf("looking for %s of %s: %w", what, f, ErrNone)
+}
+
+func devlinkPorts(ctx context.Context) (_ []devlink.Port, err error) {
+	c, err := devlink.Dial()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without devlink: the parent devices have to do
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	return c.Ports(ctx)
+}
+
+// resolver reads each PF's list of VFs once.
+type resolver struct {
+	sys sysfs.FS
+	vfs map[pci.Address][]pci.Address
+}
+
+// function says which PF or VF the PCI device is; false for what is no PCI
+// address or has gone meanwhile.
+func (r resolver) function(device string) (pci.Function, bool, error) {
+	a, err := pci.ParseAddress(device)
+	if err != nil {
+		return pci.Function{}, false, nil
+	}
+	pf, err := r.sys.PhysFn(a)
+	if err != nil {
+		return pci.Function{}, false, err
+	}
+	if pf == "" {
+		return pci.PF(a), true, nil
+	}
+	if _, ok := r.vfs[pf]; !ok {
+		vfs, err := r.sys.VFs(pf)
+		if err != nil {
+			return pci.Function{}, false, err
+		}
+		r.vfs[pf] = vfs
+	}
+	for n, vf := range r.vfs[pf] {
+		if vf == a {
+			return pci.VF(pf, n), true, nil
+		}
+	}
+	return pci.Function{}, false, nil
+}
+
+func (r resolver) ofPort(p devlink.Port) (Link, bool, error) {
+	if p.Ifindex == 0 || p.Netdev == "" {
+		return Link{}, false, nil
+	}
+	l := Link{Name: p.Netdev, Index: p.Ifindex}
+	name := p.Device.Name
+	if p.Device.Bus != "pci" {
+		name = p.Device.String()
+	}
+	switch p.Flavour {
+	case devlink.FlavourPhysical, devlink.FlavourVirtual:
+		f, ok, err := r.function(name)
+		l.Function = f
+		return l, ok, err
+	case devlink.FlavourPCIVF:
+		// A port of another controller stands for a VF of another host (DPU).
+		if p.External || p.Controller != 0 {
+			return Link{}, false, nil
+		}
+		a, err := pci.ParseAddress(name)
+		if err != nil {
+			return Link{}, false, nil
+		}
+		l.Function, l.Representor = pci.VF(a, int(p.VF)), true
+		return l, true, nil
+	}
+	return Link{}, false, nil
+}
