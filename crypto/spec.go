@@ -20,6 +20,7 @@ type Spec struct {
 // VerifySpec says which proofs `nicwright verify` runs and what their verdicts
 // have to be.
 type VerifySpec struct {
+	// KTLS is the proof of kernel TLS between two VFs.
 	KTLS *KTLSSpec `yaml:"ktls,omitempty" json:"ktls,omitempty"`
 }
 
@@ -30,9 +31,10 @@ type KTLSSpec struct {
 	// Bytes to transfer, 1..1 TiB; unset: 64 MiB.
 	Bytes *int64 `yaml:"bytes,omitempty" json:"bytes,omitempty" jsonschema:"minimum=1,maximum=1099511627776"`
 	// Ciphers to prove, one transfer each; unset: AES-128-GCM.
-	Ciphers []string `yaml:"ciphers,omitempty" json:"ciphers,omitempty" jsonschema:"enum=AES-128-GCM,enum=AES-256-GCM"`
-	// From and To are the VFs that send and receive, CARD/PORT/vfN, resolved pci.Function.String();
+	Ciphers []string `yaml:"ciphers,omitempty" json:"ciphers,omitempty" jsonschema:"enum=AES-128-GCM,enum=AES-256-GCM,uniqueItems=true"`
+	// From is the VF that sends, CARD/PORT/vfN; resolved, pci.Function.String(). From and To
 	// unset: the first two free VFs of the profile that share a VLAN.
 	From string `yaml:"from,omitempty" json:"from,omitempty"`
-	To   string `yaml:"to,omitempty" json:"to,omitempty"`
+	// To is the VF that receives, written as From is.
+	To string `yaml:"to,omitempty" json:"to,omitempty"`
 }

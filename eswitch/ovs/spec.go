@@ -36,5 +36,5 @@ type Port struct {
 	// Tag makes an access port of this VLAN, 1..4094.
 	Tag *int `yaml:"tag,omitempty" json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
 	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each.
-	Trunks []int `yaml:"trunks,omitempty" json:"trunks,omitempty" jsonschema:"minimum=1,maximum=4094"`
+	Trunks []int `yaml:"trunks,omitempty" json:"trunks,omitempty" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
 }
