@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package profiles owns the profile document: it loads and layers it, says with
+// file, line and column what is wrong in it, and turns its references into the
+// identities of a host's cards. What the attributes mean, and what may be
+// written for them, is said by the Spec types of eswitch, ovs, bond and crypto;
+// what a host is like, and how it gets to be as a profile says, is provision's.
+//
+// A profile is made of layers, a later one over an earlier one: the built-in
+// profile, CONFIG/profiles/NAME.yaml, files that are given, the drop-ins
+// CONFIG/profiles.d/NAME/*.yaml in lexical order, the environment (NICWRIGHT_*
+// with "__" between the parts of a path), and --set path=value. Mappings merge
+// key by key; lists whose entries have a name merge by name; other lists, and
+// values, replace. null takes away what the lower layers said: the attribute is
+// then left alone on the host.
+package profiles
+
+import (
+	"nicwright/bond"
+	"nicwright/crypto"
+	"nicwright/eswitch"
+	"nicwright/eswitch/ovs"
+)
+
+// Version is the version of the document that this package reads.
+const Version = 1
+
+// Profile is a merged document: how a host's cards, bonds and switch are to be.
+// What is not set in it is left alone.
+type Profile struct {
+	// Version of the document: 1.
+	Version int `json:"version" jsonschema:"required,enum=1"`
+	// Name of the profile; drop-ins are found by it. Letters, digits, ".", "_" and "-".
+	Name string `json:"name,omitempty" jsonschema:"minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
+	// Description says in a sentence what the profile is for.
+	Description string `json:"description,omitempty"`
+	// Cards of the host, merged by name.
+	Cards []Card `json:"cards,omitempty"`
+	// Bonds over the cards' ports, merged by name.
+	Bonds []bond.Spec `json:"bonds,omitempty"`
+	// OVS is the Open vSwitch on top.
+	OVS *ovs.Spec `json:"ovs,omitempty"`
+	// Verify says what has to be proven with traffic.
+	Verify *crypto.VerifySpec `json:"verify,omitempty"`
+
+	doc *node // the merged document with the positions of its values
+}
+
+// Card is one card: which one of the host's it is, and how its ports are to be.
+type Card struct {
+	// Name of the card in this profile, for references CARD/PORT. Letters, digits, ".", "_" and "-".
+	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
+	// Select says which card of the host it is.
+	Select Select `json:"select,omitempty"`
+	// Ports of the card, merged by name.
+	Ports []Port `json:"ports,omitempty"`
+}
+
+// Select says which card of a host is meant. All that is given has to hold, and
+// exactly one card of the host has to match.
+type Select struct {
+	// PCI is the address of any of the card's ports, as in 0000:3b:00.0 (or short, 3b:00.0).
+	PCI string `json:"pci,omitempty" jsonschema:"pattern=^([0-9A-Fa-f]{4\\,8}:)?[0-9A-Fa-f]{2}:[01][0-9A-Fa-f][.][0-7]$"`
+	// Vendor is the PCI vendor ID, four hexadecimal digits (15b3), or vendor and device (15b3:101d).
+	Vendor string `json:"vendor,omitempty" jsonschema:"pattern=^[0-9A-Fa-f]{4}(:[0-9A-Fa-f]{4})?$"`
+	// Device is the PCI device ID, four hexadecimal digits (101d).
+	Device string `json:"device,omitempty" jsonschema:"pattern=^[0-9A-Fa-f]{4}$"`
+	// Model as nicwright show prints it, as in ConnectX-6 Dx; upper and lower case are the same.
+	Model string `json:"model,omitempty" jsonschema:"minLength=1"`
+	// Serial number of the card, as nicwright show and devlink dev info print it.
+	Serial string `json:"serial,omitempty" jsonschema:"minLength=1"`
+}
+
+// Port is one port of a card (one PF) and how it is to be.
+type Port struct {
+	// Name of the port in this profile, for references CARD/PORT. Letters, digits, ".", "_" and "-".
+	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
+	// Port is the index of the port on the card, from 0.
+	Port *int `json:"port,omitempty" jsonschema:"minimum=0,maximum=7"`
+
+	eswitch.PortSpec
+
+	// Offload has the offload switches of the PF's netdev.
+	Offload crypto.Spec `json:"offload,omitempty"`
+	// VF is how every VF of the port is to be.
+	VF VF `json:"vf,omitempty"`
+}
+
+// VF is how every VF of a port is to be.
+type VF struct {
+	eswitch.FunctionSpec
+
+	// Offload has the offload switches of the VF's own netdev.
+	Offload crypto.Spec `json:"offload,omitempty"`
+}
+
+// eswitchSpec is the port's eswitch part with what is asked of its VFs in its place.
+func (p Port) eswitchSpec() eswitch.PortSpec {
+	s := p.PortSpec
+	s.VF = p.VF.FunctionSpec
+	return s
+}

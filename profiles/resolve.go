@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nicwright/bond"
+	"nicwright/crypto"
+	"nicwright/eswitch"
+	"nicwright/eswitch/ovs"
+	"nicwright/internal/pci"
+)
+
+// CardInfo is what has to be known of a card of the host to tell whether a
+// selector means it. IDs are four hexadecimal digits.
+type CardInfo struct {
+	Serial   string     `json:"serial,omitempty"`
+	Model    string     `json:"model,omitempty"`
+	VendorID string     `json:"vendor"`
+	DeviceID string     `json:"device"`
+	Ports    []PortInfo `json:"ports"` // in the order of the ports on the card
+}
+
+// PortInfo is one port of a card of the host.
+type PortInfo struct {
+	Address pci.Address `json:"address"`
+	NumVFs  int         `json:"vfs"` // the VFs that there are now
+}
+
+// String is the card as an error names it.
+func (c CardInfo) String() string {
+	var at []string
+	for _, p := range c.Ports {
+		at = append(at, string(p.Address))
+	}
+	s := fmt.Sprintf("%s (%s:%s", strings.Join(at, "+"), c.VendorID, c.DeviceID)
+	if c.Model != "" {
+		s += ", model " + c.Model
+	}
+	if c.Serial != "" {
+		s += ", serial " + c.Serial
+	}
+	return s + ")"
+}
+
+// Want is a profile with the identities of one host in the places of its
+// references: what the domains are asked for. It shares nothing with the Profile.
+type Want struct {
+	// Profile is the name of the profile.
+	Profile string `json:"profile"`
+	// Ports are the PFs, by address.
+	Ports map[pci.Address]eswitch.PortSpec `json:"ports,omitempty"`
+	// Offload has the offload switches of PFs and VFs that have any set.
+	Offload map[pci.Function]crypto.Spec `json:"offload,omitempty"`
+	// Bonds have the addresses of PFs as Members.
+	Bonds []bond.Spec `json:"bonds,omitempty"`
+	// OVS has in VF and Uplink what pci.Function.String gives. A range of VFs is a port each,
+	// named by the entry's name and -vfN.
+	OVS *ovs.Spec `json:"ovs,omitempty"`
+	// Verify has in From and To what pci.Function.String gives.
+	Verify *crypto.VerifySpec `json:"verify,omitempty"`
+}
+
+// resolver is the work of Resolve.
+type resolver struct {
+	p      *Profile
+	ports  map[portRef]PortInfo
+	counts map[portRef]int // VFs that there will be
+	errs   Errors
+}
+
+// Resolve selects the profile's cards among those of a host and puts identities
+// in the places of references. It reads nothing but its arguments. An error is
+// an Errors.
+func Resolve(p *Profile, cards []CardInfo) (*Want, error) {
+	r := &resolver{p: p, ports: map[portRef]PortInfo{}, counts: map[portRef]int{}}
+	r.selectCards(cards)
+	if len(r.errs) > 0 {
+		return nil, r.errs.orNil()
+	}
+	w := &Want{Profile: p.Name, Ports: map[pci.Address]eswitch.PortSpec{}, Offload: map[pci.Function]crypto.Spec{}}
+	r.resolvePorts(w)
+	r.resolveBonds(w, cards)
+	r.resolveOVS(w)
+	r.resolveVerify(w)
+	if len(r.errs) > 0 {
+		return nil, r.errs.orNil()
+	}
+	return w, nil
+}
+
+func (r *resolver) fail(at Position, allowed, format string, args ...any) {
+	r.errs = append(r.errs, &Error{Position: at, Message: fmt.Sprintf(format, args...), Allowed: allowed})
+}
+
+// selectCards finds the card of each selector and the port of each index.
+func (r *resolver) selectCards(cards []CardInfo) {
+	taken := map[int]string{}
+	for i, c := range r.p.Cards {
+		at := r.p.At("cards", i, "select")
+		var found []int
+		for k, info := range cards {
+			if c.Select.matches(info) {
+				found = append(found, k)
+			}
+		}
+		switch {
+		case len(found) == 0:
+			r.fail(at, "this host has: "+cardList(cards), "card %s: no card of this host matches %s", c.Name, c.Select)
+			continue
+		case len(found) > 1:
+			var several []CardInfo
+			for _, k := range found {
+				several = append(several, cards[k])
+			}
+			r.fail(at, "tell them apart by pci or serial: "+cardList(several), "card %s: %d cards of this host match %s", c.Name, len(found), c.Select)
+			continue
+		case taken[found[0]] != "":
+			r.fail(at, "one entry for each card", "cards %s and %s are the same card: %s", taken[found[0]], c.Name, cards[found[0]])
+			continue
+		}
+		taken[found[0]] = c.Name
+		info := cards[found[0]]
+		for j, port := range c.Ports {
+			ref := portRef{c.Name, port.Name}
+			if *port.Port >= len(info.Ports) {
+				r.fail(r.p.At("cards", i, "ports", j, "port"), "the card is "+info.String(), "port %s: the card has %d port(s) and none of index %d", ref, len(info.Ports), *port.Port)
+				continue
+			}
+			r.ports[ref] = info.Ports[*port.Port]
+			r.counts[ref] = info.Ports[*port.Port].NumVFs
+			if port.VFs != nil {
+				r.counts[ref] = *port.VFs
+			}
+		}
+	}
+}
+
+func cardList(cards []CardInfo) string {
+	if len(cards) == 0 {
+		return "no card that nicwright knows (is its driver loaded?)"
+	}
+	var out []string
+	for _, c := range cards {
+		out = append(out, c.String())
+	}
+	return strings.Join(out, "; ")
+}
+
+// matches tells whether all that the selector gives holds for a card.
+func (s Select) matches(c CardInfo) bool {
+	if s.PCI != "" {
+		a, err := pci.ParseAddress(s.PCI)
+		if err != nil || !slices.ContainsFunc(c.Ports, func(p PortInfo) bool { return p.Address == a }) {
+			return false
+		}
+	}
+	vendor, device, _ := strings.Cut(s.Vendor, ":")
+	same := func(want, have string) bool { return want == "" || strings.EqualFold(want, have) }
+	return same(vendor, c.VendorID) && same(device, c.DeviceID) && same(s.Device, c.DeviceID) &&
+		same(s.Model, c.Model) && (s.Serial == "" || s.Serial == c.Serial)
+}
+
+// String is the selector as an error names it.
+func (s Select) String() string {
+	var out []string
+	for _, f := range []struct{ key, value string }{
+		{"pci", s.PCI}, {"vendor", s.Vendor}, {"device", s.Device}, {"model", s.Model}, {"serial", s.Serial},
+	} {
+		if f.value != "" {
+			out = append(out, f.key+" "+f.value)
+		}
+	}
+	return strings.Join(out, " and ")
+}
+
+func (r *resolver) resolvePorts(w *Want) {
+	for _, c := range r.p.Cards {
+		for _, port := range c.Ports {
+			ref := portRef{c.Name, port.Name}
+			pf := r.ports[ref].Address
+			w.Ports[pf] = port.eswitchSpec()
+			if port.Offload != (crypto.Spec{}) {
+				w.Offload[pci.PF(pf)] = port.Offload
+			}
+			if port.VF.Offload == (crypto.Spec{}) {
+				continue
+			}
+			for n := range r.counts[ref] {
+				w.Offload[pci.VF(pf, n)] = port.VF.Offload
+			}
+		}
+	}
+}
+
+func (r *resolver) resolveBonds(w *Want, cards []CardInfo) {
+	for i, b := range r.p.Bonds {
+		var members []string
+		for _, m := range b.Members {
+			ref, err := parsePortRef(m)
+			if err != nil {
+				r.fail(r.p.At("bonds", i, "members"), "", "bond %s: %v", b.Name, err)
+				continue
+			}
+			members = append(members, string(r.ports[ref].Address))
+		}
+		b.Members = members
+		if b.LAG != nil && *b.LAG && len(members) > 0 {
+			r.wholeCard(i, b, cards)
+		}
+		w.Bonds = append(w.Bonds, b)
+	}
+}
+
+// wholeCard refuses a LAG over some of a card's ports: a profile need not name them all.
+func (r *resolver) wholeCard(i int, b bond.Spec, cards []CardInfo) {
+	for _, c := range cards {
+		in := func(p PortInfo) bool { return slices.Contains(b.Members, string(p.Address)) }
+		if !slices.ContainsFunc(c.Ports, in) {
+			continue
+		}
+		for _, p := range c.Ports {
+			if !in(p) {
+				r.fail(r.p.At("bonds", i, "lag"), "a VF LAG is over exactly the ports of one card", "lag over %s, which has not got port %s of the card %s", b.Name, p.Address, c)
+			}
+		}
+	}
+}
+
+func (r *resolver) resolveOVS(w *Want) {
+	if r.p.OVS == nil {
+		return
+	}
+	out := &ovs.Spec{HWOffload: r.p.OVS.HWOffload}
+	for i, b := range r.p.OVS.Bridges {
+		bridge := ovs.Bridge{Name: b.Name}
+		for j, port := range b.Ports {
+			switch {
+			case port.Uplink != "":
+				ref, _ := parsePortRef(port.Uplink) // NW006
+				port.Uplink = pci.PF(r.ports[ref].Address).String()
+				bridge.Ports = append(bridge.Ports, port)
+			case port.VF != "":
+				bridge.Ports = append(bridge.Ports, r.vfPorts(port, r.p.At("ovs", "bridges", i, "ports", j, "vf"))...)
+			default:
+				bridge.Ports = append(bridge.Ports, port)
+			}
+		}
+		out.Bridges = append(out.Bridges, bridge)
+	}
+	w.OVS = out
+}
+
+// vfPorts makes a port for each VF of a range.
+func (r *resolver) vfPorts(port ovs.Port, at Position) []ovs.Port {
+	ref, err := parseVFRef(port.VF)
+	if err == nil {
+		err = inRange(ref, r.counts[ref.portRef])
+	}
+	if err != nil {
+		r.fail(at, "set vfs of the port, or make the VFs", "port %s: %v", port.Name, err)
+		return nil
+	}
+	var out []ovs.Port
+	for n := ref.first; n <= ref.last; n++ {
+		one := port
+		one.VF = pci.VF(r.ports[ref.portRef].Address, n).String()
+		if ref.first != ref.last {
+			one.Name = fmt.Sprintf("%s-vf%d", port.Name, n)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+func (r *resolver) resolveVerify(w *Want) {
+	if r.p.Verify == nil {
+		return
+	}
+	v := *r.p.Verify
+	if v.KTLS != nil {
+		k := *v.KTLS
+		for key, end := range map[string]*string{"from": &k.From, "to": &k.To} {
+			if *end == "" {
+				continue
+			}
+			ref, err := parseVFRef(*end)
+			if err == nil {
+				err = inRange(ref, r.counts[ref.portRef])
+			}
+			if err != nil {
+				r.fail(r.p.At("verify", "ktls", key), "set vfs of the port, or make the VFs", "%s: %v", key, err)
+				continue
+			}
+			*end = pci.VF(r.ports[ref.portRef].Address, ref.first).String()
+		}
+		v.KTLS = &k
+	}
+	w.Verify = &v
+}

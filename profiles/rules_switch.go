@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"fmt"
+
+	"nicwright/eswitch/ovs"
+)
+
+// switchPort is a port of a bridge of the profile, and where it was written.
+type switchPort struct {
+	ovs.Port
+	bridge string
+	at     func(path ...any) Position
+}
+
+func eachSwitchPort(p *Profile, do func(switchPort)) {
+	if p.OVS == nil {
+		return
+	}
+	for i, b := range p.OVS.Bridges {
+		for j, port := range b.Ports {
+			do(switchPort{Port: port, bridge: b.Name, at: func(path ...any) Position {
+				return p.At(append([]any{"ovs", "bridges", i, "ports", j}, path...)...)
+			}})
+		}
+	}
+}
+
+func checkPortKind(p *Profile, report report) {
+	eachSwitchPort(p, func(sp switchPort) {
+		n := 0
+		for _, v := range []string{sp.Bond, sp.VF, sp.Uplink} {
+			if v != "" {
+				n++
+			}
+		}
+		if n != 1 {
+			report(sp.at(), "port %s of bridge %s has %d of bond, vf and uplink", sp.Name, sp.bridge, n)
+		}
+	})
+}
+
+func checkPortTarget(p *Profile, report report) {
+	eachSwitchPort(p, func(sp switchPort) {
+		if sp.Bond != "" {
+			var bonds []string
+			found := false
+			for _, b := range p.Bonds {
+				bonds = append(bonds, b.Name)
+				found = found || b.Name == sp.Bond
+			}
+			if !found {
+				report(sp.at("bond"), "the profile has no bond %q%s; it has: %s", sp.Bond, didYouMean(sp.Bond, bonds), orNone(bonds))
+			}
+		}
+		if sp.Uplink != "" {
+			ref, err := parsePortRef(sp.Uplink)
+			if err == nil {
+				_, err = p.find(ref)
+			}
+			if err != nil {
+				report(sp.at("uplink"), "uplink: %v", err)
+			}
+		}
+		if sp.VF != "" {
+			if _, err := p.checkVF(sp.VF); err != nil {
+				report(sp.at("vf"), "vf: %v", err)
+			}
+		}
+	})
+}
+
+// checkVF reads a reference to VFs and holds it against the ports and their VF counts.
+func (p *Profile) checkVF(s string) (vfRef, error) {
+	r, err := parseVFRef(s)
+	if err != nil {
+		return vfRef{}, err
+	}
+	port, err := p.find(r.portRef)
+	if err != nil {
+		return vfRef{}, err
+	}
+	if port.VFs != nil {
+		err = inRange(r, *port.VFs)
+	}
+	return r, err
+}
+
+// inRange says whether a port with n VFs has those of r.
+func inRange(r vfRef, n int) error {
+	switch {
+	case r.last < n:
+		return nil
+	case n == 0:
+		return fmt.Errorf("%s has no vf%d: it has no VFs", r.portRef, r.last)
+	default:
+		return fmt.Errorf("%s has no vf%d: it has %d VFs, vf0..vf%d", r.portRef, r.last, n, n-1)
+	}
+}
+
+func checkPortOnce(p *Profile, report report) {
+	inBond := map[string]string{}
+	for _, b := range p.Bonds {
+		for _, m := range b.Members {
+			inBond[m] = b.Name
+		}
+	}
+	taken := map[string]string{}
+	eachSwitchPort(p, func(sp switchPort) {
+		once := func(key, what string) {
+			if before := taken[what]; before != "" {
+				report(sp.at(key), "%s is port %s and port %s", what, before, sp.Name)
+				return
+			}
+			taken[what] = sp.Name
+		}
+		if sp.Bond != "" {
+			once("bond", "bond "+sp.Bond)
+		}
+		if sp.Uplink != "" {
+			once("uplink", "uplink "+sp.Uplink)
+			if b := inBond[sp.Uplink]; b != "" {
+				report(sp.at("uplink"), "uplink %s is a member of %s", sp.Uplink, b)
+			}
+		}
+		if r, err := parseVFRef(sp.VF); err == nil {
+			for n := r.first; n <= r.last; n++ {
+				once("vf", fmt.Sprintf("%s/vf%d", r.portRef, n))
+			}
+		}
+	})
+}
+
+func checkTag(p *Profile, report report) {
+	eachSwitchPort(p, func(sp switchPort) {
+		if sp.Tag != nil && sp.Trunks != nil {
+			report(sp.at("tag"), "port %s of bridge %s has tag and trunks", sp.Name, sp.bridge)
+		}
+	})
+}

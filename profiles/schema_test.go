@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	reflector "github.com/invopop/jsonschema"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+var update = flag.Bool("update", false, "write the generated and golden files anew")
+
+// The schema's descriptions are the doc comments of the types: the embedded
+// copy has to be what the sources say now.
+func TestComments(t *testing.T) {
+	var r reflector.Reflector
+	for _, dir := range []string{"profiles", "eswitch", "eswitch/ovs", "bond", "crypto"} {
+		if err := r.AddGoComments("nicwright", "../"+dir, reflector.WithFullComment()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	keep := map[string]string{}
+	for name, text := range r.CommentMap {
+		name = "nicwright/" + name // AddGoComments cleans "nicwright/../bond.Spec"
+		pkg := name[strings.LastIndex(name, "/")+1:]
+		switch typ := strings.Split(pkg+"..", ".")[1]; typ {
+		case "Profile", "Card", "Select", "Port", "VF", "Spec", "PortSpec", "FunctionSpec", "Bridge", "VerifySpec", "KTLSSpec":
+			keep[name] = strings.Join(strings.Fields(text), " ")
+		}
+	}
+	want, err := json.MarshalIndent(keep, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	if *update {
+		if err := os.WriteFile("comments.json", want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if !bytes.Equal(want, comments) {
+		t.Errorf("comments.json is not what the sources say; run: go test ./profiles -run TestComments -update")
+	}
+}
+
+// The built-in profiles hold against the published schema when an independent
+// reader of YAML and an independent validator look at them.
+func TestBuiltInAgainstSchema(t *testing.T) {
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("s.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("s.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("builtin/*.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("built-in profiles: %v, %v", files, err)
+	}
+	for _, f := range files {
+		data, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v any
+		if err := yaml.Unmarshal(data, &v); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		if err := s.Validate(v); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+		name := strings.TrimSuffix(filepath.Base(f), ".yaml")
+		if !bytes.HasPrefix(data, []byte("# "+name+": ")) {
+			t.Errorf("%s does not begin with a comment that says what it is: # %s: ...", f, name)
+		}
+		p, err := Load(Options{Name: name})
+		if err != nil {
+			t.Errorf("loading %s: %v", name, err)
+			continue
+		}
+		if p.Name != name || p.Description == "" {
+			t.Errorf("%s: name %q, description %q", f, p.Name, p.Description)
+		}
+	}
+}
+
+// Every property that a person can write is described, and every keyword of the
+// schema that limits a value is one that an error message knows to explain.
+func TestSchemaIsComplete(t *testing.T) {
+	book, err := theSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{
+		"$schema": true, "title": true, "description": true, "type": true, "properties": true, "additionalProperties": true, "required": true,
+		"items": true, "enum": true, "minimum": true, "maximum": true, "minLength": true, "maxLength": true, "pattern": true, "uniqueItems": true,
+	}
+	var walk func(path string, s schema)
+	walk = func(path string, s schema) {
+		for k := range s {
+			if !known[k] {
+				t.Errorf("%s has the keyword %s, which explain does not know", path, k)
+			}
+		}
+		if s.isA("object") && s["additionalProperties"] != false {
+			t.Errorf("%s lets unknown keys in", path)
+		}
+		for name, p := range s.properties() {
+			if p["description"] == nil || p["description"] == "" {
+				t.Errorf("%s.%s has no description", path, name)
+			}
+			walk(path+"."+name, p)
+		}
+		if it := s.items(); it != nil {
+			walk(path+"[]", it)
+		}
+	}
+	walk("$", book.root)
+}
