@@ -5,6 +5,7 @@ package vm
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -61,7 +62,7 @@ func writeInitramfs(path string, k *kernels.Kernel) error {
 	if err != nil {
 		return fmt.Errorf("read our own program: %w", err)
 	}
-	if err := checkStatic(program); err != nil {
+	if program, err = loadedPart(program); err != nil {
 		return fmt.Errorf("use %s as the machine's first process: %w", self, err)
 	}
 	files := []file{
@@ -86,17 +87,22 @@ func writeInitramfs(path string, k *kernels.Kernel) error {
 	return nil
 }
 
-// checkStatic refuses a program that needs an interpreter: there is none in
-// an initramfs.
-func checkStatic(program []byte) error {
+// loadedPart cuts off what the kernel does not load (symbols, debug
+// information: a third), and refuses a program that needs an interpreter:
+// there is none in an initramfs.
+func loadedPart(program []byte) ([]byte, error) {
 	e, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
-		return fmt.Errorf("read it as ELF: %w", err)
+		return nil, fmt.Errorf("read it as ELF: %w", err)
 	}
+	var end uint64
 	for _, p := range e.Progs {
-		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("it is linked dynamically; build it with CGO_ENABLED=0 and without -race")
+		switch p.Type {
+		case elf.PT_INTERP:
+			return nil, errors.New("it is linked dynamically; build it with CGO_ENABLED=0 and without -race")
+		case elf.PT_LOAD:
+			end = max(end, p.Off+p.Filesz)
 		}
 	}
-	return nil
+	return program[:min(end, uint64(len(program)))], nil
 }
