@@ -53,10 +53,17 @@ func From(ports []devlink.Port, links []netlink.Link, sys sysfs.FS) ([]Link, err
 	r := resolver{sys: sys, vfs: map[pci.Address][]pci.Address{}}
 	var out []Link
 	taken := map[pci.Function]bool{} // PFs and VFs whose own netdev is found
-	spoken := map[string]bool{}      // devices whose driver makes devlink ports
+	spoken := map[pci.Address]bool{} // devices whose driver makes devlink ports
 	for _, p := range ports {
-		spoken[p.Device.String()] = true
-		l, ok, err := r.ofPort(p)
+		dev, err := Owner(p.Device, sys)
+		if err != nil {
+			return nil, err
+		}
+		if dev == "" {
+			continue
+		}
+		spoken[dev] = true
+		l, ok, err := r.ofPort(dev, p)
 		if err != nil {
 			return nil, err
 		}
@@ -71,10 +78,11 @@ func From(ports []devlink.Port, links []netlink.Link, sys sysfs.FS) ([]Link, err
 	// Drivers without devlink ports: the netdev's parent device tells.
 	for _, l := range links {
 		at := l.Attrs()
-		if at.ParentDevBus != "pci" || spoken["pci/"+at.ParentDev] {
+		a, err := pci.ParseAddress(at.ParentDev)
+		if err != nil || at.ParentDevBus != "pci" || spoken[a] {
 			continue
 		}
-		f, ok, err := r.function(at.ParentDev)
+		f, ok, err := r.function(a)
 		if err != nil {
 			return nil, err
 		}
@@ -140,13 +148,9 @@ type resolver struct {
 	vfs map[pci.Address][]pci.Address
 }
 
-// function says which PF or VF the PCI device is; false for what is no PCI
-// address or has gone meanwhile.
-func (r resolver) function(device string) (pci.Function, bool, error) {
-	a, err := pci.ParseAddress(device)
-	if err != nil {
-		return pci.Function{}, false, nil
-	}
+// function says which PF or VF a device is; false for one that has gone
+// meanwhile.
+func (r resolver) function(a pci.Address) (pci.Function, bool, error) {
 	pf, err := r.sys.PhysFn(a)
 	if err != nil {
 		return pci.Function{}, false, err
@@ -169,18 +173,14 @@ func (r resolver) function(device string) (pci.Function, bool, error) {
 	return pci.Function{}, false, nil
 }
 
-func (r resolver) ofPort(p devlink.Port) (Link, bool, error) {
+func (r resolver) ofPort(dev pci.Address, p devlink.Port) (Link, bool, error) {
 	if p.Ifindex == 0 || p.Netdev == "" {
 		return Link{}, false, nil
 	}
 	l := Link{Name: p.Netdev, Index: p.Ifindex}
-	name := p.Device.Name
-	if p.Device.Bus != "pci" {
-		name = p.Device.String()
-	}
 	switch p.Flavour {
 	case devlink.FlavourPhysical, devlink.FlavourVirtual:
-		f, ok, err := r.function(name)
+		f, ok, err := r.function(dev)
 		l.Function = f
 		return l, ok, err
 	case devlink.FlavourPCIVF:
@@ -188,12 +188,26 @@ func (r resolver) ofPort(p devlink.Port) (Link, bool, error) {
 		if p.External || p.Controller != 0 {
 			return Link{}, false, nil
 		}
-		a, err := pci.ParseAddress(name)
-		if err != nil {
-			return Link{}, false, nil
-		}
-		l.Function, l.Representor = pci.VF(a, int(p.VF)), true
+		l.Function, l.Representor = pci.VF(dev, int(p.VF)), true
 		return l, true, nil
 	}
 	return Link{}, false, nil
+}
+
+// Owner is the function that a devlink instance belongs to: of a PCI or
+// netdevsim device that device, of a part of it on the auxiliary bus the PCI
+// function; "" for others.
+func Owner(d devlink.Device, sys sysfs.FS) (pci.Address, error) {
+	if d.Bus == "auxiliary" {
+		return sys.Owner(d.Name)
+	}
+	name := d.Name
+	if d.Bus != "pci" {
+		name = d.String()
+	}
+	a, err := pci.ParseAddress(name)
+	if err != nil {
+		return "", nil //nolint:nilerr // on a bus that has no PFs
+	}
+	return a, nil
 }
