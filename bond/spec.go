@@ -4,6 +4,8 @@
 // the card makes of it.
 package bond
 
+import "fmt"
+
 // Spec is one bond. A field that is not set is left alone.
 type Spec struct {
 	// Name of the bond's netdev, 1..15 bytes.
@@ -26,4 +28,13 @@ type Spec struct {
 	Members []string `yaml:"members,omitempty" json:"members,omitempty"`
 	// LAG asks that the card reports a VF LAG active over this bond.
 	LAG *bool `yaml:"lag,omitempty" json:"lag,omitempty" jsonschema:"description=the card has to report its VF LAG active over this bond"`
+}
+
+// Validate finds what the types and the schema cannot: fields that exclude one
+// another.
+func (s Spec) Validate() error {
+	if s.LACPRate != nil && s.Mode != nil && *s.Mode != mode8023ad {
+		return fmt.Errorf("bond %s: lacp_rate is set, but mode is %s: only 802.3ad has it: change mode, or leave lacp_rate out", s.Name, *s.Mode)
+	}
+	return nil
 }

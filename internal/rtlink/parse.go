@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtlink
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Nested attributes of IFLA_BOND_AD_INFO (include/uapi/linux/if_link.h).
+const (
+	adAggregator = 1
+	adNumPorts   = 2
+	adActorKey   = 3
+	adPartnerKey = 4
+	adPartnerMAC = 5
+)
+
+var errShort = errors.New("the kernel's message is shorter than its format")
+
+// The library's own parser indexes attributes without looking at their length
+// and leaves IFLA_BOND_AD_INFO out, hence this one.
+func parse(m []byte) (Link, error) {
+	if len(m) < unix.SizeofIfInfomsg {
+		return Link{}, errShort
+	}
+	info := nl.DeserializeIfInfomsg(m)
+	l := Link{
+		Index:   int(info.Index),
+		Up:      info.Flags&unix.IFF_UP != 0,
+		Carrier: info.Flags&unix.IFF_LOWER_UP != 0,
+	}
+	var linkInfo []byte
+	err := each(m[unix.SizeofIfInfomsg:], func(kind uint16, v []byte) {
+		switch kind {
+		case unix.IFLA_IFNAME:
+			l.Name = unix.ByteSliceToString(v)
+		case unix.IFLA_IFALIAS:
+			l.Alias = unix.ByteSliceToString(v)
+		case unix.IFLA_MTU:
+			l.MTU = number(v)
+		case unix.IFLA_MASTER:
+			l.Master = number(v)
+		case unix.IFLA_PARENT_DEV_BUS_NAME:
+			l.ParentBus = unix.ByteSliceToString(v)
+		case unix.IFLA_PARENT_DEV_NAME:
+			l.Parent = unix.ByteSliceToString(v)
+		case unix.IFLA_PHYS_PORT_NAME:
+			l.PhysPortName = unix.ByteSliceToString(v)
+		case unix.IFLA_LINKINFO:
+			linkInfo = v
+		}
+	})
+	if err == nil {
+		err = parseLinkInfo(&l, linkInfo)
+	}
+	if err != nil {
+		return Link{}, fmt.Errorf("netdev %d %q: %w", l.Index, l.Name, err)
+	}
+	return l, nil
+}
+
+func parseLinkInfo(l *Link, b []byte) error {
+	var slaveKind string
+	var data, slaveData []byte
+	err := each(b, func(kind uint16, v []byte) {
+		switch kind {
+		case nl.IFLA_INFO_KIND:
+			l.Kind = unix.ByteSliceToString(v)
+		case nl.IFLA_INFO_DATA:
+			data = v
+		case nl.IFLA_INFO_SLAVE_KIND:
+			slaveKind = unix.ByteSliceToString(v)
+		case nl.IFLA_INFO_SLAVE_DATA:
+			slaveData = v
+		}
+	})
+	if err == nil && l.Kind == "bond" {
+		l.Bond, err = parseBond(data)
+	}
+	if err == nil && slaveKind == "bond" {
+		l.Slave, err = parseSlave(slaveData)
+	}
+	return err
+}
+
+func parseBond(b []byte) (*Bond, error) {
+	bond := &Bond{}
+	var ad []byte
+	err := each(b, func(kind uint16, v []byte) {
+		switch kind {
+		case nl.IFLA_BOND_MODE:
+			bond.Mode = netlink.BondMode(number(v)).String()
+		case nl.IFLA_BOND_XMIT_HASH_POLICY:
+			bond.XmitHashPolicy = netlink.BondXmitHashPolicy(number(v)).String()
+		case nl.IFLA_BOND_AD_LACP_RATE:
+			bond.LACPRate = netlink.BondLacpRate(number(v)).String()
+		case nl.IFLA_BOND_MIIMON:
+			bond.Miimon = number(v)
+		case nl.IFLA_BOND_AD_INFO:
+			ad = v
+		}
+	})
+	if err != nil || ad == nil {
+		return bond, err
+	}
+	bond.AD = &ADInfo{}
+	err = each(ad, func(kind uint16, v []byte) {
+		switch kind {
+		case adAggregator:
+			bond.AD.Aggregator = number(v)
+		case adNumPorts:
+			bond.AD.Ports = number(v)
+		case adActorKey:
+			bond.AD.ActorKey = number(v)
+		case adPartnerKey:
+			bond.AD.PartnerKey = number(v)
+		case adPartnerMAC:
+			bond.AD.PartnerMAC = net.HardwareAddr(append([]byte(nil), v...))
+		}
+	})
+	return bond, err
+}
+
+// linkStates are the BOND_LINK_* values (include/uapi/linux/if_bonding.h), in
+// the words of /proc/net/bonding.
+var linkStates = [...]string{"up", "going down", "down", "going back"}
+
+func parseSlave(b []byte) (*Slave, error) {
+	s := &Slave{}
+	err := each(b, func(kind uint16, v []byte) {
+		switch kind {
+		case nl.IFLA_BOND_SLAVE_STATE:
+			s.Active = number(v) == 0
+		case nl.IFLA_BOND_SLAVE_MII_STATUS:
+			if n := number(v); n >= 0 && n < len(linkStates) {
+				s.MIIStatus = linkStates[n]
+			}
+		case nl.IFLA_BOND_SLAVE_AD_AGGREGATOR_ID:
+			s.Aggregator = number(v)
+		}
+	})
+	return s, err
+}
+
+// each calls f for every attribute in b.
+func each(b []byte, f func(kind uint16, value []byte)) error {
+	if len(b) == 0 {
+		return nil
+	}
+	attrs, err := nl.ParseRouteAttr(b)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errShort, err)
+	}
+	for _, a := range attrs {
+		f(attrType(a), a.Value)
+	}
+	return nil
+}
+
+func attrType(a syscall.NetlinkRouteAttr) uint16 {
+	return a.Attr.Type &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+}
+
+// number reads an unsigned attribute of 1, 2 or 4 bytes; a value of another
+// size is -1, which no attribute here can have.
+func number(v []byte) int {
+	switch len(v) {
+	case 1:
+		return int(v[0])
+	case 2:
+		return int(nl.NativeEndian().Uint16(v))
+	case 4:
+		return int(nl.NativeEndian().Uint32(v))
+	}
+	return -1
+}
