@@ -7,7 +7,6 @@ import "fmt"
 // Commands and attributes: enum devlink_command and enum devlink_attr of
 // include/uapi/linux/devlink.h.
 const (
-	cmdGet        = 1
 	cmdPortGet    = 5
 	cmdEswitchGet = 29
 	cmdEswitchSet = 30
@@ -24,7 +23,6 @@ const (
 	attrEswitchInlineMode     = 26
 	attrEswitchEncapMode      = 62
 	attrPortFlavour           = 77
-	attrPortNumber            = 78
 	attrParam                 = 80
 	attrParamName             = 81
 	attrParamGeneric          = 82

@@ -13,10 +13,9 @@ import (
 	"io/fs"
 	"sort"
 
-	"github.com/vishvananda/netlink"
-
 	"nicwright/internal/devlink"
 	"nicwright/internal/pci"
+	"nicwright/internal/rtlink"
 	"nicwright/internal/sysfs"
 )
 
@@ -40,16 +39,16 @@ func All(ctx context.Context) ([]Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := netlink.LinkList()
+	links, err := rtlink.Dump(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("listing the network interfaces: %w", err)
+		return nil, err
 	}
 	return From(ports, links, sysfs.FS{})
 }
 
 // From is All over what was read before: it makes the links from devlink ports,
 // a link dump and sysfs.
-func From(ports []devlink.Port, links []netlink.Link, sys sysfs.FS) ([]Link, error) {
+func From(ports []devlink.Port, links []rtlink.Link, sys sysfs.FS) ([]Link, error) {
 	r := resolver{sys: sys, vfs: map[pci.Address][]pci.Address{}}
 	var out []Link
 	taken := map[pci.Function]bool{} // PFs and VFs whose own netdev is found
@@ -77,9 +76,8 @@ func From(ports []devlink.Port, links []netlink.Link, sys sysfs.FS) ([]Link, err
 	}
 	// Drivers without devlink ports: the netdev's parent device tells.
 	for _, l := range links {
-		at := l.Attrs()
-		a, err := pci.ParseAddress(at.ParentDev)
-		if err != nil || at.ParentDevBus != "pci" || spoken[a] {
+		a, err := pci.ParseAddress(l.Parent)
+		if err != nil || l.ParentBus != "pci" || spoken[a] {
 			continue
 		}
 		f, ok, err := r.function(a)
@@ -90,7 +88,7 @@ func From(ports []devlink.Port, links []netlink.Link, sys sysfs.FS) ([]Link, err
 			continue
 		}
 		taken[f] = true
-		out = append(out, Link{Name: at.Name, Index: at.Index, Function: f})
+		out = append(out, Link{Name: l.Name, Index: l.Index, Function: f})
 	}
 	sort.SliceStable(out, func(i, j int) bool {
 		a, b := out[i], out[j]
