@@ -43,7 +43,7 @@ fuzz:
 	lab/fuzz.sh
 
 bench: build lab
-	$(LAB) run $(CARD) --ovs --mem 4G --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
+	$(LAB) run $(CARD) --ovs --mem 4096 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
 
 install: build
 	install -D -m 0755 $(BIN)/nicwright $(DESTDIR)$(PREFIX)/bin/nicwright
