@@ -17,7 +17,8 @@ type Position struct {
 	Line   int `json:"line,omitempty"`
 	Column int `json:"column,omitempty"`
 
-	text string // the line
+	text  string // the line
+	order int    // of the layer or the override among all of them
 }
 
 // String is file:line:column, or the source alone where it has no lines.
@@ -82,7 +83,8 @@ func (e *Error) Error() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// Errors is all that is wrong in a profile, in the order of its lines.
+// Errors is all that is wrong in a profile, in the order of the layers and
+// their lines.
 type Errors []*Error
 
 // Error is one error after the other.
@@ -108,14 +110,8 @@ func (es Errors) orNil() error {
 	if len(es) == 0 {
 		return nil
 	}
-	layer := map[string]int{}
-	for _, e := range es {
-		if _, ok := layer[e.Source]; !ok {
-			layer[e.Source] = len(layer)
-		}
-	}
 	slices.SortStableFunc(es, func(a, b *Error) int {
-		return cmp.Or(cmp.Compare(layer[a.Source], layer[b.Source]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
 	})
 	return es
 }

@@ -57,18 +57,19 @@ func Load(o Options) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := stack(book.root, nil, layers)
+	doc, err := stack(book.root, nil, 0, layers)
 	if err != nil {
 		return nil, err
 	}
+	below := len(layers)
 	layers, err = o.dropins(doc.name())
 	if err != nil {
 		return nil, err
 	}
-	if doc, err = stack(book.root, doc, layers); err != nil {
+	if doc, err = stack(book.root, doc, below, layers); err != nil {
 		return nil, err
 	}
-	if doc, err = o.override(book.root, doc); err != nil {
+	if doc, err = o.override(book.root, doc, below+len(layers)); err != nil {
 		return nil, err
 	}
 	p, err := decode(doc)
@@ -88,7 +89,7 @@ func Validate(source string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	doc, err := stack(book.root, nil, []layer{{source, data}})
+	doc, err := stack(book.root, nil, 0, []layer{{source, data}})
 	if err != nil {
 		return err
 	}
@@ -99,11 +100,11 @@ func Validate(source string, data []byte) error {
 	return p.check().orNil()
 }
 
-// stack parses and validates the layers and lays them upon doc.
-func stack(root schema, doc *node, layers []layer) (*node, error) {
+// stack parses and validates the layers and lays them upon doc, which has below layers.
+func stack(root schema, doc *node, below int, layers []layer) (*node, error) {
 	var errs Errors
-	for _, l := range layers {
-		n, bad := parse(l.source, l.data)
+	for i, l := range layers {
+		n, bad := parse(l.source, below+i, l.data)
 		if n != nil {
 			more, err := validate(n)
 			if err != nil {
@@ -112,22 +113,19 @@ func stack(root schema, doc *node, layers []layer) (*node, error) {
 			bad = append(bad, more...)
 		}
 		if len(bad) > 0 {
-			_ = bad.orNil() // for its order
 			errs = append(errs, bad...)
 			continue
 		}
 		doc = merge(root, doc, n)
 	}
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	return doc, nil
+	return doc, errs.orNil()
 }
 
-// override lays the environment and --set upon doc.
-func (o Options) override(root schema, doc *node) (*node, error) {
+// override lays the environment and --set upon doc, which has below layers.
+func (o Options) override(root schema, doc *node, below int) (*node, error) {
 	all, errs := fromSets(o.Sets)
-	for _, ov := range slices.Concat(fromEnviron(o.Environ), all) {
+	for i, ov := range slices.Concat(fromEnviron(o.Environ), all) {
+		ov.at.order = below + i
 		over, err := ov.overlay(root, doc)
 		if err != nil {
 			errs = append(errs, err)

@@ -55,7 +55,9 @@ func mergeNamed(s schema, base, over *node) *node {
 			out.items = slices.Delete(out.items, at, at+1)
 		case it.remove:
 		case at >= 0:
-			out.items[at] = merge(s.items(), old, it)
+			entry := merge(s.items(), old, it)
+			*entry.field("name") = *old.field("name") // the later layer only refers to it
+			out.items[at] = entry
 		default:
 			out.items = append(out.items, merge(s.items(), nil, it))
 		}

@@ -114,15 +114,16 @@ func (n *node) plain() any {
 // document is a source that is being read: it collects all that is wrong in it.
 type document struct {
 	source string
+	order  int
 	lines  []string
 	errs   Errors
 }
 
 // parse reads one document. With errors, the node is what could be read of it, or nil.
-func parse(source string, data []byte) (*node, Errors) {
-	d := &document{source: source, lines: strings.Split(string(data), "\n")}
+func parse(source string, order int, data []byte) (*node, Errors) {
+	d := &document{source: source, order: order, lines: strings.Split(string(data), "\n")}
 	if len(data) > maxDocument {
-		d.fail(Position{Source: source}, fmt.Sprintf("the document has %d bytes", len(data)), fmt.Sprintf("allowed: %d bytes", maxDocument))
+		d.fail(d.at(nil), fmt.Sprintf("the document has %d bytes", len(data)), fmt.Sprintf("allowed: %d bytes", maxDocument))
 		return nil, d.errs
 	}
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey()) // duplicates are ours to report, all of them
@@ -131,7 +132,7 @@ func parse(source string, data []byte) (*node, Errors) {
 		if errors.As(err, &at) && at.GetToken() != nil {
 			d.fail(d.at(at.GetToken()), "not YAML: "+at.GetMessage(), "")
 		} else {
-			d.fail(Position{Source: source}, "not YAML: "+err.Error(), "")
+			d.fail(d.at(nil), "not YAML: "+err.Error(), "")
 		}
 		return nil, d.errs
 	}
@@ -141,13 +142,13 @@ func parse(source string, data []byte) (*node, Errors) {
 			continue
 		}
 		if root != nil {
-			d.fail(d.at(doc.Body.GetToken()), "a second YAML document in one file", "give each document a file of its own")
+			d.fail(d.convert(doc.Body, 0).pos, "a second YAML document in one file", "give each document a file of its own")
 			break
 		}
 		root = d.convert(doc.Body, 0)
 	}
 	if root == nil {
-		d.fail(Position{Source: source}, "the document is empty", fmt.Sprintf("a profile begins with: version: %d", Version))
+		d.fail(d.at(nil), "the document is empty", fmt.Sprintf("a profile begins with: version: %d", Version))
 	}
 	return root, d.errs
 }
@@ -156,12 +157,12 @@ func (d *document) fail(at Position, message, allowed string) {
 	d.errs = append(d.errs, &Error{Position: at, Message: message, Allowed: allowed})
 }
 
-// at is the position of a token.
+// at is the position of a token; nil is the document as a whole.
 func (d *document) at(t *token.Token) Position {
 	if t == nil || t.Position == nil {
-		return Position{Source: d.source}
+		return Position{Source: d.source, order: d.order}
 	}
-	p := Position{Source: d.source, Line: t.Position.Line, Column: t.Position.Column}
+	p := Position{Source: d.source, order: d.order, Line: t.Position.Line, Column: t.Position.Column}
 	if p.Line >= 1 && p.Line <= len(d.lines) {
 		p.text = strings.TrimRight(d.lines[p.Line-1], "\r")
 	}

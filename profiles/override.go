@@ -193,7 +193,7 @@ func (o override) parse(s schema) (*node, *Error) {
 	if strings.TrimSpace(o.value) == "" {
 		return nil, &Error{Position: o.at, Message: o.path + ": no value", Allowed: s.allowed() + "; null takes away what is set"}
 	}
-	n, errs := parse(o.at.Source, []byte(o.value))
+	n, errs := parse(o.at.Source, o.at.order, []byte(o.value))
 	if len(errs) > 0 {
 		e := errs[0]
 		return nil, &Error{Position: o.at, Message: o.path + ": " + e.Message, Allowed: e.Allowed}

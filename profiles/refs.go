@@ -73,9 +73,9 @@ func (p *Profile) find(r portRef) (place, error) {
 				return place{i, j, &c.Ports[j]}, nil
 			}
 		}
-		return place{}, fmt.Errorf("card %s has no port %q%s; it has: %s", r.card, r.port, didYouMean(r.port, ports), orNone(ports))
+		return place{}, fmt.Errorf("card %s has no port %q (it has: %s)%s", r.card, r.port, orNone(ports), didYouMean(r.port, ports))
 	}
-	return place{}, fmt.Errorf("the profile has no card %q%s; it has: %s", r.card, didYouMean(r.card, cards), orNone(cards))
+	return place{}, fmt.Errorf("the profile has no card %q (it has: %s)%s", r.card, orNone(cards), didYouMean(r.card, cards))
 }
 
 func orNone(names []string) string {

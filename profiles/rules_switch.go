@@ -52,7 +52,7 @@ func checkPortTarget(p *Profile, report report) {
 				found = found || b.Name == sp.Bond
 			}
 			if !found {
-				report(sp.at("bond"), "the profile has no bond %q%s; it has: %s", sp.Bond, didYouMean(sp.Bond, bonds), orNone(bonds))
+				report(sp.at("bond"), "the profile has no bond %q (it has: %s)%s", sp.Bond, orNone(bonds), didYouMean(sp.Bond, bonds))
 			}
 		}
 		if sp.Uplink != "" {

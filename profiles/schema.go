@@ -209,7 +209,7 @@ func (s schema) allowed() string {
 	default:
 		b.WriteString("allowed: " + article(s.types()))
 	}
-	if d, _ := s["description"].(string); d != "" && len(s.enum()) == 0 {
+	if d, _ := s["description"].(string); d != "" && len(s.enum()) == 0 && !s.isA("object") {
 		b.WriteString(" (" + strings.TrimSuffix(strings.ReplaceAll(d, "\n", " "), ".") + ")")
 	}
 	return b.String()
