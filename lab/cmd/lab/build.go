@@ -100,7 +100,8 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 		if b.CardDir, err = cardDir(); err != nil {
 			return nil, err
 		}
-		builds = append(builds, b.EmulatedCard, b.MLX5Core)
+		// The card last: it is what changes, and may not compile, while the rest is kept.
+		builds = append(builds, b.MLX5Core, b.EmulatedCard)
 	}
 	for _, build := range builds {
 		m, err := build(ctx)

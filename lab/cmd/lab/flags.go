@@ -53,7 +53,11 @@ func newFlags(verb, synopsis string, f *flags) *flag.FlagSet {
 func machineFlags(fs *flag.FlagSet, f *flags) {
 	fs.DurationVar(&f.timeLimit, "time-limit", f.timeLimit, "end the machine after this `time`; 0: never")
 	fs.DurationVar(&f.bootLimit, "boot-limit", 2*time.Minute, "try again if the machine is not up after this `time`; 0: wait")
-	fs.IntVar(&f.memory, "mem", 2048, "the machine's memory, in `MiB`")
+	f.memory = 2048
+	fs.Func("mem", "the machine's memory, in `MiB`, or as 4G (default 2G)", func(s string) (err error) {
+		f.memory, err = parseMemory(s)
+		return err
+	})
 	fs.IntVar(&f.cpus, "cpus", 2, "the `number` of its processors")
 	fs.Func("share", "`DIR[:PATH[:ro]]`: the machine sees DIR at PATH, or else at /lab/share; may be given again", func(s string) error {
 		f.shares = append(f.shares, s)
@@ -127,6 +131,19 @@ func parseCard(s string) (*wire.Card, error) {
 		}
 	}
 	return card, nil
+}
+
+// parseMemory returns MiB.
+func parseMemory(s string) (int, error) {
+	number, unit := strings.TrimRight(s, "gGmM"), 1
+	if strings.HasSuffix(strings.ToUpper(s), "G") {
+		unit = 1024
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n*unit < 256 || n*unit > 1<<20 || len(s)-len(number) > 1 {
+		return 0, fmt.Errorf("%s: it is MiB, or as 512M or 4G; 256M at least", s)
+	}
+	return n * unit, nil
 }
 
 // share is a directory of the host's and where the machine sees it.

@@ -78,7 +78,7 @@ func (b Box) Run(ctx context.Context, args ...string) (string, error) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return out.String(), fmt.Errorf("%s: %w%s", strings.Join(args, " "), err, tail(all.String(), 20))
+		return out.String(), fmt.Errorf("%s: %w%s", strings.Join(args, " "), err, tail(all.String(), 40))
 	}
 	return out.String(), nil
 }
