@@ -94,11 +94,14 @@ func HashTree(dir string, keep func(rel string) bool) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
+// BuildFunc fills dir, an empty directory that becomes the artefact; work is
+// an empty one beside it for what is needed only meanwhile.
+type BuildFunc func(ctx context.Context, dir, work string) error
+
 // Artefact returns the directory of the artefact kind-key. If there is none it
-// calls build with an empty directory to fill; an error of build leaves
-// nothing behind. Of concurrent callers, in any process, one builds and the
+// is built; an error of build leaves nothing behind. Of concurrent callers, in any process, one builds and the
 // others wait.
-func (c *Cache) Artefact(ctx context.Context, kind, key string, build func(ctx context.Context, dir string) error) (string, error) {
+func (c *Cache) Artefact(ctx context.Context, kind, key string, build BuildFunc) (string, error) {
 	name := kind + "-" + key
 	path := filepath.Join(c.Dir, name)
 	lock, err := os.OpenFile(filepath.Join(c.Dir, "locks", name), os.O_RDWR|os.O_CREATE, 0o644)
@@ -130,22 +133,27 @@ func (c *Cache) Artefact(ctx context.Context, kind, key string, build func(ctx c
 	}
 }
 
-func (c *Cache) build(ctx context.Context, kind, name, path string, build func(context.Context, string) error) error {
+func (c *Cache) build(ctx context.Context, kind, name, path string, build BuildFunc) error {
 	tmp := filepath.Join(c.Dir, "tmp", name)
-	// A builder that was killed left its directory; the lock says nobody else is in it.
-	if err := os.RemoveAll(tmp); err != nil {
+	work := tmp + ".work"
+	clean := func() error { return errors.Join(os.RemoveAll(tmp), os.RemoveAll(work)) }
+	// A builder that was killed left its directories; the lock says nobody else is in them.
+	if err := clean(); err != nil {
 		return fmt.Errorf("remove what an earlier build of %s left: %w", name, err)
 	}
-	if err := os.Mkdir(tmp, 0o755); err != nil {
+	if err := errors.Join(os.Mkdir(tmp, 0o755), os.Mkdir(work, 0o700)); err != nil {
 		return fmt.Errorf("build %s: %w", name, err)
 	}
 	start := time.Now()
 	c.Log("building %s", name)
-	if err := build(ctx, tmp); err != nil {
-		return errors.Join(fmt.Errorf("build %s: %w", name, err), os.RemoveAll(tmp))
+	if err := build(ctx, tmp, work); err != nil {
+		return errors.Join(fmt.Errorf("build %s: %w", name, err), clean())
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(fmt.Errorf("put %s in place: %w", name, err), os.RemoveAll(tmp))
+		return errors.Join(fmt.Errorf("put %s in place: %w", name, err), clean())
+	}
+	if err := clean(); err != nil {
+		return fmt.Errorf("clean up after building %s: %w", name, err)
 	}
 	c.Log("built %s in %.1f s", name, time.Since(start).Seconds())
 	c.prune(kind, name)
@@ -235,7 +243,8 @@ func (c *Cache) remove(name string) error {
 // left. The returned function removes it.
 func (c *Cache) Scratch() (string, func(), error) {
 	runs := filepath.Join(c.Dir, "runs")
-	c.sweep(runs)
+	sweep(runs)
+	c.sweepTorsos()
 	dir, err := os.MkdirTemp(runs, "run-")
 	if err != nil {
 		return "", nil, fmt.Errorf("make the run's directory: %w", err)
@@ -255,7 +264,7 @@ func (c *Cache) Scratch() (string, func(), error) {
 }
 
 // sweep removes the directories of runs whose process is gone.
-func (c *Cache) sweep(runs string) {
+func sweep(runs string) {
 	entries, err := os.ReadDir(runs)
 	if err != nil {
 		return
@@ -275,6 +284,26 @@ func (c *Cache) sweep(runs string) {
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			_ = errors.Join(os.RemoveAll(dir), os.Remove(dir+".lock")) // tried again by the next run
+		}
+		_ = lock.Close()
+	}
+}
+
+// sweepTorsos removes what killed builders left whose artefact may never be
+// asked for again. What cannot be removed now is tried again by the next run.
+func (c *Cache) sweepTorsos() {
+	entries, err := os.ReadDir(filepath.Join(c.Dir, "tmp"))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		name := strings.TrimPrefix(strings.TrimSuffix(e.Name(), ".work"), "old-")
+		lock, err := os.OpenFile(filepath.Join(c.Dir, "locks", name), os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = os.RemoveAll(filepath.Join(c.Dir, "tmp", e.Name()))
 		}
 		_ = lock.Close()
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,8 +28,8 @@ func openTest(t *testing.T) *Cache {
 	return c
 }
 
-func write(text string) func(context.Context, string) error {
-	return func(_ context.Context, dir string) error {
+func write(text string) BuildFunc {
+	return func(_ context.Context, dir, _ string) error {
 		return os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644)
 	}
 }
@@ -98,10 +99,10 @@ func TestConcurrentBuildersBuildOnce(t *testing.T) {
 				return
 			}
 			defer func() { _ = c.Close() }()
-			path, err := c.Artefact(t.Context(), "k", Key("x"), func(ctx context.Context, d string) error {
+			path, err := c.Artefact(t.Context(), "k", Key("x"), func(ctx context.Context, d, work string) error {
 				built.Add(1)
 				time.Sleep(100 * time.Millisecond)
-				return write("whole")(ctx, d)
+				return write("whole")(ctx, d, work)
 			})
 			if err != nil {
 				t.Error(err)
@@ -121,8 +122,8 @@ func TestConcurrentBuildersBuildOnce(t *testing.T) {
 func TestFailedBuildLeavesNothing(t *testing.T) {
 	c := openTest(t)
 	boom := errors.New("boom")
-	_, err := c.Artefact(t.Context(), "k", Key("x"), func(ctx context.Context, dir string) error {
-		if err := write("half")(ctx, dir); err != nil {
+	_, err := c.Artefact(t.Context(), "k", Key("x"), func(ctx context.Context, dir, work string) error {
+		if err := write("half")(ctx, dir, work); err != nil {
 			t.Fatal(err)
 		}
 		return boom
@@ -158,12 +159,36 @@ func TestTorsoOfAKilledBuildIsNotTakenForFinished(t *testing.T) {
 	}
 }
 
+func TestTorsosAreSweptButNotThoseOfLivingBuilders(t *testing.T) {
+	c := openTest(t)
+	for _, name := range []string{"k-" + Key("gone"), "k-" + Key("gone") + ".work", "old-k-" + Key("gone")} {
+		if err := os.Mkdir(filepath.Join(c.Dir, "tmp", name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := c.Artefact(t.Context(), "k", Key("living"), func(context.Context, string, string) error {
+		_, clean, err := c.Scratch()
+		if err != nil {
+			return err
+		}
+		defer clean()
+		left, err := filepath.Glob(filepath.Join(c.Dir, "tmp", "*"))
+		if err != nil || len(left) != 2 || !strings.Contains(left[0], Key("living")) || !strings.Contains(left[1], Key("living")) {
+			t.Errorf("left: %q, %v", left, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	c := openTest(t)
 	inside, release := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		_, err := c.Artefact(context.Background(), "k", Key("x"), func(context.Context, string) error {
+		_, err := c.Artefact(context.Background(), "k", Key("x"), func(context.Context, string, string) error {
 			close(inside)
 			<-release
 			return nil

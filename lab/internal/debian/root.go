@@ -48,18 +48,12 @@ func RootKey(compilers []string) string {
 // Root returns the directory of the root: Debian with rootPackages and the
 // compilers of the kernels.
 func Root(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
-	return c.Artefact(ctx, "root", RootKey(compilers), func(ctx context.Context, dir string) error {
-		return bootstrap(ctx, dir, compilers, mirror, log)
+	return c.Artefact(ctx, "root", RootKey(compilers), func(ctx context.Context, dir, work string) error {
+		return bootstrap(ctx, dir, work, compilers, mirror, log)
 	})
 }
 
-func bootstrap(ctx context.Context, dir string, compilers []string, mirror string, log io.Writer) error {
-	work, err := os.MkdirTemp("", "lab-apt-")
-	if err != nil {
-		return fmt.Errorf("make a directory for apt: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(work) }()
-
+func bootstrap(ctx context.Context, dir, work string, compilers []string, mirror string, log io.Writer) error {
 	host := sandbox.Box{Log: log}
 	if _, err := host.Run(ctx, "debootstrap", "--variant=minbase", RootSuite, dir, mirror); err != nil {
 		return err

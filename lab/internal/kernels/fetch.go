@@ -53,8 +53,8 @@ type Kernel struct {
 // Fetch returns the kernel of the row, from the cache or from the mirror.
 func Fetch(ctx context.Context, c *cache.Cache, row Row, root, mirror string, log io.Writer) (*Kernel, error) {
 	key := cache.Key(fetchRecipe, row.Name, row.Suite, row.Compiler, strings.Join(sourceParts, " "), strings.Join(bootModules, " "))
-	dir, err := c.Artefact(ctx, "kernel-"+row.Name, key, func(ctx context.Context, dir string) error {
-		return fetch(ctx, row, root, dir, mirror, log)
+	dir, err := c.Artefact(ctx, "kernel-"+row.Name, key, func(ctx context.Context, dir, work string) error {
+		return fetch(ctx, row, root, dir, work, mirror, log)
 	})
 	if err != nil {
 		return nil, err
@@ -74,12 +74,7 @@ func Fetch(ctx context.Context, c *cache.Cache, row Row, root, mirror string, lo
 // splits them differently from release to release.
 var partOfKernel = regexp.MustCompile(`^linux-(image|headers|kbuild|binary|modules|base)-\d`)
 
-func fetch(ctx context.Context, row Row, root, dir, mirror string, log io.Writer) error {
-	work, err := os.MkdirTemp("", "lab-kernel-")
-	if err != nil {
-		return fmt.Errorf("make a directory for the packages: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(work) }()
+func fetch(ctx context.Context, row Row, root, dir, work, mirror string, log io.Writer) error {
 	apt, err := debian.NewApt(ctx, root, work, mirror, row.Suite, log)
 	if err != nil {
 		return err

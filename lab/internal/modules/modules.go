@@ -125,8 +125,8 @@ func (b *Builder) build(ctx context.Context, r recipe) (string, error) {
 		}
 		parts = append(parts, h)
 	}
-	dir, err := b.Cache.Artefact(ctx, r.name+"-"+b.Kernel.Row.Name, cache.Key(parts...), func(ctx context.Context, dir string) error {
-		return b.compile(ctx, r, dir)
+	dir, err := b.Cache.Artefact(ctx, r.name+"-"+b.Kernel.Row.Name, cache.Key(parts...), func(ctx context.Context, dir, work string) error {
+		return b.compile(ctx, r, dir, work)
 	})
 	if err != nil {
 		return "", err
@@ -134,12 +134,7 @@ func (b *Builder) build(ctx context.Context, r recipe) (string, error) {
 	return filepath.Join(dir, r.result), nil
 }
 
-func (b *Builder) compile(ctx context.Context, r recipe, dir string) error {
-	work, err := os.MkdirTemp("", "lab-"+r.name+"-")
-	if err != nil {
-		return fmt.Errorf("make a directory to build in: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(work) }()
+func (b *Builder) compile(ctx context.Context, r recipe, dir, work string) error {
 	for to, from := range r.sources {
 		if err := os.CopyFS(filepath.Join(work, to), os.DirFS(from)); err != nil {
 			return fmt.Errorf("copy the sources: %w", err)

@@ -117,7 +117,7 @@ func (b *machine) follow(ctx context.Context, stop <-chan struct{}) (int, error)
 				go b.sendInput(stop)
 				continue
 			}
-			if status, err, done := b.handle(f); done {
+			if status, done, err := b.handle(f); done {
 				return status, err
 			}
 		case <-ended:
@@ -141,15 +141,15 @@ func (b *machine) follow(ctx context.Context, stop <-chan struct{}) (int, error)
 }
 
 // handle takes one frame of the running command.
-func (b *machine) handle(f frame) (status int, err error, done bool) {
+func (b *machine) handle(f frame) (status int, done bool, err error) {
 	switch f.kind {
 	case wire.Stdout:
 		if _, err := b.Stdout.Write(f.payload); err != nil {
-			return StatusLab, fmt.Errorf("pass on the command's output: %w", err), true
+			return StatusLab, true, fmt.Errorf("pass on the command's output: %w", err)
 		}
 	case wire.Stderr:
 		if _, err := b.Stderr.Write(f.payload); err != nil {
-			return StatusLab, fmt.Errorf("pass on the command's error output: %w", err), true
+			return StatusLab, true, fmt.Errorf("pass on the command's error output: %w", err)
 		}
 	case wire.Note:
 		if note, ok := strings.CutPrefix(string(f.payload), "warning: "); ok {
@@ -160,23 +160,23 @@ func (b *machine) handle(f frame) (status int, err error, done bool) {
 	case wire.Kernel:
 		b.kernel.Write(f.payload)
 	case wire.Failed:
-		return StatusLab, fmt.Errorf("%s%s", f.payload, b.reports()), true
+		return StatusLab, true, fmt.Errorf("%s%s", f.payload, b.reports())
 	case wire.Exit:
 		if len(f.payload) != 4 {
-			return StatusLab, fmt.Errorf("the machine sent a status of %d bytes", len(f.payload)), true
+			return StatusLab, true, fmt.Errorf("the machine sent a status of %d bytes", len(f.payload))
 		}
 		status = int(int32(binary.LittleEndian.Uint32(f.payload)))
 		b.Log("the command ended with status %d after %.1f s", status, time.Since(b.start).Seconds())
 		if b.kernel.Len() == 0 {
-			return status, nil, true
+			return status, true, nil
 		}
 		if b.AllowWarnings || status != 0 {
 			b.Warn("%s", strings.TrimPrefix(b.reports(), "\n"))
-			return status, nil, true
+			return status, true, nil
 		}
-		return StatusLab, fmt.Errorf("the command ended with status 0, but%s", b.reports()), true
+		return StatusLab, true, fmt.Errorf("the command ended with status 0, but%s", b.reports())
 	}
-	return 0, nil, false
+	return 0, false, nil
 }
 
 // died makes the error of a machine that ended by itself.
@@ -193,6 +193,9 @@ func (b *machine) died(started bool, err error) error {
 	how := "the machine ended (a panic?) before the command did"
 	if b.qemuErr != nil {
 		how = fmt.Sprintf("QEMU ended before the command did: %v", b.qemuErr)
+	}
+	if strings.Contains(b.con.tail(consoleLines), "Oops: int3") {
+		how += "; this is QEMU's emulation, which trips at times when the kernel patches its own code: run it again"
 	}
 	if !started {
 		return fmt.Errorf("%w: %s%s; the console's last lines:\n%s", errNoReport, how, say, b.con.tail(consoleLines))

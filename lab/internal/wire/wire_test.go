@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestFramesArriveInOrderAndWhole(t *testing.T) {
 	var order []Kind
 	for {
 		k, p, err := c.Receive()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -58,7 +59,7 @@ func TestTornFrameIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Truncate(b.Len() - 1)
-	if _, _, err := New(&b).Receive(); err == nil || err == io.EOF {
+	if _, _, err := New(&b).Receive(); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("a torn frame gives %v", err)
 	}
 }
