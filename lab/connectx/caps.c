@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Capabilities: one readable place. What is not set here, the driver does not try. */
+#include "connectx.h"
+
+#define G(f, v)  MLX5_SET(cmd_hca_cap, c, f, v)
+#define E(f, v)  MLX5_SET(per_protocol_networking_offload_caps, c, f, v)
+#define W(f, v)  MLX5_SET(e_switch_cap, c, f, v)
+#define P(f, v)  MLX5_SET(flow_table_prop_layout, p, f, v)
+
+static void table_caps(void *p)
+{
+	P(ft_support, 1); P(flow_counter, 1); P(flow_modify_en, 1); P(modify_root, 1);
+	P(identified_miss_table_mode, 1); P(flow_table_modify, 1); P(reset_root_to_default, 1);
+	P(pop_vlan, 1); P(push_vlan, 1); P(pop_vlan_2, 1); P(push_vlan_2, 1);
+	P(reformat_and_vlan_action, 1); P(reformat_and_modify_action, 1);
+	P(ignore_flow_level, 1); P(table_miss_action_domain, 1); P(termination_table, 1);
+	P(log_max_ft_size, 22); P(log_max_modify_header_context, 16); P(max_modify_header_actions, 32);
+	P(max_ft_level, 64); P(log_max_ft_num, 20); P(log_max_flow_counter, 20);
+	P(log_max_destination, 9); P(log_max_flow, 22);
+	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_support), 0xff, 16);
+	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_bitmask_support), 0xff, 16);
+}
+
+static void general(struct cx_func *f, void *c)
+{
+	u64 objs = 0;
+
+	G(port_type, MLX5_CAP_PORT_TYPE_ETH); G(num_ports, 1); G(vhca_id, f->idx + 1); G(native_port_num, f->pf + 1);
+	/* objects */
+	G(log_max_srq_sz, 15); G(log_max_srq, 16); G(log_max_qp_sz, 15); G(log_max_qp, 17);
+	G(log_max_cq_sz, 22); G(log_max_cq, 20); G(log_max_eq_sz, 22); G(log_max_eq, 6); G(max_num_eqs, CX_MAX_EQ);
+	G(log_max_mkey, 22); G(max_indirection, 4); G(log_max_mrw_sz, 63); G(log_max_klm_list_size, 16);
+	G(log_max_bsf_list_size, 6); G(log_max_msg, 30); G(log_max_pd, 20); G(log_max_transport_domain, 20);
+	G(log_max_rq, 18); G(log_max_sq, 18); G(log_max_tir, 18); G(log_max_tis, 18); G(log_max_rmp, 16);
+	G(log_max_rqt, 18); G(log_max_rqt_size, 11); G(log_max_tis_per_sq, 4); G(max_qp_cnt, 255);
+	/* queues: cyclic only, no inline headers, no multi-packet work requests */
+	G(log_max_stride_sz_rq, 13); G(log_min_stride_sz_rq, 4); G(log_max_stride_sz_sq, 6); G(log_min_stride_sz_sq, 6);
+	G(log_max_wq_sz, 15); G(basic_cyclic_rcv_wqe, 1); G(max_wqe_sz_sq, 1024); G(max_wqe_sz_rq, 512);
+	G(log_pg_sz, 12); G(log_bf_reg_size, 9); G(num_of_uars_per_page, 1); G(uar_sz, 5);
+	G(cqe_version, 1); G(compact_address_vector, 1); G(cq_oi, 1); G(cq_moderation, 1);
+	G(cq_period_mode_modify, 1); G(cq_eq_remap, 1); G(cq_period_start_from_cqe, 1);
+	G(scqe_break_moderation, 1); G(umr_ptr_rlky, 1); G(mkey_by_name, 1);
+	/* Ethernet */
+	G(eth_net_offloads, 1); G(nic_flow_table, 1); G(eth_virt, 1); G(vport_counters, 1);
+	G(log_max_vlan_list, 9); G(log_max_current_mc_list, 7); G(log_max_current_uc_list, 7);
+	G(log_max_current_uc_list_wr_supported, 1); G(disable_local_lb_uc, 1); G(disable_local_lb_mc, 1);
+	G(log_max_l2_table, 10); G(nic_vport_change_event, 1); G(ports_check, 1);
+	G(flow_counter_bulk_alloc, 0); G(log_max_flow_counter_bulk, 10); G(max_flow_counter_15_0, 0xffff);
+	/* the rest */
+	G(device_frequency_khz, 1000000); G(device_frequency_mhz, 1000);	/* a tick is a nanosecond */
+	G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
+	if (cx_nports > 1) {
+		G(num_lag_ports, 2);
+		G(lag_tx_port_affinity, 1);
+	}
+	if (!f->is_vf) {
+		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(ets, 1);
+		G(lag_master, cx_nports > 1);
+	}
+	if (cx_crypto) {
+		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
+		G(log_max_dek, 12);
+		G(tls_tx, 1);			/* tls_rx: not yet, the data path does not decrypt */
+	}
+	if (cx_ipsec) {
+		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_IPSEC;
+		G(ipsec_offload, 1);
+	}
+	MLX5_SET64(cmd_hca_cap, c, general_obj_types, objs);
+}
+
+static void ethernet(void *c)
+{
+	E(csum_cap, 1); E(vlan_cap, 1); E(max_lso_cap, 18); E(wqe_vlan_insert, 1);
+	E(self_lb_en_modifiable, 1); E(rss_ind_tbl_cap, 11);
+	E(wqe_inline_mode, MLX5_CAP_INLINE_MODE_NOT_REQUIRED);
+	E(reg_umr_sq, 1); E(scatter_fcs, 0); E(cqe_checksum_full, 1);
+	E(swp, 1); E(swp_csum, 1); E(swp_lso, 1); E(insert_trailer, 1);
+	E(tunnel_stateless_ip_over_ip, 0);
+}
+
+static void nic_tables(void *c)
+{
+	void *p = MLX5_ADDR_OF(flow_table_nic_cap, c, flow_table_properties_nic_receive);
+
+	MLX5_SET(flow_table_nic_cap, c, nic_rx_multi_path_tirs, 1);
+	MLX5_SET(flow_table_nic_cap, c, nic_rx_multi_path_tirs_fts, 1);
+	table_caps(p);
+	P(ipsec_decrypt, cx_ipsec);
+	p = MLX5_ADDR_OF(flow_table_nic_cap, c, flow_table_properties_nic_transmit);
+	table_caps(p);
+	P(ipsec_encrypt, cx_ipsec);
+}
+
+static void esw_tables(void *c)
+{
+	MLX5_SET(flow_table_eswitch_cap, c, fdb_multi_path_to_table, 1);
+	MLX5_SET(flow_table_eswitch_cap, c, multi_fdb_encap, 1);
+	MLX5_SET(flow_table_eswitch_cap, c, flow_source, 1);
+	MLX5_SET(flow_table_eswitch_cap, c, egress_acl_forward_to_vport, 1);
+	MLX5_SET(flow_table_eswitch_cap, c, fdb_modify_header_fwd_to_table, 1);
+	MLX5_SET(flow_table_eswitch_cap, c, fdb_to_vport_reg_c_id, 0x3);
+	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_nic_esw_fdb));
+	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_ingress));
+	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_egress));
+}
+
+static void eswitch(void *c)
+{
+	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1); W(vport_cvlan_insert_overwrite, 1);
+	W(esw_uplink_ingress_acl, 1); W(merged_eswitch, cx_nports > 1);
+	W(nic_vport_node_guid_modify, 1); W(nic_vport_port_guid_modify, 1);
+}
+
+static void tls(void *c)
+{
+	MLX5_SET(tls_cap, c, tls_1_2_aes_gcm_128, 1);
+	MLX5_SET(tls_cap, c, tls_1_2_aes_gcm_256, 1);
+}
+
+static void ipsec(void *c)
+{
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_offload, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_esn, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_128_encrypt, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_128_decrypt, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_256_encrypt, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_256_decrypt, 1);
+	MLX5_SET(ipsec_cap, c, log_max_ipsec_offload, 12);
+}
+
+/* page: 4096 bytes, zeroed */
+void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
+{
+	void *cur = max ? NULL : xa_load(&f->setcap, type);
+
+	if (cur) {
+		memcpy(page, cur, 4096);
+		return;
+	}
+	switch (type) {
+	case MLX5_CAP_GENERAL:
+		general(f, page);
+		break;
+	case MLX5_CAP_ETHERNET_OFFLOADS:
+		ethernet(page);
+		break;
+	case MLX5_CAP_FLOW_TABLE:
+		nic_tables(page);
+		break;
+	case MLX5_CAP_ESWITCH_FLOW_TABLE:
+		if (!f->is_vf)
+			esw_tables(page);
+		break;
+	case MLX5_CAP_ESWITCH:
+		if (!f->is_vf)
+			eswitch(page);
+		break;
+	case MLX5_CAP_TLS:
+		if (cx_crypto)
+			tls(page);
+		break;
+	case MLX5_CAP_IPSEC:
+		if (cx_ipsec)
+			ipsec(page);
+		break;
+	}
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The card's thread, and what wakes it. Commands: a kprobe on iowrite32be sees every ring of a command doorbell, exact
+ * and at once. Packets: UAR doorbells are plain stores, so the net_dev_xmit tracepoint says which function has just
+ * been given a packet; its queues are then polled for a while. What no hint announces (NOPs of an internal queue,
+ * re-armed completion queues) is found by a slow poll of all queues.
+ */
+#include "connectx.h"
+#include <linux/kprobes.h>
+#include <linux/kthread.h>
+#include <linux/tracepoint.h>
+#include <linux/vmalloc.h>
+
+#define HOT		msecs_to_jiffies(20)	/* polled closely for so long after a hint */
+#define SLOW_POLL	msecs_to_jiffies(20)
+
+static struct task_struct *task;
+static DECLARE_WAIT_QUEUE_HEAD(wait);
+static atomic_t wakes = ATOMIC_INIT(0);
+static struct tracepoint *xmit_tp;
+
+void cx_wake(void)
+{
+	atomic_inc(&wakes);
+	wake_up(&wait);
+}
+
+void cx_request(struct cx_func *f, int flag)
+{
+	set_bit(flag, &f->flags);
+	cx_wake();
+}
+
+static int doorbell(struct kprobe *p, struct pt_regs *regs)
+{
+	u32 val = regs_get_kernel_argument(regs, 0), off;
+	unsigned long va = regs_get_kernel_argument(regs, 1);
+	struct cx_func *f;
+	struct page *pg;
+
+	if (!is_vmalloc_addr((void *)va))
+		return 0;
+	pg = vmalloc_to_page((void *)va);
+	if (!pg)
+		return 0;
+	f = cx_func_at(page_to_phys(pg) + offset_in_page(va), &off);
+	if (!f)
+		return 0;
+	switch (off) {
+	case offsetof(struct mlx5_init_seg, cmdq_addr_h):
+		WRITE_ONCE(f->cmdq_h, val);
+		break;
+	case offsetof(struct mlx5_init_seg, cmdq_addr_l_sz):
+		WRITE_ONCE(f->cmdq_l, val);
+		break;
+	case offsetof(struct mlx5_init_seg, cmd_dbell):
+		atomic_or(val, &f->doorbell);
+		cx_request(f, CX_F_DOORBELL);
+		break;
+	}
+	return 0;
+}
+
+static struct kprobe probe = { .symbol_name = "iowrite32be", .pre_handler = doorbell };
+
+/* net_dev_xmit(skb, rc, dev, len): the packet is in a send queue, the doorbell rung (or to be rung by the next one) */
+static void xmit_hint(void *data, struct sk_buff *skb, int rc, struct net_device *dev, unsigned int len)
+{
+	struct device *d = dev->dev.parent;
+	struct pci_dev *pdev;
+	struct cx_func *f;
+
+	if (!d || !dev_is_pci(d))
+		return;
+	pdev = to_pci_dev(d);
+	if (pdev->bus->ops != &cx_pci_ops || pdev->devfn >= cx_nfuncs())
+		return;
+	f = &cx_funcs[pdev->devfn];
+	if (!test_and_set_bit(CX_F_TX, &f->flags))
+		cx_wake();
+}
+
+static void find_tp(struct tracepoint *tp, void *priv)
+{
+	if (!strcmp(tp->name, "net_dev_xmit"))
+		xmit_tp = tp;
+}
+
+static void tick(unsigned int n)
+{
+	u64 ns = ktime_get_ns();
+	int i;
+
+	for (i = 0; i < cx_nfuncs(); i++) {
+		struct cx_func *f = &cx_funcs[i];
+
+		if (!f->seg)
+			continue;
+		f->seg->health_counter = cpu_to_be32(n);
+		f->seg->internal_timer_h = cpu_to_be32(ns >> 32);
+		f->seg->internal_timer_l = cpu_to_be32(ns);
+		cx_irq_retry(f);
+	}
+}
+
+static bool run_sqs(struct cx_func *f)
+{
+	struct cx_obj *sq;
+	bool work = false;
+
+	list_for_each_entry(sq, &f->sqs, node)
+		work |= cx_sq_run(sq);
+	return work;
+}
+
+/* one round over everything that may have work; all: also over functions without a hint */
+static bool run_all(bool all)
+{
+	bool work = false;
+	int i;
+
+	for (i = 0; i < cx_nfuncs(); i++) {
+		struct cx_func *f = &cx_funcs[i];
+
+		if (test_and_clear_bit(CX_F_RESET, &f->flags)) {
+			cx_fw_reset(f);
+			work = true;
+		}
+		if (test_and_clear_bit(CX_F_DOORBELL, &f->flags)) {
+			cx_fw_doorbell(f, atomic_xchg(&f->doorbell, 0));
+			f->hot = jiffies + HOT;
+			work = true;
+		}
+		if (!f->seg || list_empty(&f->sqs))
+			continue;
+		if (test_and_clear_bit(CX_F_TX, &f->flags))
+			f->hot = jiffies + HOT;
+		if (all || time_before(jiffies, f->hot)) {
+			bool w = run_sqs(f);
+
+			if (w)
+				f->hot = jiffies + HOT;
+			work |= w;
+		}
+	}
+	for (i = 0; i < cx_nports; i++)
+		work |= cx_wire_run(i);
+	work |= cx_cq_flush();
+	return work;
+}
+
+static bool any_hot(void)
+{
+	int i;
+
+	for (i = 0; i < cx_nfuncs(); i++)
+		if (time_before(jiffies, cx_funcs[i].hot))
+			return true;
+	return false;
+}
+
+static int card(void *arg)
+{
+	unsigned long next_tick = jiffies, next_all = jiffies;
+	unsigned int n = 0, idle = 0;
+	int seen;
+
+	while (!kthread_should_stop()) {
+		bool all = time_after_eq(jiffies, next_all);
+
+		if (time_after_eq(jiffies, next_tick)) {
+			next_tick = jiffies + HZ / 20;
+			tick(n++);
+		}
+		if (all)
+			next_all = jiffies + SLOW_POLL;
+		seen = atomic_read(&wakes);
+		if (run_all(all)) {
+			idle = 0;
+			cond_resched();
+			continue;
+		}
+		/* the longer nothing came, the longer the nap: 50 us .. 1 ms while hot, then the slow poll */
+		if (any_hot()) {
+			unsigned int us = min(50u << min(idle / 8, 4u), 1000u);
+
+			idle++;
+			wait_event_interruptible_hrtimeout(wait, atomic_read(&wakes) != seen || kthread_should_stop(),
+							   ns_to_ktime(us * NSEC_PER_USEC));
+		} else {
+			wait_event_interruptible_timeout(wait, atomic_read(&wakes) != seen || kthread_should_stop(),
+							 SLOW_POLL);
+		}
+	}
+	return 0;
+}
+
+int cx_card_start(void)
+{
+	int err;
+
+	task = kthread_run(card, NULL, "connectx");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	set_user_nice(task, -5);
+	err = register_kprobe(&probe);
+	if (err) {
+		pr_err("connectx_emu: kprobe on %s: %d (CONFIG_KPROBES is needed)\n", probe.symbol_name, err);
+		kthread_stop(task);
+		return err;
+	}
+	for_each_kernel_tracepoint(find_tp, NULL);
+	if (xmit_tp && tracepoint_probe_register(xmit_tp, xmit_hint, NULL))
+		xmit_tp = NULL;
+	if (!xmit_tp)
+		pr_warn("connectx_emu: no net_dev_xmit tracepoint, transmit is polled\n");
+	return 0;
+}
+
+void cx_card_stop(void)
+{
+	if (xmit_tp)
+		tracepoint_probe_unregister(xmit_tp, xmit_hint, NULL);
+	tracepoint_synchronize_unregister();
+	unregister_kprobe(&probe);
+	kthread_stop(task);
+}

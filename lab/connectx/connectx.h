@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * connectx_emu: ConnectX-6 Dx functions on a virtual PCI bus, driven by the real mlx5_core.
+ *
+ * Who owns what. One kernel thread, the "card" (card.c), runs the firmware and the data path: everything below
+ * is read and written by that thread alone, without locks, but for what other contexts need and how they get it:
+ *  - configuration space (struct cx_func.cfg, .wm): the PCI core, under its own lock; the thread only reads it;
+ *  - doorbells: a kprobe sets bits in cx_func.doorbell (atomically) and wakes the thread;
+ *  - resets (FLR, VFE, memory enable) and transmit hints: bits in cx_func.flags, then a wake-up;
+ *  - wire netdevs: skbs go through the two queues of struct cx_wire, each with its own lock.
+ * Interrupts are delivered by the thread, so a driver's NAPI poll may run on top of it: nothing of the card may
+ * be held or half changed where cx_irq() is called (cq_flush, eqe_post).
+ */
+#ifndef CONNECTX_H
+#define CONNECTX_H
+
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/etherdevice.h>
+#include <linux/xarray.h>
+#include <linux/mlx5/device.h>
+#include <linux/mlx5/driver.h>
+#include <linux/mlx5/vport.h>
+#include <linux/mlx5/qp.h>
+#include <linux/mlx5/port.h>
+
+/* private to the driver in mainline headers */
+struct mlx5_ifc_mbox_out_bits { u8 status[0x8]; u8 reserved_at_8[0x18]; u8 syndrome[0x20]; u8 reserved_at_40[0x40]; };
+struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[0x10]; u8 op_mod[0x10]; u8 reserved_at_40[0x40]; };
+
+#define CX_VENDOR	0x15b3
+#define CX_PF_ID	0x101d
+#define CX_VF_ID	0x101e
+#define CX_PF_BAR	SZ_1M
+#define CX_VF_BAR	SZ_256K
+#define CX_MSIX_TBL	0x8000		/* inside BAR0, after the initialization segment */
+#define CX_MSIX_PBA	0x9000
+#define CX_UAR_FIRST	16		/* first usable UAR page */
+#define CX_MSIX_PF	32
+#define CX_MSIX_VF	8
+#define CX_MAX_EQ	64
+#define CX_MAX_PORTS	2
+#define CX_MAX_VFS	127
+#define CX_MAX_UC	128
+#define CX_MAX_VLAN	512
+#define CX_MAX_MTU	9978
+#define CX_CAPS		0x40
+#define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
+#define CX_FW_MAJOR	22
+#define CX_FW_MINOR	35
+#define CX_FW_SUB	4030
+#define CX_PSID		"MT_0000000359"
+
+enum cx_type {				/* what an object id stands for */
+	CX_O_NONE, CX_O_PD, CX_O_TD, CX_O_MKEY, CX_O_TIS, CX_O_CQ, CX_O_RQ, CX_O_SQ, CX_O_RQT, CX_O_TIR,
+	CX_O_FT, CX_O_FG, CX_O_MH, CX_O_FC, CX_O_QCNT, CX_O_XRCD, CX_O_RMP, CX_O_SRQ, CX_O_QP, CX_O_UCTX,
+	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_PSV,
+};
+
+/* table types of the flow table commands */
+enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_TYPES };
+
+/* cx_func.flags: requests to the card's thread */
+enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL };
+
+struct cx_func;
+
+struct cx_eq {
+	bool used;
+	u8 log_size, vec;
+	u32 pgshift, pi;
+	u64 mask;			/* event types 0..63 */
+	int npas;
+	void **page;
+};
+
+struct cx_count { u64 pkts, bytes; };
+
+struct cx_vport {
+	u8 ctx[0x100];			/* nic_vport_context */
+	u8 esw[0x100];			/* esw_vport_context */
+	int nuc, nmc, nvlan;
+	u64 uc[CX_MAX_UC], mc[CX_MAX_UC];
+	u16 vlan[CX_MAX_VLAN];
+	u8 admin;			/* MLX5_VPORT_ADMIN_STATE_* */
+	bool armed, link;
+	u32 ingress, egress;		/* root tables of the ACLs */
+	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
+	u64 drops;
+};
+
+struct cx_port {			/* a physical port and its eswitch */
+	struct cx_vport *vport;		/* PF, VFs 1..n, then the uplink */
+	bool admin_up, up;		/* PAOS, and what the cable gives */
+	u16 mtu;
+	struct cx_count rx, tx;
+	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
+};
+
+struct cx_func {
+	u8 cfg[PCI_CFG_SPACE_EXP_SIZE], wm[PCI_CFG_SPACE_EXP_SIZE];
+	int idx, pf, vport;		/* devfn, port, vport number in that port's eswitch */
+	bool is_vf, hca_up;
+	unsigned long flags;
+	atomic_t doorbell;		/* command slots rung */
+	u32 cmdq_h, cmdq_l;		/* as last written by the driver */
+	void *bar;			/* RAM behind BAR0; NULL while the function is off */
+	struct mlx5_init_seg *seg;
+	struct cx_eq eq[CX_MAX_EQ];
+	u64 *pages;
+	int npages, maxpages;
+	DECLARE_BITMAP(uars, CX_PF_BAR / SZ_4K);
+	DECLARE_BITMAP(irq_pending, CX_MSIX_PF);
+	u32 next_id, next_fc;
+	u64 oob;			/* packets dropped for want of receive buffers */
+	struct xarray objs;		/* id -> struct cx_obj */
+	struct xarray setcap;		/* capability type -> page set by SET_HCA_CAP */
+	struct list_head sqs;		/* struct cx_obj.node of every SQ that may run */
+	unsigned long hot;		/* jiffies until which its SQs are polled closely */
+	u32 root[CX_FT_TYPES];
+};
+
+struct cx_wq {				/* the memory of a CQ, RQ or SQ */
+	u8 log_sz, log_stride, pgshift;
+	__be32 *dbr;
+	void **page;
+	u32 npages, pi;			/* CQ: producer; SQ, RQ: consumer */
+};
+
+struct cx_hash { struct hlist_head *head; u32 mask; };
+
+struct cx_obj {
+	u8 type;			/* enum cx_type */
+	u32 id;
+	struct cx_func *f;
+	struct list_head node;		/* SQ: cx_func.sqs; CQ: dirty list; FG: cx_obj.groups */
+	struct cx_wq wq;
+	union {
+		struct { u32 eqn; u8 last_sn; } cq;
+		struct { u32 cqn, tis; u8 state; } sq;
+		struct { u32 cqn; u8 state; bool vsd; u64 stalled; } rq;
+		struct { u32 n, *rq; } rqt;
+		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; } t;	/* TIR, TIS */
+		struct { u8 tt, miss, level; u32 miss_id; struct list_head groups; struct xarray fte; } ft;
+		struct {
+			struct cx_obj *ft;
+			u32 start, end;
+			int nkey;
+			struct { u16 off; u64 mask; } key[CX_MP_SZ / 8];
+			struct cx_hash hash;
+		} fg;
+		struct { u32 n; u8 (*act)[8]; } mh;
+		struct cx_count fc;
+		struct { u8 len, key[32]; } dek;
+		struct cx_sa *sa;
+	};
+};
+
+struct cx_frag { u8 *p; u32 len; };
+#define CX_HEADROOM	32
+#define CX_HDR		192		/* linear part: the headers, at most */
+#define CX_FRAGS	80
+
+struct cx_pkt {
+	u8 *data;			/* in hbuf: linear part */
+	u32 hlen, plen;			/* bytes there, and in the fragments */
+	struct cx_frag frag[CX_FRAGS];
+	int nfrag;
+	struct_group(meta,
+	u32 mss;			/* not 0: an LSO packet, cut up where it is delivered */
+	u32 nsegs;
+	u8 l3off, l4off;		/* 0: not an IP packet, no L4 header */
+	u8 l4proto;
+	bool v6, l3csum, l4csum, inner_csum;	/* checksums still to be filled in */
+	struct cx_port *port;		/* eswitch it came into, vport it came from */
+	int src;
+	u32 sqn, tag, reg_b;
+	u8 affinity;
+	);
+	u8 hbuf[CX_HEADROOM + CX_HDR];
+	__be64 mp[CX_MP_SZ / 8];	/* fte_match_param */
+};
+
+struct cx_lag { bool active; u8 remap[2]; u8 mode, fdb_sel; };
+
+extern struct cx_func *cx_funcs;
+extern struct cx_port cx_ports[CX_MAX_PORTS];
+extern struct cx_lag cx_lag;
+extern int cx_nports, cx_nvfs;
+extern unsigned int cx_log;
+extern bool cx_crypto, cx_ipsec;
+
+#define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
+
+static inline int cx_nfuncs(void) { return cx_nports * (1 + cx_nvfs); }
+static inline struct cx_func *cx_vf(int port, int vport)
+{
+	return vport ? &cx_funcs[cx_nports + port * cx_nvfs + vport - 1] : &cx_funcs[port];
+}
+static inline u32 cx_bar_size(struct cx_func *f) { return f->is_vf ? CX_VF_BAR : CX_PF_BAR; }
+
+/* card.c */
+int cx_card_start(void);
+void cx_card_stop(void);
+void cx_wake(void);
+void cx_request(struct cx_func *f, int flag);
+
+/* bus.c, config.c, msix.c */
+int cx_bus_create(int domain, int busnr, phys_addr_t base, size_t size);
+void cx_bus_destroy(void);
+struct cx_func *cx_func_at(phys_addr_t pa, u32 *off);
+void *cx_bar_ram(struct cx_func *f);
+void cx_config_init(struct cx_func *f, phys_addr_t base);
+void cx_vpd_init(void);
+phys_addr_t cx_vf_bar_base(int port);
+bool cx_func_enabled(struct cx_func *f);
+extern struct pci_ops cx_pci_ops;
+int cx_msi_create(int domain);
+void cx_msi_destroy(void);
+struct irq_domain *cx_msi_domain(void);
+void cx_irq(struct cx_func *f, int vec);
+void cx_irq_retry(struct cx_func *f);
+#define CX_PCIE_OFF	0x60
+#define CX_MSIX_OFF	0x9c
+#define CX_SRIOV_OFF	0x180
+
+/* fw.c, cmd.c, caps.c */
+int cx_fw_init(void);
+void cx_fw_exit(void);
+void cx_fw_reset(struct cx_func *f);
+void cx_fw_doorbell(struct cx_func *f, u32 slots);
+void *cx_dma(u64 addr, u64 len);
+int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_caps_get(struct cx_func *f, int type, bool max, void *page);
+
+/* eq.c */
+int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_destroy_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+struct cx_eq *cx_cmd_eq(struct cx_func *f);
+void cx_eqe_post(struct cx_func *f, struct cx_eq *q, u8 type, u8 sub, const void *data, int len);
+void cx_event(struct cx_func *f, u8 type, u8 sub, const void *data, int len);
+void cx_eqs_free(struct cx_func *f);
+
+/* obj.c */
+typedef int (*cx_handler)(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+struct cx_obj *cx_obj(struct cx_func *f, int type, u32 id);
+struct cx_obj *cx_obj_new(struct cx_func *f, int type, u32 id);
+void cx_obj_free(struct cx_obj *o);
+void cx_objs_free(struct cx_func *f);
+u32 cx_new_id(struct cx_func *f);
+void cx_set_id(void *out, u32 id);
+int cx_create_simple(struct cx_func *f, int type, void *out);
+int cx_destroy(struct cx_func *f, int type, u32 id);
+int cx_general_create(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_general_destroy(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_general_modify(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+
+/* queue.c */
+int cx_queue_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_wq_free(struct cx_wq *q);
+void *cx_wq_at(struct cx_wq *q, u32 off);
+struct mlx5_cqe64 *cx_cqe_next(struct cx_obj *cq);
+void cx_cqe_commit(struct cx_obj *cq, struct mlx5_cqe64 *c, u8 op);
+void cx_cq_dirty(struct cx_obj *cq);
+void cx_cq_kick(struct cx_obj *cq);
+bool cx_cq_flush(void);
+
+/* vport.c, reg.c, lag.c */
+int cx_vport_init(void);
+void cx_vport_exit(void);
+struct cx_vport *cx_vport(int port, int num);
+int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_count(struct cx_count c[3], const u8 *dmac, u32 pkts, u64 bytes);
+void cx_link_update(int port);
+int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_lag_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_lag_port(struct cx_pkt *p, int port);
+
+/* flow.c, steer.c */
+int cx_flow_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_ft_free(struct cx_obj *ft);
+void cx_fg_free(struct cx_obj *fg);
+struct cx_dst { u8 type; u16 vhca; u32 id; };
+struct cx_fte {
+	struct hlist_node node;
+	struct cx_obj *fg;
+	u32 index, action, mh, tag, push_vlan[2], crypt;
+	int ndst, ncnt;
+	u32 cnt[4];
+	u64 *key;			/* masked match value, fg.nkey words */
+	struct cx_dst dst[];
+};
+struct cx_fte *cx_flow_lookup(struct cx_obj *ft, const struct cx_pkt *p);
+void cx_tx_packet(struct cx_func *f, struct cx_pkt *p);
+void cx_uplink_rx(int port, struct cx_pkt *p);
+
+/* pkt.c, emit.c */
+void cx_pkt_reset(struct cx_pkt *p);
+void cx_parse(struct cx_pkt *p);
+bool cx_pull(struct cx_pkt *p);
+bool cx_linear(struct cx_pkt *p, u8 *buf, u32 size);
+u32 cx_pkt_bytes(const struct cx_pkt *p);
+void cx_vlan_push(struct cx_pkt *p, u32 vlan);
+void cx_vlan_pop(struct cx_pkt *p);
+void cx_copy(void *dst, const void *src, u32 len);
+struct cx_iov { u8 *p; u32 len; };
+struct cx_sink {			/* where the segments of a packet go */
+	/* room for one frame of len bytes: fills v, returns the count or 0 */
+	int (*room)(struct cx_sink *s, struct cx_iov *v, int max, u32 len);
+	/* the frame is there; sum: over everything after the Ethernet header */
+	void (*done)(struct cx_sink *s, u32 len, __wsum sum);
+};
+void cx_emit(struct cx_pkt *p, struct cx_sink *s);
+
+/* modhdr.c */
+bool cx_mh_known(const u8 *action);
+void cx_modify_header(struct cx_obj *mh, struct cx_pkt *p);
+
+/* tx.c, rx.c, wire.c */
+bool cx_sq_run(struct cx_obj *sq);
+void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p);
+int cx_tx_init(void);
+void cx_tx_exit(void);
+u8 *cx_scratch(void);
+#define CX_SCRATCH	(SZ_256K + SZ_64K)
+int cx_wire_init(void);
+void cx_wire_exit(void);
+bool cx_wire_run(int port);
+void cx_wire_tx(int port, struct cx_pkt *p);
+bool cx_wire_up(int port);
+void cx_wire_carrier(int port, bool up);
+
+/* gcm.c, tls.c, ipsec.c */
+struct cx_gcm;
+struct cx_gcm *cx_gcm_new(const u8 *key, int len);
+void cx_gcm_free(struct cx_gcm *g);
+struct cx_gcm_run { u8 ctr[16], ks[16], tag0[16], hash[16]; u64 alen, clen; };
+void cx_gcm_start(struct cx_gcm *g, struct cx_gcm_run *r, const u8 *salt, const u8 *iv, const u8 *aad, int alen);
+void cx_gcm_crypt(struct cx_gcm *g, struct cx_gcm_run *r, u8 *b, u32 len, bool enc);
+void cx_gcm_tag(struct cx_gcm *g, struct cx_gcm_run *r, u8 *tag);
+void cx_tls_static(struct cx_func *f, u32 tisn, void *params);
+void cx_tls_progress(struct cx_func *f, u32 tisn);
+void cx_tls_dump(struct cx_func *f, u32 tisn, const u8 *b, u32 len);
+bool cx_tls_tx(struct cx_func *f, u32 tisn, struct cx_pkt *p);
+void cx_tls_free(struct cx_obj *tis);
+int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in);
+int cx_ipsec_modify(struct cx_obj *o, void *in);
+void cx_ipsec_free(struct cx_obj *o);
+int cx_ipsec_crypt(struct cx_func *f, u32 id, struct cx_pkt *p, bool enc);
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Delivery: a packet is copied once, from the sender's pages to the receiver's, cut into segments and summed on the way. */
+#include "connectx.h"
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <net/ip.h>
+#include <net/checksum.h>
+#include <net/ip6_checksum.h>
+
+#define MAX_IOV 16
+
+struct cursor { const struct cx_iov *v; int nv; u32 off; };
+
+static void skip(struct cursor *c, u32 n)
+{
+	while (n && c->nv) {
+		u32 k = min(n, c->v->len - c->off);
+
+		c->off += k;
+		n -= k;
+		if (c->off == c->v->len) {
+			c->v++;
+			c->nv--;
+			c->off = 0;
+		}
+	}
+}
+
+/* copies to the cursor; returns the sum as if pos bytes came before */
+static __wsum put(struct cursor *c, const u8 *src, u32 n, __wsum sum, u32 pos)
+{
+	while (n && c->nv) {
+		u32 k = min(n, c->v->len - c->off);
+
+		sum = csum_block_add(sum, csum_partial_copy_nocheck(src, c->v->p + c->off, k), pos);
+		src += k;
+		pos += k;
+		n -= k;
+		skip(c, k);
+	}
+	return sum;
+}
+
+static __sum16 l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum)
+{
+	if (p->v6) {
+		struct ipv6hdr *ip = (void *)(h + p->l3off);
+
+		return csum_ipv6_magic(&ip->saddr, &ip->daddr, l4len, p->l4proto, sum);
+	} else {
+		struct iphdr *ip = (void *)(h + p->l3off);
+
+		return csum_tcpudp_magic(ip->saddr, ip->daddr, l4len, p->l4proto, sum);
+	}
+}
+
+/* lengths, sequence number and flags of segment i of a large packet */
+static void seg_header(struct cx_pkt *p, u8 *h, u32 i, u32 off, u32 n)
+{
+	struct tcphdr *th = (void *)(h + p->l4off);
+
+	if (p->v6) {
+		put_unaligned_be16(p->hlen + n - p->l4off, h + p->l3off + 4);
+	} else {
+		put_unaligned_be16(p->hlen + n - p->l3off, h + p->l3off + 2);
+		put_unaligned_be16(get_unaligned_be16(h + p->l3off + 4) + i, h + p->l3off + 4);
+	}
+	if (p->l4proto != IPPROTO_TCP)
+		return;
+	th->seq = htonl(ntohl(th->seq) + off);
+	if (off + n < p->plen)
+		th->fin = th->psh = 0;
+	if (i)
+		th->cwr = 0;
+}
+
+static void emit_one(struct cx_pkt *p, struct cx_sink *s, u32 i, u32 off, u32 n, int *fi, u32 *fo)
+{
+	u8 h[CX_HDR + CX_HEADROOM];
+	struct cx_iov v[MAX_IOV];
+	struct cursor hc, pc;
+	u32 left = n, pos = 0;
+	__wsum psum = 0, sum;
+	int co;
+
+	hc = pc = (struct cursor){ .v = v, .nv = s->room(s, v, MAX_IOV, p->hlen + n) };
+	if (!hc.nv)
+		return;
+	skip(&pc, p->hlen);
+	while (left && *fi < p->nfrag) {
+		struct cx_frag *g = &p->frag[*fi];
+		u32 k = min(left, g->len - *fo);
+
+		psum = put(&pc, g->p + *fo, k, psum, pos);
+		pos += k;
+		left -= k;
+		*fo += k;
+		if (*fo == g->len) {
+			(*fi)++;
+			*fo = 0;
+		}
+	}
+	memcpy(h, p->data, p->hlen);
+	if (p->mss)
+		seg_header(p, h, i, off, n);
+	if (p->l3off && !p->v6 && (p->l3csum || p->mss)) {
+		struct iphdr *ip = (void *)(h + p->l3off);
+
+		ip->check = 0;
+		ip->check = ip_fast_csum(ip, ip->ihl);
+	}
+	co = p->l4proto == IPPROTO_TCP ? 16 : p->l4proto == IPPROTO_UDP ? 6 : 0;
+	if (p->l4csum && p->l4off && co && p->l4off + co + 2 <= p->hlen) {
+		u32 hl = p->hlen - p->l4off, ipl = p->v6 ? get_unaligned_be16(h + p->l3off + 4) + 40 :
+						  get_unaligned_be16(h + p->l3off + 2);
+		__sum16 c;
+
+		put_unaligned(0, (u16 *)(h + p->l4off + co));
+		/* an Ethernet trailer (padding) is not part of the sum; it is zero */
+		sum = csum_block_add(csum_partial(h + p->l4off, hl, 0), psum, hl);
+		c = l4_sum(p, h, min(hl + n, ipl - (p->l4off - p->l3off)), sum);
+		if (!c && p->l4proto == IPPROTO_UDP)
+			c = CSUM_MANGLED_0;
+		put_unaligned((__force u16)c, (u16 *)(h + p->l4off + co));
+	}
+	put(&hc, h, p->hlen, 0, 0);
+	sum = csum_block_add(csum_partial(h + ETH_HLEN, p->hlen - ETH_HLEN, 0), psum, p->hlen - ETH_HLEN);
+	s->done(s, p->hlen + n, sum);
+}
+
+void cx_emit(struct cx_pkt *p, struct cx_sink *s)
+{
+	u32 off = 0, i = 0, fo = 0;
+	int fi = 0;
+
+	if (!p->mss || p->plen <= p->mss || !p->l4off) {
+		emit_one(p, s, 0, 0, p->plen, &fi, &fo);
+		return;
+	}
+	while (off < p->plen) {
+		u32 n = min(p->mss, p->plen - off);
+		int fi2 = fi;
+		u32 fo2 = fo, left = n;
+
+		emit_one(p, s, i++, off, n, &fi2, &fo2);
+		/* where the next segment starts, also when this one found no room */
+		while (left && fi < p->nfrag) {
+			u32 k = min(left, p->frag[fi].len - fo);
+
+			left -= k;
+			fo += k;
+			if (fo == p->frag[fi].len) {
+				fi++;
+				fo = 0;
+			}
+		}
+		off += n;
+	}
+}

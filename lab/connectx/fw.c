@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The command queue: mailboxes in and out, completion, reset of a function. */
+#include "connectx.h"
+#include <linux/vmalloc.h>
+
+#define LOG_CMDQ	5		/* entries */
+#define LOG_STRIDE	6
+#define MAX_CMD		SZ_1M
+
+struct cmd_lay {			/* 64-byte command queue entry */
+	u8 type, rsvd0[3];
+	__be32 inlen;
+	__be64 in_ptr;
+	u8 in[16], out[16];
+	__be64 out_ptr;
+	__be32 outlen;
+	u8 token, sig, rsvd1, own;
+};
+
+static void *ib, *ob;
+
+/* a bus address is a physical one here (no IOMMU); NULL when the range is not ordinary memory */
+void *cx_dma(u64 addr, u64 len)
+{
+	if (!addr || addr + len < addr || !pfn_valid(PHYS_PFN(addr)) || !pfn_valid(PHYS_PFN(addr + len - !!len)))
+		return NULL;
+	return phys_to_virt(addr);
+}
+
+/* copies between b and the inline 16 bytes plus the chain of mailbox blocks; false: the chain is broken */
+static bool mailbox(u8 *inl, u64 next, u8 *b, int len, bool in)
+{
+	struct mlx5_cmd_prot_block *p;
+	int o = 16, n;
+
+	memcpy(in ? b : inl, in ? inl : b, 16);
+	while (o < len) {
+		p = cx_dma(next & ~0x3ffULL, sizeof(*p));
+		if (!p)
+			return false;
+		n = min(512, len - o);
+		memcpy(in ? b + o : p->data, in ? (u8 *)p->data : b + o, n);
+		o += n;
+		next = be64_to_cpu(p->next);
+	}
+	return true;
+}
+
+static void run_slot(struct cx_func *f, struct cmd_lay *l)
+{
+	u32 inlen = be32_to_cpu(l->inlen), outlen = be32_to_cpu(l->outlen);
+	u16 op;
+	int st;
+
+	if (inlen < 8 || outlen < 8 || inlen > MAX_CMD || outlen > MAX_CMD) {
+		pr_warn_ratelimited("connectx_emu: f%d command of %u bytes, answer of %u\n", f->idx, inlen, outlen);
+		l->own = 0xb << 1;	/* delivery status: bad input length */
+		return;
+	}
+	/* handlers may look at a whole fixed-size command: what was not sent reads as zero */
+	memset(ib + 16, 0, max(inlen, 0x400u) - 16);
+	memset(ob, 0, max(outlen, 0x400u));
+	if (!mailbox(l->in, be64_to_cpu(l->in_ptr), ib, inlen, true)) {
+		l->own = 0x7 << 1;	/* block out of memory */
+		return;
+	}
+	op = MLX5_GET(mbox_in, ib, opcode);
+	st = cx_exec(f, ib, inlen, ob, outlen);
+	if (st) {
+		memset(ob, 0, 16);
+		MLX5_SET(mbox_out, ob, status, st);
+		MLX5_SET(mbox_out, ob, syndrome, 0xe00000 | op << 8 | st);
+		cx_dbg(1, "f%d command 0x%x: status %d\n", f->idx, op, st);
+	}
+	mailbox(l->out, be64_to_cpu(l->out_ptr), ob, outlen, false);
+	wmb();
+	WRITE_ONCE(l->own, 0);
+}
+
+void cx_fw_doorbell(struct cx_func *f, u32 slots)
+{
+	u64 base = (u64)READ_ONCE(f->cmdq_h) << 32 | (READ_ONCE(f->cmdq_l) & ~0xfff);
+	struct cmd_lay *q = cx_dma(base, sizeof(*q) << LOG_CMDQ);
+	/* CREATE_EQ of the command EQ is itself polled: only an EQ that was there before completes */
+	struct cx_eq *ceq = cx_cmd_eq(f);
+	u32 done = 0;
+	__be32 vec;
+	int i;
+
+	if (!f->seg || !q)
+		return;
+	/* the driver's write of the address went over the low bits, which another probe reads */
+	f->seg->cmdq_addr_l_sz = cpu_to_be32((u32)base | LOG_CMDQ << 4 | LOG_STRIDE);
+	for (i = 0; i < 1 << LOG_CMDQ; i++) {
+		if (!(slots >> i & 1) || !(READ_ONCE(q[i].own) & 1))
+			continue;
+		rmb();
+		run_slot(f, &q[i]);
+		done |= 1 << i;
+	}
+	vec = cpu_to_be32(done);
+	if (done && ceq && ceq->used)
+		cx_eqe_post(f, ceq, MLX5_EVENT_TYPE_CMD, 0, &vec, 4);
+}
+
+/* function reset, FLR, VF enabled or disabled: everything the driver made is gone */
+void cx_fw_reset(struct cx_func *f)
+{
+	struct mlx5_init_seg *s = cx_bar_ram(f);
+	unsigned long k;
+	void *p;
+
+	f->seg = NULL;
+	f->hca_up = false;
+	cx_objs_free(f);
+	cx_eqs_free(f);
+	xa_for_each(&f->setcap, k, p)
+		kfree(xa_erase(&f->setcap, k));
+	bitmap_zero(f->uars, CX_PF_BAR / SZ_4K);
+	bitmap_zero(f->irq_pending, CX_MSIX_PF);
+	f->npages = 0;
+	f->cmdq_h = f->cmdq_l = 0;
+	atomic_set(&f->doorbell, 0);
+	f->bar = cx_func_enabled(f) ? (void *)s : NULL;
+	if (!f->bar)
+		return;
+	s->cmd_dbell = 0;
+	s->fw_rev = cpu_to_be32(CX_FW_MINOR << 16 | CX_FW_MAJOR);
+	s->cmdif_rev_fw_sub = cpu_to_be32(5 << 16 | CX_FW_SUB);
+	s->cmdq_addr_h = 0;
+	s->cmdq_addr_l_sz = cpu_to_be32(LOG_CMDQ << 4 | LOG_STRIDE);
+	f->seg = s;
+	wmb();
+	WRITE_ONCE(s->initializing, 0);
+}
+
+int cx_fw_init(void)
+{
+	ib = vzalloc(MAX_CMD);
+	ob = vzalloc(MAX_CMD);
+	if (ib && ob)
+		return 0;
+	vfree(ib);
+	vfree(ob);
+	return -ENOMEM;
+}
+
+void cx_fw_exit(void)
+{
+	unsigned long k;
+	void *p;
+	int i;
+
+	for (i = 0; i < cx_nfuncs(); i++) {
+		struct cx_func *f = &cx_funcs[i];
+
+		cx_objs_free(f);
+		cx_eqs_free(f);
+		kvfree(f->pages);
+		xa_for_each(&f->setcap, k, p)
+			kfree(p);
+		xa_destroy(&f->setcap);
+		xa_destroy(&f->objs);
+	}
+	vfree(ib);
+	vfree(ob);
+}

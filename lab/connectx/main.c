@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Module parameters, load and unload. */
+#include "connectx.h"
+
+static int ports = 2;
+module_param(ports, int, 0444);
+MODULE_PARM_DESC(ports, "ports, each a PF (1..2)");
+static int vfs = 8;
+module_param(vfs, int, 0444);
+MODULE_PARM_DESC(vfs, "TotalVFs of a port (0..127)");
+static int domain = 1;
+module_param(domain, int, 0444);
+MODULE_PARM_DESC(domain, "PCI domain of the virtual bus");
+static int busnr = 0x3b;
+module_param(busnr, int, 0444);
+MODULE_PARM_DESC(busnr, "PCI bus number");
+static unsigned long membase = 0x60000000;
+module_param(membase, ulong, 0444);
+MODULE_PARM_DESC(membase, "start of the memory reserved for the BARs (memmap=SIZE$BASE)");
+static unsigned long memsize = SZ_64M;
+module_param(memsize, ulong, 0444);
+MODULE_PARM_DESC(memsize, "its size: 1M a port and 256K a VF are needed");
+unsigned int cx_log;
+module_param_named(log, cx_log, uint, 0644);
+MODULE_PARM_DESC(log, "0 quiet, 1 objects of offloads, 2 every command, 3 every packet's way");
+bool cx_crypto = true;
+module_param_named(crypto, cx_crypto, bool, 0444);
+MODULE_PARM_DESC(crypto, "0: a card whose crypto is fused off (no TLS, no IPsec)");
+bool cx_ipsec = true;
+module_param_named(ipsec, cx_ipsec, bool, 0444);
+MODULE_PARM_DESC(ipsec, "0: TLS only");
+
+struct cx_func *cx_funcs;
+struct cx_port cx_ports[CX_MAX_PORTS];
+struct cx_lag cx_lag;
+int cx_nports, cx_nvfs;
+
+static int __init cx_init(void)
+{
+	if (ports < 1 || ports > CX_MAX_PORTS || vfs < 0 || vfs > CX_MAX_VFS || ports * (1 + vfs) > 256) {
+		pr_err("connectx_emu: ports 1..2 and vfs 0..127\n");
+		return -EINVAL;
+	}
+	if (memsize < ports * CX_PF_BAR + (size_t)ports * vfs * CX_VF_BAR || membase & (CX_PF_BAR - 1)) {
+		pr_err("connectx_emu: %d ports of %d VFs need %zu bytes of BAR memory, 1M aligned\n", ports, vfs,
+		       ports * CX_PF_BAR + (size_t)ports * vfs * CX_VF_BAR);
+		return -EINVAL;
+	}
+	cx_nports = ports;
+	cx_nvfs = vfs;
+	cx_ipsec = cx_ipsec && cx_crypto;
+	return cx_bus_create(domain, busnr, membase, memsize);
+}
+
+static void __exit cx_exit(void)
+{
+	cx_bus_destroy();
+}
+
+module_init(cx_init);
+module_exit(cx_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Emulated ConnectX-6 Dx for the real mlx5 driver");

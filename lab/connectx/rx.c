@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Receive: TIR to RQ, buffers, completion entries. */
+#include "connectx.h"
+#include <linux/delay.h>
+#include <linux/jhash.h>
+
+#define CQE_RESP_SEND	2
+#define L3_IPV6		1		/* l3_hdr_type of a completion entry */
+#define L3_IPV4		2
+#define LKEY_TERMINATE	0x100
+
+struct rq_sink {
+	struct cx_sink s;
+	struct cx_func *f;
+	struct cx_obj *rq, *cq;
+	struct cx_pkt *p;
+	u16 vlan;
+	bool has_vlan;
+};
+
+static bool rq_empty(struct cx_obj *rq)
+{
+	return !(u16)(be32_to_cpu(READ_ONCE(rq->wq.dbr[0])) - rq->wq.pi);
+}
+
+/* out of buffers: let the driver's poll run and fill up; one that does not is not waited for again until it has */
+static bool rq_wait(struct cx_obj *rq, struct cx_obj *cq)
+{
+	int i;
+
+	if (!rq_empty(rq))
+		return true;
+	if (rq->rq.stalled == rq->wq.pi + 1ULL)
+		return false;
+	for (i = 0; i < 40; i++) {
+		cx_cq_kick(cq);
+		if (!rq_empty(rq))
+			return true;
+		if (i < 4)
+			cond_resched();
+		else
+			usleep_range(50, 80);
+		if (!rq_empty(rq))
+			return true;
+	}
+	rq->rq.stalled = rq->wq.pi + 1ULL;
+	return false;
+}
+
+static int rq_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
+{
+	struct rq_sink *s = container_of(sink, struct rq_sink, s);
+	struct cx_obj *rq = s->rq;
+	struct mlx5_wqe_data_seg *d;
+	int n, i, k = 0;
+
+	if (!rq_wait(rq, s->cq))
+		goto drop;
+	d = cx_wq_at(&rq->wq, (rq->wq.pi & ((1 << rq->wq.log_sz) - 1)) << rq->wq.log_stride);
+	n = (1 << rq->wq.log_stride) / sizeof(*d);
+	for (i = 0; i < n && len && k < max; i++) {
+		u32 sz = be32_to_cpu(d[i].byte_count) & 0x7fffffff;
+
+		if (be32_to_cpu(d[i].lkey) == LKEY_TERMINATE || !sz)
+			break;
+		sz = min(sz, len);
+		v[k].p = cx_dma(be64_to_cpu(d[i].addr), sz);
+		if (!v[k].p)
+			goto drop;
+		v[k++].len = sz;
+		len -= sz;
+	}
+	if (!len)
+		return k;
+drop:
+	s->f->oob++;
+	cx_dbg(3, "f%d rq %x: no room\n", s->f->idx, rq->id);
+	return 0;
+}
+
+static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
+{
+	struct rq_sink *s = container_of(sink, struct rq_sink, s);
+	struct mlx5_cqe64 *c = cx_cqe_next(s->cq);
+	u8 l3 = 0, l4 = 0, ok = CQE_L2_OK;
+	struct cx_pkt *p = s->p;
+	u64 ns = ktime_get_ns();
+
+	if (p->l3off) {
+		l3 = p->v6 ? L3_IPV6 : L3_IPV4;
+		ok |= CQE_L3_OK;
+	}
+	if (p->l4off && p->l4proto == IPPROTO_TCP)
+		l4 = CQE_L4_HDR_TYPE_TCP_ACK_AND_DATA;
+	else if (p->l4off && p->l4proto == IPPROTO_UDP)
+		l4 = CQE_L4_HDR_TYPE_UDP;
+	if (l4)
+		ok |= CQE_L4_OK;
+	c->byte_cnt = cpu_to_be32(len);
+	c->wqe_counter = cpu_to_be16(s->rq->wq.pi);
+	c->hds_ip_ext = ok;
+	c->l4_l3_hdr_type = l4 << 4 | l3 << 2 | s->has_vlan;
+	c->vlan_info = cpu_to_be16(s->vlan);
+	c->check_sum = (__force __be16)~csum_fold(sum);
+	c->sop_drop_qpn = cpu_to_be32(p->tag & 0xffffff);
+	c->srqn = cpu_to_be32(s->rq->id);
+	c->ft_metadata = cpu_to_be32(p->reg_b);
+	c->timestamp_h = cpu_to_be32(ns >> 32);
+	c->timestamp_l = cpu_to_be32(ns);
+	cx_cqe_commit(s->cq, c, CQE_RESP_SEND);
+	s->rq->wq.pi++;
+	s->rq->rq.stalled = 0;
+}
+
+static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p)
+{
+	struct cx_obj *rq = cx_obj(f, CX_O_RQ, rqn), *cq;
+	struct rq_sink s = { .s = { rq_room, rq_done }, .f = f, .rq = rq, .p = p };
+
+	if (!rq || rq->rq.state != MLX5_RQC_STATE_RDY)
+		return;
+	cq = cx_obj(f, CX_O_CQ, rq->rq.cqn);
+	if (!cq)
+		return;
+	s.cq = cq;
+	if (!rq->rq.vsd && get_unaligned_be16(p->data + 12) == ETH_P_8021Q) {
+		s.vlan = get_unaligned_be16(p->data + 14);
+		s.has_vlan = true;
+		cx_vlan_pop(p);
+	}
+	cx_emit(p, &s.s);
+}
+
+void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p)
+{
+	struct cx_obj *t = cx_obj(f, CX_O_TIR, tirn), *r;
+	u8 *h = MLX5_ADDR_OF(fte_match_param, p->mp, outer_headers);
+
+	if (!t)
+		return;
+	if (t->t.disp == MLX5_TIRC_DISP_TYPE_DIRECT) {
+		rq_deliver(f, t->t.rqn, p);
+		return;
+	}
+	r = cx_obj(f, CX_O_RQT, t->t.rqt);
+	/* addresses and L4 ports */
+	if (r && r->rqt.n)
+		rq_deliver(f, r->rqt.rq[jhash(h + 32, 32, get_unaligned((u32 *)(h + 24))) % r->rqt.n], p);
+}

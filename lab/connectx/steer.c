@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The way of a packet: send steering, the eswitch and its ACLs, receive steering; actions of flow entries. */
+#include "connectx.h"
+
+#define MISS_TO_TABLE	1
+#define MAX_DEPTH	64
+
+static void vport_rx(int port, int vport, struct cx_pkt *p);
+
+static int port_of(u16 vhca)
+{
+	return vhca - 1 < cx_nports ? vhca - 1 : -1;
+}
+
+/* a copy for one of several destinations; the payload is shared: nothing writes to it in place */
+static struct cx_pkt *dup(struct cx_pkt *p)
+{
+	struct cx_pkt *q = kmemdup(p, sizeof(*p), GFP_KERNEL);
+
+	if (q)
+		q->data = q->hbuf + (p->data - p->hbuf);
+	return q;
+}
+
+static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth);
+
+/* true: the packet goes on to the next domain */
+static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int depth)
+{
+	bool on = false;
+	int k;
+
+	for (k = 0; k < e->ndst; k++) {
+		struct cx_dst *d = &e->dst[k];
+		struct cx_pkt *q = k < e->ndst - 1 ? dup(p) : p;
+		int port = d->vhca ? port_of(d->vhca) : f->pf;
+
+		if (!q)
+			continue;
+		switch (d->type) {
+		case MLX5_IFC_FLOW_DESTINATION_TYPE_FLOW_TABLE:
+			on |= walk(f, d->id, q, depth);
+			break;
+		case MLX5_IFC_FLOW_DESTINATION_TYPE_TIR:
+			cx_tir_deliver(f, d->id, q);
+			break;
+		case MLX5_IFC_FLOW_DESTINATION_TYPE_VPORT:
+			if (port >= 0)
+				vport_rx(port, d->id & 0xffff, q);
+			break;
+		case MLX5_IFC_FLOW_DESTINATION_TYPE_UPLINK:
+			vport_rx(f->pf, MLX5_VPORT_UPLINK, q);
+			break;
+		}
+		if (q != p)
+			kfree(q);
+	}
+	return on;
+}
+
+static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
+{
+	u32 a = e->action;
+	int k;
+
+	for (k = 0; k < e->ncnt; k++) {
+		struct cx_obj *c = cx_obj(f, CX_O_FC, e->cnt[k]);
+
+		if (c) {
+			c->fc.pkts += p->nsegs;
+			c->fc.bytes += cx_pkt_bytes(p);
+		}
+	}
+	if (e->tag)
+		p->tag = e->tag;
+	if (a & MLX5_FLOW_CONTEXT_ACTION_DROP)
+		return false;
+	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP)
+		cx_vlan_pop(p);
+	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2)
+		cx_vlan_pop(p);
+	if (a & (MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT)) {
+		int r = cx_ipsec_crypt(f, e->crypt, p, a & MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT);
+
+		MLX5_SET(fte_match_param, p->mp, misc_parameters_2.ipsec_syndrome, r ? 1 : 0);
+	}
+	if (a & MLX5_FLOW_CONTEXT_ACTION_MOD_HDR) {
+		struct cx_obj *m = cx_obj(f, CX_O_MH, e->mh);
+
+		if (m)
+			cx_modify_header(m, p);
+	}
+	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH)
+		cx_vlan_push(p, e->push_vlan[0]);
+	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2)
+		cx_vlan_push(p, e->push_vlan[1]);
+	return true;
+}
+
+static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
+{
+	struct cx_obj *ft = cx_obj(f, CX_O_FT, table);
+	struct cx_fte *e;
+
+	for (; ft && depth < MAX_DEPTH; depth++) {
+		e = cx_flow_lookup(ft, p);
+		if (e) {
+			cx_dbg(3, "f%d type %d table %x entry %u action 0x%x to %d\n", f->idx, ft->ft.tt, ft->id,
+			       e->index, e->action, e->ndst);
+			if (!actions(f, e, p))
+				return false;
+			if (e->action & MLX5_FLOW_CONTEXT_ACTION_FWD_DEST)
+				return forward(f, e, p, depth + 1);
+			return e->action & MLX5_FLOW_CONTEXT_ACTION_ALLOW;
+		}
+		cx_dbg(3, "f%d type %d table %x: no match\n", f->idx, ft->ft.tt, ft->id);
+		if (ft->ft.miss != MISS_TO_TABLE) {
+			switch (ft->ft.tt) {
+			case CX_FT_NIC_TX: case CX_FT_INGRESS: case CX_FT_EGRESS:
+				return true;
+			case CX_FT_FDB:		/* legacy: what is not known is out there, or for the PF */
+				vport_rx(f->pf, p->src == MLX5_VPORT_UPLINK ? 0 : MLX5_VPORT_UPLINK, p);
+			}
+			return false;
+		}
+		ft = cx_obj(f, CX_O_FT, ft->ft.miss_id);
+	}
+	return false;
+}
+
+/* the packet leaves an eswitch through a vport */
+static void vport_rx(int port, int vport, struct cx_pkt *p)
+{
+	struct cx_vport *v = cx_vport(port, vport);
+	struct cx_func *pf = &cx_funcs[port], *f;
+
+	if (!v || (vport == p->src && p->port == &cx_ports[port]))
+		return;			/* never back to where it came from */
+	if (v->egress && !walk(pf, v->egress, p, 0))
+		return;
+	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_strip))
+		cx_vlan_pop(p);
+	if (vport == MLX5_VPORT_UPLINK) {
+		cx_wire_tx(cx_lag_port(p, port), p);
+		return;
+	}
+	f = cx_vf(port, vport);
+	cx_count(v->rx, p->data, p->nsegs, cx_pkt_bytes(p));
+	if (vport)		/* registers do not cross into an unprivileged function */
+		memset(MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters_2), 0,
+		       MLX5_ST_SZ_BYTES(fte_match_set_misc2));
+	p->tag = 0;
+	if (f->bar && f->hca_up && f->root[CX_FT_NIC_RX])
+		walk(f, f->root[CX_FT_NIC_RX], p, 0);
+}
+
+/* the packet enters the eswitch of a port from a vport */
+static void esw_in(int port, int vport, struct cx_pkt *p)
+{
+	struct cx_vport *v = cx_vport(port, vport);
+	struct cx_func *pf = &cx_funcs[port];
+	void *m = MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters);
+
+	p->port = &cx_ports[port];
+	p->src = vport;
+	MLX5_SET(fte_match_set_misc, m, source_port, vport);
+	MLX5_SET(fte_match_set_misc, m, source_eswitch_owner_vhca_id, pf->idx + 1);
+	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_insert))
+		cx_vlan_push(p, ETH_P_8021Q << 16 | MLX5_GET(esw_vport_context, v->esw, cvlan_pcp) << 13 |
+			     MLX5_GET(esw_vport_context, v->esw, cvlan_id));
+	if (v->ingress && !walk(pf, v->ingress, p, 0))
+		return;
+	if (pf->root[CX_FT_FDB])
+		walk(pf, pf->root[CX_FT_FDB], p, 0);
+	else
+		vport_rx(port, vport ? 0 : MLX5_VPORT_UPLINK, p);
+}
+
+void cx_tx_packet(struct cx_func *f, struct cx_pkt *p)
+{
+	if (f->root[CX_FT_NIC_TX] && !walk(f, f->root[CX_FT_NIC_TX], p, 0))
+		return;
+	cx_count(cx_vport(f->pf, f->vport)->tx, p->data, p->nsegs, cx_pkt_bytes(p));
+	esw_in(f->pf, f->vport, p);
+}
+
+void cx_uplink_rx(int port, struct cx_pkt *p)
+{
+	cx_parse(p);
+	esw_in(port, MLX5_VPORT_UPLINK, p);
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Send queues: work requests to packets, TLS work requests, completions. */
+#include "connectx.h"
+#include <linux/ip.h>
+#include <linux/vmalloc.h>
+#include <net/ip.h>
+
+#define CQE_REQ		0
+#define BATCH		64
+#define INS_VLAN	0x8000		/* in place of the inline header size */
+#define INS_TRAILER	0x4000
+#define TLS_STATIC_OFF	128		/* parameters in the UMR: after control, UMR and mkey segments */
+
+static struct cx_pkt *pkt;
+static u8 *scratch;
+
+u8 *cx_scratch(void) { return scratch; }
+
+int cx_tx_init(void)
+{
+	pkt = kzalloc(sizeof(*pkt), GFP_KERNEL);
+	scratch = vzalloc(CX_SCRATCH);
+	if (pkt && scratch)
+		return 0;
+	cx_tx_exit();
+	return -ENOMEM;
+}
+
+void cx_tx_exit(void)
+{
+	kfree(pkt);
+	vfree(scratch);
+}
+
+static bool add_frag(struct cx_pkt *p, u8 *b, u32 n)
+{
+	if (!n)
+		return true;
+	if (!b || p->nfrag == CX_FRAGS || p->plen + n > SZ_256K)
+		return false;
+	p->frag[p->nfrag++] = (struct cx_frag){ b, n };
+	p->plen += n;
+	return true;
+}
+
+/* the data segments from ds16 on; an inline one with the trailer flag is the ESP trailer and goes last */
+static int gather(struct cx_pkt *p, u8 *wqe, int i, int ds, bool trl)
+{
+	u8 *tail = NULL;
+	u32 tlen = 0;
+
+	for (; i < ds; i++) {
+		struct mlx5_wqe_data_seg *s = (void *)wqe + i * 16;
+		u32 n = be32_to_cpu(s->byte_count);
+
+		if (!(n & MLX5_INLINE_SEG)) {
+			if (!add_frag(p, cx_dma(be64_to_cpu(s->addr), n), n))
+				return -1;
+			continue;
+		}
+		n &= 0x3ff;
+		if (i * 16 + 4 + n > ds * 16)
+			return -1;
+		if (trl) {
+			tail = (u8 *)s + 4;
+			tlen = n;
+		} else if (!add_frag(p, (u8 *)s + 4, n)) {
+			return -1;
+		}
+		i += DIV_ROUND_UP(n + 4, 16) - 1;
+	}
+	if (tlen && !add_frag(p, tail, tlen))
+		return -1;
+	return tlen;
+}
+
+/* the driver has taken the trailer out of the IP length */
+static void add_ip_len(struct cx_pkt *p, int n)
+{
+	u8 *l3 = p->data + p->l3off;
+
+	if (!n || !p->l3off)
+		return;
+	if (p->v6) {
+		put_unaligned_be16(get_unaligned_be16(l3 + 4) + n, l3 + 4);
+		return;
+	}
+	put_unaligned_be16(get_unaligned_be16(l3 + 2) + n, l3 + 2);
+	p->l3csum = true;
+}
+
+static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso)
+{
+	struct mlx5_wqe_eth_seg *e = (void *)wqe + 16;
+	u16 ihs = get_unaligned_be16((u8 *)e + 12), tci = get_unaligned_be16((u8 *)e + 14);
+	u32 tisn = get_unaligned_be32(wqe + 12) >> 8;
+	bool ins = ihs & INS_VLAN, trl = ihs & INS_TRAILER;
+	struct cx_obj *tis;
+	struct cx_pkt *p = pkt;
+	int dsi = 2, tlen;
+
+	cx_pkt_reset(p);
+	ihs = ins || trl ? 0 : ihs & 0x3ff;
+	if (ihs) {
+		if (ihs > CX_HDR || 16 + 14 + ihs > ds * 16)
+			return;
+		memcpy(p->data, (u8 *)e + 14, ihs);
+		p->hlen = ihs;
+		if (ihs > 2)
+			dsi += DIV_ROUND_UP(ihs - 2, 16);
+	}
+	tlen = gather(p, wqe, dsi, ds, trl);
+	if (tlen < 0)
+		return;
+	/* of a large packet, exactly the inline part is the header */
+	if (!lso && !cx_pull(p))
+		return;
+	if (p->hlen < ETH_HLEN)
+		return;
+	p->mss = lso ? be16_to_cpu(e->mss) : 0;
+	p->nsegs = p->mss ? max(1U, DIV_ROUND_UP(p->plen, p->mss)) : 1;
+	p->l3csum = e->cs_flags & MLX5_ETH_WQE_L3_CSUM;
+	p->l4csum = e->cs_flags & MLX5_ETH_WQE_L4_CSUM;
+	p->inner_csum = e->cs_flags & MLX5_ETH_WQE_L4_INNER_CSUM;
+	p->sqn = sq->id;
+	MLX5_SET(fte_match_param, p->mp, misc_parameters.source_sqn, sq->id);
+	MLX5_SET(fte_match_param, p->mp, misc_parameters_2.metadata_reg_a, be32_to_cpu(e->flow_table_metadata));
+	cx_parse(p);
+	add_ip_len(p, tlen);
+	if (ins)
+		cx_vlan_push(p, ETH_P_8021Q << 16 | tci);
+	tis = cx_obj(f, CX_O_TIS, tisn ?: sq->sq.tis);
+	p->affinity = tis ? tis->t.affinity : 0;
+	if (tisn && !cx_tls_tx(f, tisn, p))
+		return;
+	cx_tx_packet(f, p);
+}
+
+static void dump(struct cx_func *f, u8 *wqe, int ds)
+{
+	int i;
+
+	for (i = 1; i < ds; i++) {
+		struct mlx5_wqe_data_seg *s = (void *)wqe + i * 16;
+		u32 n = be32_to_cpu(s->byte_count) & 0x7fffffff;
+		u8 *b = cx_dma(be64_to_cpu(s->addr), n);
+
+		if (b)
+			cx_tls_dump(f, get_unaligned_be32(wqe + 12) >> 8, b, n);
+	}
+}
+
+static void run_wqe(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int op, int opmod, int ds)
+{
+	switch (op) {
+	case MLX5_OPCODE_SEND: case MLX5_OPCODE_LSO:
+		if (ds >= 2)
+			send(f, sq, wqe, ds, op == MLX5_OPCODE_LSO);
+		return;
+	case MLX5_OPCODE_UMR:
+		if (opmod == MLX5_OPC_MOD_TLS_TIS_STATIC_PARAMS &&
+		    ds * 16 >= TLS_STATIC_OFF + MLX5_ST_SZ_BYTES(tls_static_params))
+			cx_tls_static(f, get_unaligned_be32(wqe + 12) >> 8, wqe + TLS_STATIC_OFF);
+		return;
+	case MLX5_OPCODE_SET_PSV:
+		if (opmod == MLX5_OPC_MOD_TLS_TIS_PROGRESS_PARAMS && ds >= 2)
+			cx_tls_progress(f, get_unaligned_be32(wqe + 16) & 0xffffff);
+		return;
+	case MLX5_OPCODE_DUMP:
+		dump(f, wqe, ds);
+		return;
+	case MLX5_OPCODE_NOP:
+		return;
+	}
+	pr_info_ratelimited("connectx_emu: f%d sq %x: work request 0x%x is not supported\n", f->idx, sq->id, op);
+}
+
+bool cx_sq_run(struct cx_obj *sq)
+{
+	u16 pc = be32_to_cpu(READ_ONCE(sq->wq.dbr[1]));
+	u32 m = (1 << sq->wq.log_sz) - 1;
+	struct cx_func *f = sq->f;
+	struct cx_obj *cq;
+	static u8 wqe[1024];
+	int budget = BATCH;
+
+	if (pc == (u16)sq->wq.pi)
+		return false;
+	cq = cx_obj(f, CX_O_CQ, sq->sq.cqn);
+	if (!cq || sq->wq.log_stride != 6)
+		return false;
+	rmb();
+	while (pc != (u16)sq->wq.pi && budget--) {
+		struct mlx5_wqe_ctrl_seg *c = cx_wq_at(&sq->wq, (sq->wq.pi & m) * 64);
+		u32 w0 = be32_to_cpu(READ_ONCE(c->opmod_idx_opcode)), ds = be32_to_cpu(READ_ONCE(c->qpn_ds)) & 0x3f, i;
+		bool ce = (c->fm_ce_se & 0xc) == MLX5_WQE_CTRL_CQ_UPDATE;
+		u32 nbb = DIV_ROUND_UP(ds, 4) ?: 1;
+		u16 idx = sq->wq.pi;
+
+		for (i = 0; i < nbb; i++)
+			cx_copy(wqe + i * 64, cx_wq_at(&sq->wq, ((sq->wq.pi + i) & m) * 64), 64);
+		run_wqe(f, sq, wqe, w0 & 0xff, w0 >> 24, ds);
+		sq->wq.pi += nbb;
+		if (ce) {
+			struct mlx5_cqe64 *q = cx_cqe_next(cq);
+
+			q->wqe_counter = cpu_to_be16(idx);
+			q->sop_drop_qpn = cpu_to_be32(w0 << 24 | sq->id);
+			cx_cqe_commit(cq, q, CQE_REQ);
+		}
+	}
+	return true;
+}
