@@ -214,10 +214,16 @@ func (d Doer) unbind(pf, vf pci.Address, sameDriver bool) error {
 
 // bind binds the VF to a driver. One that is not made for the device
 // (vfio-pci) takes it by driver_override, which stays until the VF gets
-// another driver.
+// another driver. The PF's own driver needs it as well while
+// sriov_drivers_autoprobe is off, which also forbids binding by hand
+// (drivers/pci/pci-driver.c pci_device_can_probe); there it does not stay.
 func (d Doer) bind(pf, vf pci.Address, driver string, sameDriver bool) error {
+	autoprobe, err := d.sys.Int(pf, "sriov_drivers_autoprobe")
+	if err != nil {
+		return err
+	}
 	override := driver
-	if sameDriver {
+	if sameDriver && autoprobe != 0 {
 		override = ""
 	}
 	now, err := d.sys.Override(vf)
@@ -229,6 +235,14 @@ func (d Doer) bind(pf, vf pci.Address, driver string, sameDriver bool) error {
 			return err
 		}
 	}
+	err = d.bindNow(pf, vf, driver, sameDriver)
+	if sameDriver && override != "" {
+		err = errors.Join(err, d.sys.SetOverride(vf, ""))
+	}
+	return err
+}
+
+func (d Doer) bindNow(pf, vf pci.Address, driver string, sameDriver bool) error {
 	if h := pfHandle(pf); sameDriver && h != nil {
 		err := sriovnet.BindVf(h, &sriovnet.VfObj{PciAddress: string(vf)})
 		if !errors.Is(err, fs.ErrNotExist) {
