@@ -40,17 +40,25 @@ func handOver(raw syscall.RawConn, c cipher, send, receive *direction) error {
 			return
 		}
 		if err = setKeys(fd, tlsTx, c, send); err != nil {
-			err = fmt.Errorf("setting the keys for sending: %w", os.NewSyscallError("setsockopt TLS_TX", err))
+			err = keyError("sending", "setsockopt TLS_TX", err)
 			return
 		}
 		if err = setKeys(fd, tlsRx, c, receive); err != nil {
-			err = fmt.Errorf("setting the keys for receiving: %w", os.NewSyscallError("setsockopt TLS_RX", err))
+			err = keyError("receiving", "setsockopt TLS_RX", err)
 		}
 	})
 	if ctlErr != nil {
 		return ctlErr
 	}
 	return err
+}
+
+func keyError(direction, call string, err error) error {
+	hint := ""
+	if errors.Is(err, unix.ENOENT) {
+		hint = " (the kernel finds no AES-GCM: run `modprobe gcm`)"
+	}
+	return fmt.Errorf("setting the keys for %s: %w%s", direction, os.NewSyscallError(call, err), hint)
 }
 
 // setKeys calls setsockopt itself because x/sys/unix takes such a value as a

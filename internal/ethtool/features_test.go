@@ -135,7 +135,7 @@ func TestSetOnADummy(t *testing.T) {
 		t.Skip("needs the lab: make test-lab")
 	}
 	const name = "nwfeat0"
-	if out, err := exec.Command("ip", "link", "add", name, "type", "dummy").CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-c", "modprobe dummy; ip link add "+name+" type dummy").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", name).Run() })
