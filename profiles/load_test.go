@@ -181,3 +181,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// Documents that cost a careless reader minutes are refused at once.
+func TestHostileDocuments(t *testing.T) {
+	for _, tt := range []struct{ name, text, want string }{
+		{"brackets", "version: 1\ncards: " + strings.Repeat("[", 60000), "x.yaml:2:72: nested too deeply"},
+		{"braces", strings.Repeat("{a: ", 10000), "nested too deeply"},
+		{"dashes", strings.Repeat("- ", 30000), "x.yaml:1:129: nested too deeply"},
+		{"size", "# " + strings.Repeat("x", maxDocument), "x.yaml: the document has 65538 bytes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Validate("x.yaml", []byte(tt.text))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %.200v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}

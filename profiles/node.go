@@ -10,14 +10,15 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
 // maxDocument bounds a document in bytes, and maxDepth its nesting: no profile
-// comes near, and what the parser does with more is not for a root process to find out.
+// comes near, and the parser's time grows with the square of either.
 const (
-	maxDocument = 256 << 10
+	maxDocument = 64 << 10
 	maxDepth    = 64
 )
 
@@ -126,7 +127,12 @@ func parse(source string, order int, data []byte) (*node, Errors) {
 		d.fail(d.at(nil), fmt.Sprintf("the document has %d bytes", len(data)), fmt.Sprintf("allowed: %d bytes", maxDocument))
 		return nil, d.errs
 	}
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey()) // duplicates are ours to report, all of them
+	tokens := lexer.Tokenize(string(data))
+	if deep := tooDeep(tokens); deep != nil {
+		d.fail(d.at(deep), "nested too deeply", fmt.Sprintf("allowed: %d levels", maxDepth))
+		return nil, d.errs
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey()) // duplicates are ours to report, all of them
 	if err != nil {
 		var at yaml.Error
 		if errors.As(err, &at) && at.GetToken() != nil {
@@ -153,6 +159,30 @@ func parse(source string, order int, data []byte) (*node, Errors) {
 	return root, d.errs
 }
 
+// tooDeep is the token at which a document is nested too deeply in itself, of
+// what costs the parser most: brackets, and dashes in one line.
+func tooDeep(tokens token.Tokens) *token.Token {
+	brackets, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			dashes, line = 0, t.Position.Line
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType:
+			dashes++
+		default:
+		}
+		if brackets > maxDepth || dashes > maxDepth {
+			return t
+		}
+	}
+	return nil
+}
+
 func (d *document) fail(at Position, message, allowed string) {
 	d.errs = append(d.errs, &Error{Position: at, Message: message, Allowed: allowed})
 }
@@ -173,7 +203,7 @@ func (d *document) at(t *token.Token) Position {
 func (d *document) convert(n ast.Node, depth int) *node {
 	out := &node{pos: d.at(n.GetToken())}
 	if depth > maxDepth {
-		d.fail(out.pos, "nested too deeply", "")
+		d.fail(out.pos, "nested too deeply", fmt.Sprintf("allowed: %d levels", maxDepth))
 		return out
 	}
 	switch n := n.(type) {
