@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ovs
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"nicwright/internal/await"
+	"nicwright/internal/step"
+)
+
+const (
+	port0 = "0001:3b:00.0"
+	pf0   = "pci/" + port0
+)
+
+// lab skips where there is no card, and has ovsdb-server and ovs-vswitchd run.
+func lab(t *testing.T) context.Context {
+	t.Helper()
+	if os.Getenv("NICWRIGHT_LAB") == "" {
+		t.Skip("needs the lab: make test-lab")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Second)
+	t.Cleanup(cancel)
+	if exec.Command("ovs-vsctl", "--timeout=5", "show").Run() != nil {
+		run(t, "/usr/share/openvswitch/scripts/ovs-ctl", "start", "--system-id=random", "--no-monitor", "--no-record-hostname")
+	}
+	t.Cleanup(func() {
+		for _, br := range strings.Fields(output("ovs-vsctl", "--timeout=10", "list-br")) {
+			if strings.HasPrefix(br, "nw") {
+				_ = exec.Command("ovs-vsctl", "--timeout=10", "del-br", br).Run()
+			}
+		}
+	})
+	return ctx
+}
+
+func output(name string, args ...string) string {
+	out, _ := exec.Command(name, args...).CombinedOutput()
+	return string(out)
+}
+
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+func vsctl(t *testing.T, args ...string) string {
+	t.Helper()
+	return run(t, "ovs-vsctl", append([]string{"--timeout=20"}, args...)...)
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// vfs has the first port in switchdev mode with two VFs, whatever it was before.
+func vfs(t *testing.T) {
+	t.Helper()
+	run(t, "devlink", "dev", "eswitch", "set", pf0, "mode", "legacy")
+	for _, n := range []string{"0", "2"} {
+		if err := os.WriteFile("/sys/bus/pci/devices/"+port0+"/sriov_numvfs", []byte(n), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "devlink", "dev", "eswitch", "set", pf0, "mode", "switchdev")
+}
+
+// representor finds it by what the devlink command says, without our own code.
+func representor(t *testing.T, vf int) string {
+	t.Helper()
+	var ports struct {
+		Port map[string]struct {
+			Netdev  string `json:"netdev"`
+			Flavour string `json:"flavour"`
+			PFNum   int    `json:"pfnum"`
+			VFNum   int    `json:"vfnum"`
+		} `json:"port"`
+	}
+	if err := json.Unmarshal([]byte(run(t, "devlink", "-j", "port", "show")), &ports); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range ports.Port {
+		if strings.HasPrefix(name, pf0+"/") && p.Flavour == "pcivf" && p.VFNum == vf {
+			return p.Netdev
+		}
+	}
+	t.Fatalf("devlink knows no representor of VF %d", vf)
+	return ""
+}
+
+func awaitRepresentors(t *testing.T, ctx context.Context) {
+	t.Helper()
+	events, err := await.Links(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = await.Until(ctx, "the representors are there", events, func() (bool, error) {
+		n, err := readNames(ctx)
+		return n.netdevs[pf0+"/vf/0"] != "" && n.netdevs[pf0+"/vf/1"] != "", err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// apply is provision's road in small: it ends with an empty Diff.
+func apply(t *testing.T, ctx context.Context, d Doer, want Spec, replaced step.Replaced) {
+	t.Helper()
+	have, err := Observe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := Diff(have, &want, replaced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // doing it again is harmless
+		start := time.Now()
+		if err := d.Do(ctx, steps); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d steps: %v", len(steps), time.Since(start).Round(time.Millisecond))
+	}
+	start := time.Now()
+	if have, err = Observe(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("Observe: %v", time.Since(start).Round(time.Millisecond))
+	if steps, err = Diff(have, &want, nil); err != nil || len(steps) != 0 {
+		t.Fatalf("there is something left to do: %v, %v\nhave %+v", steps, err, have)
+	}
+}
+
+func TestLabSwitch(t *testing.T) {
+	ctx := lab(t)
+	vfs(t)
+	awaitRepresentors(t, ctx)
+	vsctl(t, "remove", "Open_vSwitch", ".", "other_config", "hw-offload")
+	vsctl(t, "add-br", "nwother")
+	r0, r1 := representor(t, 0), representor(t, 1)
+	want := Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
+		{Name: "a", VF: pf0 + "/vf/0", Tag: ptr(100)},
+		{Name: "b", VF: pf0 + "/vf/1", Tag: ptr(100)},
+		{Name: "up", Uplink: pf0, Trunks: []int{200, 100}},
+	}}}}
+	apply(t, ctx, Doer{}, want, nil)
+	expect := func(what, want string, args ...string) {
+		t.Helper()
+		if got := vsctl(t, args...); got != want {
+			t.Errorf("%s: ovs-vsctl says %q, want %q", what, got, want)
+		}
+	}
+	expect("hw-offload", `"true"`, "get", "Open_vSwitch", ".", "other_config:hw-offload")
+	expect("tag", "100", "get", "Port", r0, "tag")
+	expect("mode", "access", "get", "Port", r0, "vlan_mode")
+	expect("bridge", "nwbr0", "port-to-br", r1)
+	expect("mark", `"1"`, "get", "Bridge", "nwbr0", "external_ids:nicwright")
+	expect("identity", `"`+pf0+`/vf/1"`, "get", "Port", r1, "external_ids:nicwright-function")
+	ports := strings.Fields(vsctl(t, "list-ports", "nwbr0"))
+	if len(ports) != 3 {
+		t.Errorf("ports: %v", ports)
+	}
+	for _, p := range ports {
+		if n, err := strconv.Atoi(vsctl(t, "get", "Interface", p, "ofport")); err != nil || n <= 0 {
+			t.Errorf("ofport of %s: %v %v", p, n, err)
+		}
+		if p != r0 && p != r1 {
+			expect("trunks", "[100, 200]", "get", "Port", p, "trunks")
+			expect("mode", "trunk", "get", "Port", p, "vlan_mode")
+		}
+	}
+
+	// A port of somebody else on our bridge, and one of ours on another VLAN.
+	vsctl(t, "add-port", "nwbr0", "nwforeign", "--", "set", "Interface", "nwforeign", "type=internal")
+	vsctl(t, "set", "Port", r0, "tag=7")
+	want.Bridges[0].Ports = []Port{{Name: "a", VF: pf0 + "/vf/0", Trunks: []int{300}}, {Name: "b", VF: pf0 + "/vf/1"}}
+	apply(t, ctx, Doer{}, want, nil)
+	expect("trunks", "[300]", "get", "Port", r0, "trunks")
+	expect("tag", "[]", "get", "Port", r0, "tag")
+	expect("tag left alone", "100", "get", "Port", r1, "tag")
+	if got := strings.Fields(vsctl(t, "list-ports", "nwbr0")); len(got) != 3 {
+		t.Errorf("ports %v: want %s, %s and nwforeign", got, r0, r1)
+	}
+
+	// The VFs are made again: new netdevs, new ifindexes.
+	before := run(t, "cat", "/sys/class/net/"+r0+"/ifindex")
+	vfs(t)
+	awaitRepresentors(t, ctx)
+	r0, r1 = representor(t, 0), representor(t, 1)
+	if run(t, "cat", "/sys/class/net/"+r0+"/ifindex") == before {
+		t.Error("the test is void: the representor has the ifindex it had")
+	}
+	apply(t, ctx, Doer{}, want, step.Replaced{pf0: true, pf0 + "/vf/0": true, pf0 + "/vf/1": true})
+	expect("ifindex", run(t, "cat", "/sys/class/net/"+r0+"/ifindex"), "get", "Interface", r0, "ifindex")
+	if dp := run(t, "ovs-appctl", "dpctl/show"); !strings.Contains(dp, ": "+r0) || !strings.Contains(dp, ": "+r1) {
+		t.Errorf("the datapath lacks %s or %s:\n%s", r0, r1, dp)
+	}
+
+	// A representor is renamed, as udev does it.
+	run(t, "ip", "link", "set", r1, "down")
+	run(t, "ip", "link", "set", r1, "name", "nwrep1")
+	apply(t, ctx, Doer{}, want, nil)
+	if got := vsctl(t, "list-ports", "nwbr0"); !strings.Contains(got, "nwrep1") || strings.Contains(got, r1+"\n") {
+		t.Errorf("ports after the renaming: %q", got)
+	}
+
+	// Nothing of ours is wanted: the foreign port keeps its bridge, the foreign bridge stays.
+	apply(t, ctx, Doer{}, Spec{}, nil)
+	if got := vsctl(t, "list-ports", "nwbr0"); got != "nwforeign" {
+		t.Errorf("ports left: %q", got)
+	}
+	expect("mark", "{}", "get", "Bridge", "nwbr0", "external_ids")
+	if got := vsctl(t, "list-br"); !strings.Contains(got, "nwother") {
+		t.Errorf("bridges left: %q", got)
+	}
+}
+
+// Whether the flows reach the card when hw-offload was set in the very
+// transaction that made the bridge.
+func TestLabOffloadInOneTransaction(t *testing.T) {
+	ctx := lab(t)
+	vfs(t)
+	awaitRepresentors(t, ctx)
+	run(t, "/usr/share/openvswitch/scripts/ovs-ctl", "restart", "--system-id=random", "--no-monitor", "--no-record-hostname")
+	vsctl(t, "remove", "Open_vSwitch", ".", "other_config", "hw-offload")
+	run(t, "/usr/share/openvswitch/scripts/ovs-ctl", "restart", "--system-id=random", "--no-monitor", "--no-record-hostname")
+	for i, vf := range []string{"virtfn0", "virtfn1"} {
+		ns, addr := "nwns"+strconv.Itoa(i), "10.99.0."+strconv.Itoa(i+1)+"/24"
+		dev := run(t, "ls", "/sys/bus/pci/devices/"+port0+"/"+vf+"/net")
+		run(t, "ip", "netns", "add", ns)
+		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
+		run(t, "ip", "link", "set", dev, "netns", ns, "name", "vf0")
+		run(t, "ip", "-n", ns, "addr", "add", addr, "dev", "vf0")
+		run(t, "ip", "-n", ns, "link", "set", "vf0", "up")
+		run(t, "ip", "link", "set", representor(t, i), "up")
+	}
+	want := Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
+		{Name: "a", VF: pf0 + "/vf/0"}, {Name: "b", VF: pf0 + "/vf/1"},
+	}}}}
+	have, err := Observe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := Diff(have, &want, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (Doer{}).Do(ctx, steps); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(run(t, "ip", "netns", "exec", "nwns0", "ping", "-c", "6", "-i", "0.3", "10.99.0.2"))
+	if flows := run(t, "ovs-appctl", "dpctl/dump-flows", "type=offloaded"); !strings.Contains(flows, "in_port") {
+		t.Errorf("no flow is offloaded: %q; in software:\n%s", flows, output("ovs-appctl", "dpctl/dump-flows", "type=ovs"))
+	} else {
+		t.Log(flows)
+	}
+}
+
+// A bond whose netdev is not there cannot be attached, and the user hears why.
+func TestLabPortThatCannotBeAttached(t *testing.T) {
+	ctx := lab(t)
+	steps, err := Diff(&State{Running: true}, &Spec{Bridges: []Bridge{{Name: "nwbr1", Ports: []Port{{Name: "x", Uplink: pf0}}}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vsctl(t, "add-br", "nwbr2")
+	n, err := readNames(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	vsctl(t, "add-port", "nwbr2", n.netdev(pf0))
+	err = (Doer{}).Do(ctx, steps)
+	if err == nil || !strings.Contains(err.Error(), "OVSDB") || !strings.Contains(err.Error(), n.netdev(pf0)) {
+		t.Errorf("a netdev on two bridges: %v", err)
+	}
+	t.Log(err)
+}
