@@ -11,7 +11,6 @@
 #include <linux/tracepoint.h>
 #include <linux/vmalloc.h>
 
-#define HOT		msecs_to_jiffies(20)	/* polled closely for so long after a hint */
 #define SLOW_POLL	msecs_to_jiffies(20)
 
 static struct task_struct *task;
@@ -128,18 +127,17 @@ static bool run_all(bool all)
 		}
 		if (test_and_clear_bit(CX_F_DOORBELL, &f->flags)) {
 			cx_fw_doorbell(f, atomic_xchg(&f->doorbell, 0));
-			f->hot = jiffies + HOT;
 			work = true;
 		}
 		if (!f->seg || list_empty(&f->sqs))
 			continue;
 		if (test_and_clear_bit(CX_F_TX, &f->flags))
-			f->hot = jiffies + HOT;
+			f->hot = jiffies + CX_HOT;
 		if (all || time_before(jiffies, f->hot)) {
 			bool w = run_sqs(f);
 
 			if (w)
-				f->hot = jiffies + HOT;
+				f->hot = jiffies + CX_HOT;
 			work |= w;
 		}
 	}

@@ -200,6 +200,7 @@ static inline struct cx_func *cx_vf(int port, int vport)
 static inline u32 cx_bar_size(struct cx_func *f) { return f->is_vf ? CX_VF_BAR : CX_PF_BAR; }
 
 /* card.c */
+#define CX_HOT	msecs_to_jiffies(20)	/* a function's queues are polled closely for so long after a hint */
 int cx_card_start(void);
 void cx_card_stop(void);
 void cx_wake(void);

@@ -196,8 +196,10 @@ static int modify_sq(struct cx_func *f, void *in)
 	if (o->sq.state == MLX5_SQC_STATE_RST)
 		o->wq.pi = 0;
 	list_del_init(&o->node);
-	if (o->sq.state == MLX5_SQC_STATE_RDY)
+	if (o->sq.state == MLX5_SQC_STATE_RDY) {
 		list_add_tail(&o->node, &f->sqs);
+		f->hot = jiffies + CX_HOT;	/* the driver posts NOPs to start its polls, without a hint */
+	}
 	return 0;
 }
 
