@@ -197,7 +197,7 @@ func (d *differ) eswitch(detour bool) {
 	if d.mode != mode {
 		s := step.Step{Phase: step.Eswitch, Attribute: attrMode, From: mode, To: d.mode, Disrupts: disruptsPort}
 		if detour {
-			s.Reason = "back to what it was before the steering changed"
+			s.Reason = "it was left only to change the steering"
 		}
 		d.pf(s)
 	}
