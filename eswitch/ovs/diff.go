@@ -183,6 +183,7 @@ func (d *differ) port(bridge string, w Port) error {
 			return fmt.Errorf("OVS port %s on %s: %s is on bridge %s, where nicwright did not put it: ovs-vsctl del-port %s %s, or name that bridge in the profile",
 				w.Name, bridge, id, on.Name, on.Name, p.Name)
 		}
+		d.add(portResource(on.Name, id), attrPort, was, "").Reason = "it moves to bridge " + bridge
 		s := d.add(portResource(bridge, id), attrPort, "", to)
 		s.Disrupts, s.Reason = "traffic of "+id, "it moves here from bridge "+on.Name
 		return nil

@@ -195,7 +195,7 @@ func transact(ctx context.Context, c client.Client, e edits, n names) (int, erro
 			return 0, refused(f)
 		}
 		if late == nil {
-			return 0, fmt.Errorf("OVSDB: the transaction of the switch was refused: %w (is another program changing the same bridges? run apply again)", err)
+			return 0, fmt.Errorf("OVSDB: the transaction of the switch was refused: %w (does a netdev or a bridge of this name belong to another bridge? ovs-vsctl show)", err)
 		}
 	}
 }

@@ -258,7 +258,10 @@ func TestLabOffloadInOneTransaction(t *testing.T) {
 	if err := (Doer{}).Do(ctx, steps); err != nil {
 		t.Fatal(err)
 	}
-	t.Log(run(t, "ip", "netns", "exec", "nwns0", "ping", "-c", "6", "-i", "0.3", "10.99.0.2"))
+	if out, err := exec.Command("ip", "netns", "exec", "nwns0", "ping", "-c", "12", "-i", "0.3", "10.99.0.2").CombinedOutput(); err != nil {
+		t.Errorf("no answer between the VFs: %s\n%s\n%s\n%s", out, output("ovs-appctl", "dpctl/dump-flows", "-m"),
+			output("ip", "-n", "nwns0", "-s", "link", "show", "vf0"), output("ip", "-s", "link", "show", representor(t, 0)))
+	}
 	if flows := run(t, "ovs-appctl", "dpctl/dump-flows", "type=offloaded"); !strings.Contains(flows, "in_port") {
 		t.Errorf("no flow is offloaded: %q; in software:\n%s", flows, output("ovs-appctl", "dpctl/dump-flows", "type=ovs"))
 	} else {

@@ -35,6 +35,7 @@ type Port struct {
 	Uplink string `yaml:"uplink,omitempty" json:"uplink,omitempty"`
 	// Tag makes an access port of this VLAN, 1..4094.
 	Tag *int `yaml:"tag,omitempty" json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
-	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each.
-	Trunks []int `yaml:"trunks,omitempty" json:"trunks,omitempty" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
+	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each; an empty list makes one
+	// that carries all. It excludes Tag.
+	Trunks []int `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
 }
