@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"nicwright/provision"
+)
+
+func newShow(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show",
+		Short: "Show the cards, what they do, and the topology",
+		Long: `show prints every SmartNIC by its PCI address: model, driver, firmware, ports,
+eswitch mode, VFs, representors and link state, and a picture of how uplinks,
+bond, switch, VLANs and VFs hang together. It changes nothing.`,
+		Example: "  nicwright show\n  nicwright show --json | jq '.cards[].ports[].address'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			host, err := provision.Observe(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				return a.printJSON(host)
+			}
+			return host.Print(a.out)
+		},
+	}
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"nicwright/profiles"
+	"nicwright/provision"
+)
+
+func newVerify(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Prove by traffic that the host does what the profile wants",
+		Long: `verify looks whether the host is as the profile wants and runs the transfers that
+prove its offloads, between VFs moved into network namespaces of their own for
+the while. Each verdict is offloaded, software, failed or not possible here.
+Without -p it takes the profile that was applied last.
+Exit status 3: a verdict is not what the profile requires.`,
+		Example: `  nicwright verify
+  nicwright verify -p vm-host --set verify.ktls.bytes=1048576 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := needRoot("verify"); err != nil {
+				return err
+			}
+			want := func(provision.Host) (*profiles.Want, error) { return provision.AppliedWant(a.state()) }
+			if a.settings.GetString("profile") != "" || len(a.sets) > 0 {
+				if want, err = a.want(); err != nil {
+					return err
+				}
+			}
+			lock, err := provision.TakeLock(a.settings.GetString("run-dir"), os.Args)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, lock.Release()) }()
+			report, err := provision.Verify(cmd.Context(), a.state(), want, func(what string) {
+				fmt.Fprintln(os.Stderr, "running: "+what)
+			})
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				err = a.printJSON(report)
+			} else {
+				err = report.Print(a.out)
+			}
+			if err == nil && !report.OK {
+				err = exitStatus{exitUnproven, nil}
+			}
+			return err
+		},
+	}
+}

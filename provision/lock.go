@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package provision
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holder is who holds the lock, as the lock file tells.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
+}
+
+// LockedError is returned by TakeLock when another process is the writer.
+type LockedError struct {
+	Path   string
+	Holder Holder // zero when the file could not be read
+}
+
+func (e *LockedError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("another nicwright is changing this host (it holds %s): wait until it ends", e.Path)
+	}
+	return fmt.Sprintf("another nicwright is changing this host: pid %d, %q, since %s (it holds %s): wait until it ends",
+		e.Holder.PID, e.Holder.Command, e.Holder.Since.Format(time.RFC3339), e.Path)
+}
+
+// Lock is the right to change the host; it ends with Release or with the
+// process, however that ends.
+type Lock struct{ file *os.File }
+
+// TakeLock takes the writer's lock of dir without waiting. A *LockedError says
+// who has it. args is the command line, for the next one who asks.
+func TakeLock(dir string, args []string) (*Lock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the lock's directory %s: %w", dir, err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock %s: %w", path, err)
+	}
+	// The kernel drops an flock when the process dies: no stale locks to judge.
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("locking %s: %w", path, err)
+		}
+		locked := &LockedError{Path: path}
+		if b, err := io.ReadAll(io.LimitReader(f, 1<<16)); err == nil {
+			// A holder that has not written yet is an unknown holder.
+			_ = json.Unmarshal(b, &locked.Holder)
+		}
+		return nil, locked
+	}
+	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: strings.Join(args, " "), Since: time.Now().UTC().Truncate(time.Second)})
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err == nil {
+		_, err = f.WriteAt(b, 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("writing the holder into the lock %s: %w", path, err)
+	}
+	return &Lock{file: f}, nil
+}
+
+// Release gives the lock back.
+func (l *Lock) Release() error {
+	if err := l.file.Truncate(0); err != nil {
+		l.file.Close()
+		return fmt.Errorf("emptying the lock %s: %w", l.file.Name(), err)
+	}
+	return l.file.Close()
+}
