@@ -241,8 +241,8 @@ func TestLabOffloadInOneTransaction(t *testing.T) {
 		t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
 		run(t, "ip", "link", "set", dev, "netns", ns, "name", "vf0")
 		run(t, "ip", "-n", ns, "addr", "add", addr, "dev", "vf0")
-		run(t, "ip", "-n", ns, "link", "set", "vf0", "up")
 		run(t, "ip", "link", "set", representor(t, i), "up")
+		run(t, "ip", "-n", ns, "link", "set", "vf0", "up")
 	}
 	want := Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
 		{Name: "a", VF: pf0 + "/vf/0"}, {Name: "b", VF: pf0 + "/vf/1"},

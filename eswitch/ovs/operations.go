@@ -56,7 +56,8 @@ func operations(c client.Client, r rows, e edits, n names) ([]ovsdb.Operation, e
 }
 
 // offload is in the same transaction as the bridges: ovs-vswitchd reads the
-// option before it configures the bridges (vswitchd/bridge.c, bridge_run).
+// option before it configures the bridges (vswitchd/bridge.c, bridge_run), and the first ports
+// are offloaded (TestLabOffloadInOneTransaction).
 func (b *builder) offload(on *bool) {
 	if on == nil {
 		return
