@@ -32,6 +32,7 @@ const (
 	legacy    = "legacy"
 	switchdev = "switchdev"
 	noDriver  = "none"
+	mlx5      = "mlx5_core"
 )
 
 // Diff is the steps that bring the ports from have to want, ordered within each
@@ -140,8 +141,8 @@ func (d *differ) quiesce() {
 
 func (d *differ) sriov() {
 	final := d.autoprobe()
-	off := final != nil && !*final                // wanted off for good
-	hold := d.remade && d.vfs > 0 && final != nil // off while VFs are made
+	off := final != nil && !*final // wanted off for good
+	hold := d.holdsAutoprobe()
 	if was := d.port.Autoprobe; was != nil && *was && (off || hold) {
 		s := step.Step{Phase: step.SRIOV, Attribute: attrAutoprobe, From: "true", To: "false"}
 		if !off {
@@ -166,6 +167,14 @@ func (d *differ) sriov() {
 		s.Disrupts = "all traffic of all VFs of the port"
 	}
 	d.pf(s)
+}
+
+// holdsAutoprobe tells whether autoprobe is off while VFs are made: where it is
+// known which driver they will get. VFs of other drivers than mlx5_core need
+// not have the PF's (igb, igbvf), and are left to the kernel.
+func (d *differ) holdsAutoprobe() bool {
+	known := d.want.VF.Driver != nil || d.port.Driver == mlx5
+	return d.remade && d.vfs > 0 && known && d.port.Autoprobe != nil
 }
 
 func (d *differ) autoprobe() *bool {
@@ -252,7 +261,7 @@ func (d *differ) bind() {
 		}
 	}
 	was := d.port.Autoprobe
-	held := d.remade && d.vfs > 0 // sriov turned it off
+	held := d.holdsAutoprobe()
 	if final != nil && *final && was != nil && (held || !*was) {
 		d.pf(step.Step{Phase: step.Bind, Attribute: attrAutoprobe, From: "false", To: "true"})
 	}
@@ -272,7 +281,7 @@ func (d *differ) bindVF(n int, autoprobe *bool) {
 	case existed && !d.abandoned(vf):
 		target = vf.Driver
 		reason = "it was bound to it before"
-	case autoprobe != nil && *autoprobe:
+	case autoprobe != nil && *autoprobe && d.port.Driver == mlx5:
 		target = d.port.Driver
 		reason = "sriov_drivers_autoprobe is on"
 	}
@@ -298,7 +307,7 @@ func (d *differ) bindVF(n int, autoprobe *bool) {
 // killed before it bound it.
 func (d *differ) abandoned(vf VF) bool {
 	held := d.port.Autoprobe != nil && !*d.port.Autoprobe
-	return vf.Driver == "" && held && d.want.Autoprobe != nil && *d.want.Autoprobe
+	return vf.Driver == "" && d.port.Driver == mlx5 && held && d.want.Autoprobe != nil && *d.want.Autoprobe
 }
 
 func (d *differ) vf(n int) (VF, bool) {

@@ -136,7 +136,7 @@ func (o *observer) isPF(a pci.Address) bool {
 		return true
 	}
 	driver, err := o.sys.Driver(a)
-	return err == nil && driver == "mlx5_core"
+	return err == nil && driver == mlx5
 }
 
 // port is the card as seen through one of its ports, and what all ports of the
