@@ -81,6 +81,9 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	int len = min(inlen, outlen) - 16;
 	static DECLARE_BITMAP(seen, 0x10000);
 
+	/* a query may send less than it wants back */
+	if (id == MLX5_REG_MCQI && rd)
+		len = outlen - 16;
 	if (len < 4 || len > 0x300)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
 	cx_dbg(2, "f%d register 0x%04x %s\n", f->idx, id, rd ? "read" : "write");
@@ -137,7 +140,7 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	case MLX5_REG_MCQS:			/* one component: the boot image */
 		MLX5_SET(mcqs_reg, o, last_index_flag, 1);
 		MLX5_SET(mcqs_reg, o, identifier, 1);
-		MLX5_SET(mcqs_reg, o, component_update_state, 3 /* active */);
+		MLX5_SET(mcqs_reg, o, component_update_state, 0 /* idle: nothing is pending */);
 		return 0;
 	case MLX5_REG_MCQI:
 		return mcqi(d, o, len);
