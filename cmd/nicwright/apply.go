@@ -25,6 +25,9 @@ any instant it is finished by the next apply, or undone by rollback.`,
   nicwright apply --plan rack7.plan   (only while the host is as it was planned from)`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" && cmd.Flags().Changed("profile") {
+				return exitStatus{exitUsage, errors.New("--plan and --profile exclude each other: a saved plan says what is wanted")}
+			}
 			if file != "" {
 				saved, err := provision.LoadPlan(file)
 				if err != nil {
@@ -44,7 +47,6 @@ any instant it is finished by the next apply, or undone by rollback.`,
 		},
 	}
 	c.Flags().StringVar(&file, "plan", "", "apply this saved plan `file`, if it still holds")
-	c.MarkFlagsMutuallyExclusive("plan", "profile")
 	return c
 }
 

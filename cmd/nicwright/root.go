@@ -104,8 +104,10 @@ func (a *app) load(cmd *cobra.Command) error {
 	return nil
 }
 
-func (a *app) json() bool                { return a.settings.GetBool("json") }
-func (a *app) state() provision.StateDir { return provision.StateDir(a.settings.GetString("state-dir")) }
+func (a *app) json() bool { return a.settings.GetBool("json") }
+func (a *app) state() provision.StateDir {
+	return provision.StateDir(a.settings.GetString("state-dir"))
+}
 
 // printJSON prints v as an indented document.
 func (a *app) printJSON(v any) error {
