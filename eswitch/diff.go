@@ -203,7 +203,14 @@ func (d *differ) eswitch(detour bool) {
 	if detour {
 		mode = legacy
 	}
-	if d.mode != mode {
+	fallsBack := d.remade && d.port.NumVFs > 0 && d.mode == switchdev && d.port.Driver != mlx5
+	switch {
+	case d.mode == mode && fallsBack:
+		d.pf(step.Step{
+			Phase: step.Eswitch, Attribute: attrMode, To: d.mode,
+			Reason: "the driver may go back to legacy when the last VF is removed",
+		})
+	case d.mode != mode:
 		s := step.Step{Phase: step.Eswitch, Attribute: attrMode, From: mode, To: d.mode, Disrupts: disruptsPort}
 		if detour {
 			s.Reason = "it was left only to change the steering"

@@ -263,6 +263,14 @@ func TestRollbackIsAnApplyOfWhatWas(t *testing.T) {
 	}
 }
 
+func TestTheCountChangesInSwitchdev(t *testing.T) {
+	ctx, c := labCard(t)
+	p := c.Ports[0]
+	for _, vfs := range []int{1, 3} {
+		bring(ctx, t, map[pci.Address]PortSpec{p.Address: switchdevSpec(vfs).Fill(p.Spec())})
+	}
+}
+
 // An apply killed after any of its steps is finished by the next, which plans
 // from what it sees and fills its want from what was before the first.
 func TestAnApplyStoppedAfterAnyStepIsFinishedByTheNext(t *testing.T) {

@@ -59,6 +59,7 @@ func TestSwitchdevOnNetdevsim(t *testing.T) {
 		return Port{}
 	}
 	apply(PortSpec{VFs: ptr(3), Mode: ptr(switchdev), Up: ptr(true), VF: FunctionSpec{RepresentorUp: ptr(true)}})
+	// netdevsim goes back to legacy with the last VF, and the plan has to know.
 	p := apply(PortSpec{VFs: ptr(2)})
 	if p.Mode != switchdev {
 		t.Errorf("the mode is %q", p.Mode)
