@@ -106,6 +106,11 @@ func Enter(arg string) error {
 		if err := syscall.Mount("proc", filepath.Join(req.Root, "proc"), "proc", 0, ""); err != nil {
 			return fmt.Errorf("mount proc in %s: %w", req.Root, err)
 		}
+		// A root may be shared by several of us at a time; make has a pipe in /tmp named after its
+		// process, which is 1 for all, and one that is killed leaves it.
+		if err := syscall.Mount("tmpfs", filepath.Join(req.Root, "tmp"), "tmpfs", 0, "mode=1777"); err != nil {
+			return fmt.Errorf("mount tmpfs on /tmp of %s: %w", req.Root, err)
+		}
 		dev := filepath.Join(req.Root, "dev")
 		if err := syscall.Mount("tmpfs", dev, "tmpfs", 0, "mode=755"); err != nil {
 			return fmt.Errorf("mount tmpfs on %s: %w", dev, err)
