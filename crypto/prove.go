@@ -5,6 +5,7 @@ package crypto
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -125,6 +126,9 @@ func ProveKTLS(ctx context.Context, r ProofRequest) Proof {
 // least what was sent, the software counter did not move.
 func judge(p *Proof, err error) {
 	switch {
+	case errors.Is(err, ktls.ErrNoKernelTLS):
+		p.Verdict, p.Reason = NotPossible, err.Error()
+		return
 	case err != nil:
 		p.Verdict, p.Reason = Failed, err.Error()
 		return

@@ -3,7 +3,6 @@
 package crypto
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/big"
 	mathrand "math/rand/v2"
 	"net"
@@ -191,20 +191,26 @@ func counters(name string, device, kernel []Counter) (_, _ []Counter, err error)
 		return nil, nil, err
 	}
 	// Of the reading thread: /proc/net is the process's first thread's.
-	f, err := os.Open("/proc/thread-self/net/tls_stat")
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the kernel's TLS counters: %w; is the module loaded (modprobe tls)?", err)
+	text, err := os.ReadFile("/proc/thread-self/net/tls_stat")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("reading the kernel's TLS counters: %w", err)
 	}
-	defer f.Close()
-	tlsStat := map[string]uint64{}
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if name, value, ok := strings.Cut(strings.Join(strings.Fields(lines.Text()), " "), " "); ok {
-			if v, err := strconv.ParseUint(value, 10, 64); err == nil {
-				tlsStat[name] = v
+	tlsStat := parseTLSStat(string(text))
+	return take(device, stats, devBytes, devPackets, devDropped), take(kernel, tlsStat, kernDevice, kernSw), nil
+}
+
+// parseTLSStat reads /proc/net/tls_stat. The file is there once the module tls is
+// loaded, which the first socket does: without it the counters are at zero.
+func parseTLSStat(text string) map[string]uint64 {
+	stat := map[string]uint64{kernDevice: 0, kernSw: 0}
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) == 2 {
+			if v, err := strconv.ParseUint(f[1], 10, 64); err == nil {
+				stat[f[0]] = v
 			}
 		}
 	}
-	return take(device, stats, devBytes, devPackets, devDropped), take(kernel, tlsStat, kernDevice, kernSw), nil
+	return stat
 }
 
 func take(before []Counter, now map[string]uint64, names ...string) []Counter {
