@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+# Helpers for the tests of the emulated card; sourced. LAB_MODULES is where the built modules are.
+LAB_MODULES=${LAB_MODULES:-/lab/modules}
+PF0=0001:3b:00.0
+PF1=0001:3b:00.1
+
+die() { echo "FAIL: $*" >&2; exit 1; }
+
+# the modules, unless they are there; arguments go to the card. The kernel cannot load what a feature asks for
+# where its usermode helper sees another root, so that is loaded here too.
+load() {
+	modprobe -aq gf128mul libaes tls mlxfw psample pci-hyperv-intf nf_flow_table act_ct vxlan bonding 8021q \
+		openvswitch sch_ingress cls_flower act_mirred act_vlan act_gact gcm ctr ghash-generic aesni_intel
+	[ -d /sys/module/mlx5_core ] || insmod "$LAB_MODULES/mlx5_core.ko" || die "mlx5_core does not load"
+	[ -d /sys/module/connectx_emu ] || insmod "$LAB_MODULES/connectx_emu.ko" "$@" || die "connectx_emu does not load"
+	[ -d /sys/bus/pci/devices/$PF0/net ] || die "$PF0 has no netdev"
+}
+
+netdev() { ls "/sys/bus/pci/devices/$1/net"; }
+vf() { netdev "$1/virtfn$2"; }
+
+# vf_ns PF INDEX NAMESPACE ADDRESS: a VF in a namespace of its own, named vf0
+vf_ns() {
+	local n; n=$(vf "$1" "$2") || die "VF $2 of $1 has no netdev"
+	ip netns add "$3" && ip link set "$n" netns "$3" && ip -n "$3" link set "$n" name vf0 &&
+		ip -n "$3" addr add "$4" dev vf0 && ip -n "$3" link set lo up && ip -n "$3" link set vf0 up ||
+		die "namespace $3"
+}
+
+ping_ok() { ip netns exec "$1" ping -c 3 -i 0.3 -W 2 -q "$2" >/dev/null || die "$1 does not reach $2"; }
+
+# nothing alarming in the kernel's log
+log_clean() {
+	! dmesg | grep -E "BUG:|WARNING:|Oops|Call Trace|general protection|connectx_emu: .*not (known|there|supported)" ||
+		die "the kernel's log has warnings"
+}
