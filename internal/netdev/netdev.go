@@ -116,16 +116,41 @@ func Representor(ctx context.Context, vf pci.Function) (Link, error) {
 }
 
 func find(ctx context.Context, what string, f pci.Function, representor bool) (Link, error) {
-	all, err := All(ctx)
+	l, err := findIn(ctx, f, representor)
 	if err != nil {
 		return Link{}, fmt.Errorf("looking for %s of %s: %w", what, f, err)
+	}
+	return l, nil
+}
+
+func findIn(ctx context.Context, f pci.Function, representor bool) (Link, error) {
+	ports, err := devlinkPorts(ctx)
+	if err != nil {
+		return Link{}, err
+	}
+	// Mostly the ports tell, and the link dump, dear with many VFs, is not needed.
+	l, err := pick(ports, nil, f, representor)
+	if representor || !errors.Is(err, ErrNone) {
+		return l, err
+	}
+	links, err := rtlink.Dump(ctx)
+	if err != nil {
+		return Link{}, err
+	}
+	return pick(ports, links, f, representor)
+}
+
+func pick(ports []devlink.Port, links []rtlink.Link, f pci.Function, representor bool) (Link, error) {
+	all, err := From(ports, links, sysfs.FS{})
+	if err != nil {
+		return Link{}, err
 	}
 	for _, l := range all {
 		if l.Function == f && l.Representor == representor {
 			return l, nil
 		}
 	}
-	return Link{}, fmt.Errorf("looking for %s of %s: %w", what, f, ErrNone)
+	return Link{}, ErrNone
 }
 
 func devlinkPorts(ctx context.Context) (_ []devlink.Port, err error) {

@@ -5,6 +5,7 @@ package netdev
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -76,6 +77,18 @@ func TestAllAgreesWithTheDevlinkTool(t *testing.T) {
 			s += " representor"
 		}
 		got[l.Name] = s
+	}
+	for _, l := range all {
+		one, err := OfFunction(context.Background(), l.Function)
+		if l.Representor {
+			one, err = Representor(context.Background(), l.Function)
+		}
+		if err != nil || one != l {
+			t.Errorf("one by one %+v (%v), all at once %+v", one, err, l)
+		}
+	}
+	if _, err := Representor(context.Background(), pci.VF("0000:ff:1f.7", 3)); !errors.Is(err, ErrNone) {
+		t.Errorf("the representor of a VF that is not there: %v", err)
 	}
 	if len(got) == 0 {
 		t.Fatal("no netdevs of the card")
