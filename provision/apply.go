@@ -111,7 +111,18 @@ func do(ctx context.Context, steps []step.Step, doers map[string]step.Doer) erro
 }
 
 // sortSteps puts steps in the order of the phases, and keeps the order of each
-// domain within a phase.
+// domain within a phase. What is detached goes first, the switch before the bond
+// that is its port.
 func sortSteps(steps []step.Step) {
-	slices.SortStableFunc(steps, func(a, b step.Step) int { return int(a.Phase) - int(b.Phase) })
+	rank := func(s step.Step) int {
+		r := int(s.Phase) * 4
+		switch {
+		case s.Phase == step.Quiesce && s.Domain == "ovs":
+			return r
+		case s.Phase == step.Quiesce && s.Domain == "bond":
+			return r + 1
+		}
+		return r + 2
+	}
+	slices.SortStableFunc(steps, func(a, b step.Step) int { return rank(a) - rank(b) })
 }

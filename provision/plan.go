@@ -62,8 +62,23 @@ func NewPlan(have Host, want *profiles.Want, before *Host) (*Plan, error) {
 		return nil, err
 	}
 	steps = append(steps, more...)
+	detachFirst(steps)
 	sortSteps(steps)
 	return &Plan{Version: 1, Made: time.Now().UTC().Truncate(time.Second), Want: want, Steps: steps}, nil
+}
+
+// detachFirst moves what takes the switch and the bond away before the steps of
+// an eswitch that leaves switchdev: the driver answers EBUSY to a change of mode
+// while TC flows are in the card.
+func detachFirst(steps []step.Step) {
+	leaves := slices.ContainsFunc(steps, func(s step.Step) bool { return s.Phase == step.Eswitch && s.From == "switchdev" })
+	for i := range steps {
+		s := &steps[i]
+		if leaves && s.To == "" && (s.Phase == step.Switch || s.Phase == step.Bond) {
+			s.Phase = step.Quiesce
+			s.Device, s.Group = "", "detach "+s.Domain
+		}
+	}
 }
 
 // fillReplaced adds the offload switches of VFs whose netdevs are made again: a
