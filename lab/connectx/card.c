@@ -143,6 +143,7 @@ static bool run_all(bool all)
 	}
 	for (i = 0; i < cx_nports; i++)
 		work |= cx_wire_run(i);
+	work |= cx_ipsec_events();
 	work |= cx_cq_flush();
 	return work;
 }

@@ -233,6 +233,9 @@ static const struct cmd {
 	{ MLX5_CMD_OP_CREATE_GENERAL_OBJECT, cx_general_create },
 	{ MLX5_CMD_OP_DESTROY_GENERAL_OBJECT, cx_general_destroy },
 	{ MLX5_CMD_OP_MODIFY_GENERAL_OBJECT, cx_general_modify },
+	{ MLX5_CMD_OP_QUERY_GENERAL_OBJECT, cx_general_query },
+	{ MLX5_CMD_OP_ALLOC_PACKET_REFORMAT_CONTEXT, cx_reformat_alloc },
+	{ MLX5_CMD_OP_DEALLOC_PACKET_REFORMAT_CONTEXT, simple, CX_O_REFORMAT },
 };
 
 /* CREATE and ALLOC have an even place before their DESTROY or DEALLOC: the destroys carry the id in dword 2 */
@@ -251,6 +254,7 @@ static int simple(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	case MLX5_CMD_OP_DEALLOC_Q_COUNTER:
 		return cx_destroy(f, CX_O_QCNT, 0x800000 + (id & 0xff));
 	case MLX5_CMD_OP_DEALLOC_FLOW_COUNTER: case MLX5_CMD_OP_DEALLOC_MODIFY_HEADER_CONTEXT:
+	case MLX5_CMD_OP_DEALLOC_PACKET_REFORMAT_CONTEXT:
 		return cx_destroy(f, cmds[i].type, id);
 	}
 	return cx_destroy(f, cmds[i].type, id & 0xffffff);

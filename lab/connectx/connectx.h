@@ -54,7 +54,7 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 enum cx_type {				/* what an object id stands for */
 	CX_O_NONE, CX_O_PD, CX_O_TD, CX_O_MKEY, CX_O_TIS, CX_O_CQ, CX_O_RQ, CX_O_SQ, CX_O_RQT, CX_O_TIR,
 	CX_O_FT, CX_O_FG, CX_O_MH, CX_O_FC, CX_O_QCNT, CX_O_XRCD, CX_O_RMP, CX_O_SRQ, CX_O_QP, CX_O_UCTX,
-	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_PSV,
+	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_REFORMAT, CX_O_PSV,
 };
 
 /* table types of the flow table commands */
@@ -133,7 +133,7 @@ struct cx_obj {
 	u8 type;			/* enum cx_type */
 	u32 id;
 	struct cx_func *f;
-	struct list_head node;		/* SQ: cx_func.sqs; CQ: dirty list; FG: cx_obj.groups */
+	struct list_head node;		/* SQ: cx_func.sqs; CQ: dirty list; FG: cx_obj.groups; IPSEC: events */
 	struct cx_wq wq;
 	union {
 		struct { u32 eqn; u8 last_sn; } cq;
@@ -153,6 +153,7 @@ struct cx_obj {
 		struct cx_count fc;
 		struct { u8 len, key[32]; } dek;
 		struct cx_sa *sa;
+		struct { u8 type, len, data[76]; } rf;	/* up to Ethernet, IPv6, ESP and IV */
 	};
 };
 
@@ -170,7 +171,7 @@ struct cx_pkt {
 	u32 mss;			/* not 0: an LSO packet, cut up where it is delivered */
 	u32 nsegs;
 	u8 l3off, l4off;		/* 0: not an IP packet, no L4 header */
-	u8 l4proto;
+	u8 l4proto, esp_next;		/* esp_next: of a large ESP packet, whose trailers are still to be made */
 	bool v6, l3csum, l4csum, inner_csum;	/* checksums still to be filled in */
 	struct cx_port *port;		/* eswitch it came into, vport it came from */
 	int src;
@@ -254,6 +255,7 @@ int cx_create_simple(struct cx_func *f, int type, void *out);
 int cx_destroy(struct cx_func *f, int type, u32 id);
 int cx_general_create(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_general_destroy(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_general_query(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_general_modify(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 
 /* queue.c */
@@ -285,7 +287,7 @@ struct cx_dst { u8 type; u16 vhca; u32 id; };
 struct cx_fte {
 	struct hlist_node node;
 	struct cx_obj *fg;
-	u32 index, action, mh, tag, push_vlan[2], crypt;
+	u32 index, action, mh, tag, push_vlan[2], crypt, reformat;
 	int ndst, ncnt;
 	u32 cnt[4];
 	u64 *key;			/* masked match value, fg.nkey words */
@@ -299,6 +301,7 @@ void cx_uplink_rx(int port, struct cx_pkt *p);
 void cx_pkt_reset(struct cx_pkt *p);
 void cx_parse(struct cx_pkt *p);
 bool cx_pull(struct cx_pkt *p);
+struct cx_pkt *cx_pkt_dup(const struct cx_pkt *p);
 bool cx_linear(struct cx_pkt *p, u8 *buf, u32 size);
 u32 cx_pkt_bytes(const struct cx_pkt *p);
 void cx_vlan_push(struct cx_pkt *p, u32 vlan);
@@ -312,6 +315,8 @@ struct cx_sink {			/* where the segments of a packet go */
 	void (*done)(struct cx_sink *s, u32 len, __wsum sum);
 };
 void cx_emit(struct cx_pkt *p, struct cx_sink *s);
+void cx_seg_ip(u8 *l3, bool v6, u32 len, u32 i);
+void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last);
 
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);
@@ -331,7 +336,7 @@ void cx_wire_tx(int port, struct cx_pkt *p);
 bool cx_wire_up(int port);
 void cx_wire_carrier(int port, bool up);
 
-/* gcm.c, tls.c, ipsec.c */
+/* gcm.c, tls.c */
 struct cx_gcm;
 struct cx_gcm *cx_gcm_new(const u8 *key, int len);
 void cx_gcm_free(struct cx_gcm *g);
@@ -344,8 +349,16 @@ void cx_tls_progress(struct cx_func *f, u32 tisn);
 void cx_tls_dump(struct cx_func *f, u32 tisn, const u8 *b, u32 len);
 bool cx_tls_tx(struct cx_func *f, u32 tisn, struct cx_pkt *p);
 void cx_tls_free(struct cx_obj *tis);
+
+/* ipsec.c, esp.c */
 int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in);
 int cx_ipsec_modify(struct cx_obj *o, void *in);
 void cx_ipsec_free(struct cx_obj *o);
-int cx_ipsec_crypt(struct cx_func *f, u32 id, struct cx_pkt *p, bool enc);
+int cx_ipsec_query(struct cx_obj *o, void *out, int outlen);
+void cx_ipsec_aso(struct cx_func *f, const u8 *wqe);
+bool cx_ipsec_events(void);
+int cx_reformat_alloc(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+bool cx_esp_encrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p);
+void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p);
+struct cx_pkt *cx_esp_segment(struct cx_pkt *p, u32 i);
 #endif

@@ -55,24 +55,34 @@ static __sum16 l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum)
 	}
 }
 
-/* lengths, sequence number and flags of segment i of a large packet */
-static void seg_header(struct cx_pkt *p, u8 *h, u32 i, u32 off, u32 n)
+/* the IP header of segment i: len bytes from here on */
+void cx_seg_ip(u8 *l3, bool v6, u32 len, u32 i)
 {
-	struct tcphdr *th = (void *)(h + p->l4off);
-
-	if (p->v6) {
-		put_unaligned_be16(p->hlen + n - p->l4off, h + p->l3off + 4);
+	if (v6) {
+		put_unaligned_be16(len - 40, l3 + 4);
 	} else {
-		put_unaligned_be16(p->hlen + n - p->l3off, h + p->l3off + 2);
-		put_unaligned_be16(get_unaligned_be16(h + p->l3off + 4) + i, h + p->l3off + 4);
+		put_unaligned_be16(len, l3 + 2);
+		put_unaligned_be16(get_unaligned_be16(l3 + 4) + i, l3 + 4);
 	}
-	if (p->l4proto != IPPROTO_TCP)
-		return;
+}
+
+void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last)
+{
+	struct tcphdr *th = (void *)l4;
+
 	th->seq = htonl(ntohl(th->seq) + off);
-	if (off + n < p->plen)
+	if (!last)
 		th->fin = th->psh = 0;
 	if (i)
 		th->cwr = 0;
+}
+
+/* lengths, sequence number and flags of segment i of a large packet */
+static void seg_header(struct cx_pkt *p, u8 *h, u32 i, u32 off, u32 n)
+{
+	cx_seg_ip(h + p->l3off, p->v6, p->hlen + n - p->l3off, i);
+	if (p->l4proto == IPPROTO_TCP)
+		cx_seg_tcp(h + p->l4off, i, off, off + n == p->plen);
 }
 
 static void emit_one(struct cx_pkt *p, struct cx_sink *s, u32 i, u32 off, u32 n, int *fi, u32 *fo)

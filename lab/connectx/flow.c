@@ -154,7 +154,8 @@ static void fte_key(struct cx_fte *e, struct cx_obj *g, void *val)
 		 MLX5_FLOW_CONTEXT_ACTION_COUNT | MLX5_FLOW_CONTEXT_ACTION_MOD_HDR | MLX5_FLOW_CONTEXT_ACTION_VLAN_POP | \
 		 MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH | MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2 | \
 		 MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2 | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT | \
-		 MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT)
+		 MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT)
+#define CRYPTO	(MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT)
 
 static int set_fte(struct cx_func *f, void *in, int inlen)
 {
@@ -173,8 +174,8 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	g = cx_obj(f, CX_O_FG, MLX5_GET(flow_context, c, group_id));
 	if (!g || g->fg.ft != ft || idx < g->fg.start || idx > g->fg.end)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
-	if (action & ~ACTIONS) {
-		pr_info_once("connectx_emu: flow action 0x%x is not supported\n", action & ~ACTIONS);
+	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO))) {
+		pr_info_once("connectx_emu: flow action 0x%x is not supported\n", action);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
 	if (nd > 1024 || nc > 4 || d + nd * (ext ? 16 : 8) + nc * 8 > (u8 *)in + inlen)
@@ -189,6 +190,7 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	e->mh = MLX5_GET(flow_context, c, modify_header_id);
 	e->tag = MLX5_GET(flow_context, c, flow_tag);
 	e->crypt = MLX5_GET(flow_context, c, encrypt_decrypt_obj_id);
+	e->reformat = MLX5_GET(flow_context, c, packet_reformat_id);
 	e->push_vlan[0] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan));
 	e->push_vlan[1] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan_2));
 	fte_key(e, g, MLX5_ADDR_OF(flow_context, c, match_value));

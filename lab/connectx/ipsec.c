@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* ESP with AES-GCM, for the crypto actions of flow entries (crypto offload; the driver builds headers and trailers). */
-#include "connectx.h"
-#include <crypto/utils.h>
-#include <linux/ip.h>
-#include <net/ip6_checksum.h>
+/*
+ * Security associations: the IPsec object, and its ASO context, in which the card keeps what changes with each packet:
+ * sequence number, replay window, lifetimes. The driver reads and re-arms the context by work requests.
+ */
+#include "ipsec.h"
 
-#define ESP_IV	8			/* after SPI and sequence number */
-#define ESP_HDR	16
-#define ICV	16
-#define BUF	SZ_64K
+#define MID	0x80000000U		/* half of the sequence numbers: where their high word may have moved on */
+#define S(s, f)		MLX5_GET(ipsec_aso, (s)->aso, f)
+#define SET(s, f, v)	MLX5_SET(ipsec_aso, (s)->aso, f, v)
 
-struct cx_sa {
-	struct cx_gcm *gcm;
-	u8 salt[4];
-	bool esn;
-	u32 esn_msb;
-	u8 *buf;
-};
+enum { MODE_NONE, MODE_REPLAY, MODE_INC_SN };
+enum { SYND_OK, SYND_REPLAY, SYND_EXPIRED };
+
+static LIST_HEAD(events);		/* objects of which the driver is to be told */
 
 int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in)
 {
@@ -24,105 +20,192 @@ int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in)
 	struct cx_obj *dek = cx_obj(f, CX_O_DEK, MLX5_GET(ipsec_obj, c, dekn));
 	struct cx_sa *s;
 
-	if (!dek || MLX5_GET(ipsec_obj, c, full_offload))
+	if (!dek)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	o->sa = s;
 	s->gcm = cx_gcm_new(dek->dek.key, dek->dek.len);
-	s->buf = kvmalloc(BUF, GFP_KERNEL);
+	s->buf = kmalloc(ESP_BUF, GFP_KERNEL);
 	if (!s->gcm || !s->buf)
 		return MLX5_CMD_STAT_NO_RES_ERR;
-	memcpy(s->salt, MLX5_ADDR_OF(ipsec_obj, c, salt), 4);
+	memcpy(s->salt, MLX5_ADDR_OF(ipsec_obj, c, salt), sizeof(s->salt));
+	memcpy(s->iv, MLX5_ADDR_OF(ipsec_obj, c, implicit_iv), sizeof(s->iv));
+	memcpy(s->aso, MLX5_ADDR_OF(ipsec_obj, c, ipsec_aso), sizeof(s->aso));
+	s->full = MLX5_GET(ipsec_obj, c, full_offload);
 	s->esn = MLX5_GET(ipsec_obj, c, esn_en);
 	s->esn_msb = MLX5_GET(ipsec_obj, c, esn_msb);
-	cx_dbg(1, "f%d IPsec object %x: key of %d bits, esn %d\n", f->idx, o->id, dek->dek.len * 8, s->esn);
+	s->overlap = MLX5_GET(ipsec_obj, c, esn_overlap);
+	cx_dbg(1, "f%d IPsec object %x: %s offload, key of %d bits, esn %d, mode %u from %u\n", f->idx, o->id,
+	       s->full ? "packet" : "crypto", dek->dek.len * 8, s->esn, S(s, mode), S(s, mode_parameter));
 	return 0;
 }
 
-/* the driver moves the high half of the sequence number on */
+/* the driver follows the high half of the sequence number */
 int cx_ipsec_modify(struct cx_obj *o, void *in)
 {
-	void *c = MLX5_ADDR_OF(create_ipsec_obj_in, in, ipsec_object);
+	void *c = MLX5_ADDR_OF(modify_ipsec_obj_in, in, ipsec_object);
+	u64 sel = MLX5_GET64(ipsec_obj, c, modify_field_select);
 
-	o->sa->esn_msb = MLX5_GET(ipsec_obj, c, esn_msb);
+	if (sel & MLX5_MODIFY_IPSEC_BITMASK_ESN_OVERLAP)
+		o->sa->overlap = MLX5_GET(ipsec_obj, c, esn_overlap);
+	if (sel & MLX5_MODIFY_IPSEC_BITMASK_ESN_MSB)
+		o->sa->esn_msb = MLX5_GET(ipsec_obj, c, esn_msb);
+	cx_dbg(1, "IPsec object %x: high word %u, overlap %d\n", o->id, o->sa->esn_msb, o->sa->overlap);
+	return 0;
+}
+
+int cx_ipsec_query(struct cx_obj *o, void *out, int outlen)
+{
+	void *c = MLX5_ADDR_OF(query_ipsec_obj_out, out, ipsec_object);
+	struct cx_sa *s = o->sa;
+
+	if (outlen < MLX5_ST_SZ_BYTES(query_ipsec_obj_out))
+		return MLX5_CMD_STAT_BAD_OUTP_LEN_ERR;
+	MLX5_SET64(ipsec_obj, c, modify_field_select,
+		   MLX5_MODIFY_IPSEC_BITMASK_ESN_OVERLAP | MLX5_MODIFY_IPSEC_BITMASK_ESN_MSB);
+	MLX5_SET(ipsec_obj, c, full_offload, s->full);
+	MLX5_SET(ipsec_obj, c, esn_en, s->esn);
+	MLX5_SET(ipsec_obj, c, esn_overlap, s->overlap);
+	MLX5_SET(ipsec_obj, c, esn_msb, s->esn_msb);
+	memcpy(MLX5_ADDR_OF(ipsec_obj, c, ipsec_aso), s->aso, sizeof(s->aso));
 	return 0;
 }
 
 void cx_ipsec_free(struct cx_obj *o)
 {
+	list_del_init(&o->node);
 	if (!o->sa)
 		return;
 	cx_gcm_free(o->sa->gcm);
-	kvfree(o->sa->buf);
+	kfree(o->sa->buf);
 	kfree_sensitive(o->sa);
 }
 
-/* the transport header inside a payload that is about to be encrypted */
-static void inner_csum(struct cx_pkt *p, u8 *b, u32 n)
+/* a work request of the driver: read the context, and change 64 bits of it from a dword on */
+void cx_ipsec_aso(struct cx_func *f, const u8 *wqe)
 {
-	u8 *l3 = p->data + p->l3off, proto = b[n - 1], pad = b[n - 2];
-	int co = proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 0;
-	u32 m = n - 2 - min_t(u32, pad, n - 2);
-	__wsum w;
+	struct cx_obj *o = cx_obj(f, CX_O_IPSEC, get_unaligned_be32(wqe + 12));
+	u64 va = get_unaligned_be64(wqe + 16), val = get_unaligned_be64(wqe + 48), mask = get_unaligned_be64(wqe + 56);
+	u8 cond = wqe[29], off = wqe[31];
+	u8 *to = cx_dma(va & ~1ULL, MLX5_ST_SZ_BYTES(ipsec_aso));
 
-	if (!co || m < co + 2)
+	if (!o)
 		return;
-	put_unaligned(0, (u16 *)(b + co));
-	w = csum_partial(b, m, 0);
-	put_unaligned((__force u16)(p->v6 ?
-		csum_ipv6_magic((void *)l3 + 8, (void *)l3 + 24, m, proto, w) :
-		csum_tcpudp_magic(((struct iphdr *)l3)->saddr, ((struct iphdr *)l3)->daddr, m, proto, w)),
-		(u16 *)(b + co));
+	if ((va & 1) && to)
+		memcpy(to, o->sa->aso, MLX5_ST_SZ_BYTES(ipsec_aso));
+	if (cond == 0x11 && !(wqe[28] >> 6) && off * 4 + 8 <= sizeof(o->sa->aso)) {	/* always, bit by bit */
+		u8 *p = o->sa->aso + off * 4;
+
+		put_unaligned_be64((get_unaligned_be64(p) & ~mask) | (val & mask), p);
+	}
+	cx_dbg(1, "f%d IPsec object %x: context %s%s, number %u, packets left %u, soft at %u\n", f->idx, o->id,
+	       va & 1 ? "read" : "", cond ? " changed" : "", S(o->sa, mode_parameter), S(o->sa, remove_flow_pkt_cnt),
+	       S(o->sa, remove_flow_soft_lft));
 }
 
-/* 0: done; 1: authentication failed; -1: not an ESP packet or no such SA. The packet becomes headers plus one buffer. */
-int cx_ipsec_crypt(struct cx_func *f, u32 id, struct cx_pkt *p, bool enc)
+/* events wait until no packet is on its way: an interrupt may run the driver's poll */
+static void tell(struct cx_obj *o)
 {
-	struct cx_obj *o = cx_obj(f, CX_O_IPSEC, id);
-	u32 esp = p->l4off, n, have, alen = 8;
-	u8 aad[12], tag[ICV], *b;
-	struct cx_gcm_run run;
-	struct cx_sa *s;
-	int ret = 0;
+	o->sa->event = true;
+	if (list_empty(&o->node))
+		list_add_tail(&o->node, &events);
+}
 
-	if (!o || !esp || p->l4proto != IPPROTO_ESP || p->mss || esp + ESP_HDR > p->hlen)
-		return -1;
-	s = o->sa;
-	have = p->hlen - esp - ESP_HDR + p->plen;
-	n = (p->v6 ? 40 + get_unaligned_be16(p->data + p->l3off + 4) : get_unaligned_be16(p->data + p->l3off + 2)) -
-	    (esp - p->l3off) - ESP_HDR;
-	if (n > have || n < ICV + 2 || n > BUF - CX_HDR)
-		return -1;
-	/* what follows the ESP header, in one piece; padding of the frame is left out */
-	b = s->buf;
-	have = p->hlen - esp - ESP_HDR;
-	memcpy(b, p->data + esp + ESP_HDR, have);
-	if (!cx_linear(p, b + have, BUF - have))
-		return -1;
-	p->hlen = esp + ESP_HDR;
-	p->frag[0] = (struct cx_frag){ b, n };
-	p->nfrag = 1;
-	p->plen = n;
-	n -= ICV;
+bool cx_ipsec_events(void)
+{
+	struct mlx5_eqe_obj_change d = { .obj_type = cpu_to_be16(MLX5_GENERAL_OBJECT_TYPES_IPSEC) };
+	bool any = false;
 
-	memcpy(aad, p->data + esp, 4);
-	if (s->esn) {
-		put_unaligned_be32(s->esn_msb, aad + 4);
-		alen = 12;
+	while (!list_empty(&events)) {
+		struct cx_obj *o = list_first_entry(&events, struct cx_obj, node);
+		struct cx_func *f = o->f;
+
+		list_del_init(&o->node);
+		d.obj_id = cpu_to_be32(o->id);
+		cx_dbg(1, "f%d IPsec object %x: event\n", f->idx, o->id);
+		f->hot = jiffies + 5 * CX_HOT;	/* the driver will ask, and wait 10 ms for the answer */
+		cx_event(f, MLX5_EVENT_TYPE_OBJECT_CHANGE, 0, &d, sizeof(d));
+		any = true;
 	}
-	memcpy(aad + alen - 4, p->data + esp + 4, 4);
-	if (enc && p->inner_csum)
-		inner_csum(p, b, n);
-	cx_gcm_start(s->gcm, &run, s->salt, p->data + esp + 8, aad, alen);
-	cx_gcm_crypt(s->gcm, &run, b, n, enc);
-	cx_gcm_tag(s->gcm, &run, tag);
-	if (enc)
-		memcpy(b + n, tag, ICV);
-	else
-		ret = crypto_memneq(tag, b + n, ICV) ? 1 : 0;
-	p->l4csum = false;
-	cx_pull(p);
-	return ret;
+	return any;
+}
+
+/* a packet of the lifetime; false: there is none left */
+static bool lifetime(struct cx_obj *o)
+{
+	struct cx_sa *s = o->sa;
+	u32 left = S(s, remove_flow_pkt_cnt);
+
+	if (!S(s, remove_flow_enable))
+		return true;
+	if (!left)
+		return false;
+	SET(s, remove_flow_pkt_cnt, --left);
+	if (S(s, soft_lft_arm) && left == S(s, remove_flow_soft_lft)) {
+		SET(s, soft_lft_arm, 0);
+		tell(o);
+	}
+	if (!left && S(s, hard_lft_arm)) {
+		SET(s, hard_lft_arm, 0);
+		tell(o);
+	}
+	return true;
+}
+
+/* the high word belongs to the numbers below the middle too, or already to the next turn's */
+u32 cx_sa_seq_hi(struct cx_sa *s, u32 seq)
+{
+	return s->esn ? s->esn_msb + (s->overlap && seq < MID) : 0;
+}
+
+/* the driver moves the high word on when the numbers pass the middle, and when all of the window is past the turn */
+static void esn_event(struct cx_obj *o, u32 top, u32 window)
+{
+	struct cx_sa *s = o->sa;
+
+	if (!s->esn || !S(s, esn_event_arm))
+		return;
+	if (s->overlap ? top < MID && top >= window : top >= MID) {
+		SET(s, esn_event_arm, 0);
+		tell(o);
+	}
+}
+
+/* the sequence number of the next packet to be sent; false: none may be */
+bool cx_sa_next(struct cx_obj *o, u32 *seq)
+{
+	struct cx_sa *s = o->sa;
+
+	*seq = S(s, mode_parameter);
+	if ((!*seq && !s->esn) || !lifetime(o))
+		return false;
+	SET(s, mode_parameter, *seq + 1);
+	esn_event(o, *seq + 1, 0);
+	return true;
+}
+
+/* an authentic packet was received: what its metadata register says */
+u8 cx_sa_received(struct cx_obj *o, u32 seq)
+{
+	struct cx_sa *s = o->sa;
+	u32 top = S(s, mode_parameter), size = 32 << S(s, window_sz);
+	u64 t = (u64)cx_sa_seq_hi(s, top) << 32 | top, n = (u64)cx_sa_seq_hi(s, seq) << 32 | seq;
+
+	if (S(s, mode) == MODE_REPLAY) {
+		if (n <= t && (t - n >= size || test_bit(t - n, s->window)))
+			return SYND_REPLAY;
+		if (n > t) {
+			if (n - t < 256)
+				bitmap_shift_left(s->window, s->window, n - t, 256);
+			else
+				bitmap_zero(s->window, 256);
+			SET(s, mode_parameter, seq);
+			t = n;
+		}
+		__set_bit(t - n, s->window);
+		esn_event(o, (u32)t, size);
+	}
+	return lifetime(o) ? SYND_OK : SYND_EXPIRED;
 }

@@ -162,6 +162,14 @@ int cx_general_destroy(struct cx_func *f, void *in, int inlen, void *out, int ou
 			  MLX5_GET(general_obj_in_cmd_hdr, in, obj_id));
 }
 
+int cx_general_query(struct cx_func *f, void *in, int inlen, void *out, int outlen)
+{
+	struct cx_obj *o = cx_obj(f, general_type(MLX5_GET(general_obj_in_cmd_hdr, in, obj_type)),
+				  MLX5_GET(general_obj_in_cmd_hdr, in, obj_id));
+
+	return o && o->type == CX_O_IPSEC ? cx_ipsec_query(o, out, outlen) : MLX5_CMD_STAT_BAD_RES_ERR;
+}
+
 int cx_general_modify(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 {
 	struct cx_obj *o = cx_obj(f, general_type(MLX5_GET(general_obj_in_cmd_hdr, in, obj_type)),

@@ -37,6 +37,16 @@ void cx_pkt_reset(struct cx_pkt *p)
 	memset(p->mp, 0, sizeof(p->mp));
 }
 
+/* a copy for one of several ways; the payload is shared: nothing writes to it in place */
+struct cx_pkt *cx_pkt_dup(const struct cx_pkt *p)
+{
+	struct cx_pkt *q = kmemdup(p, sizeof(*p), GFP_KERNEL);
+
+	if (q)
+		q->data = q->hbuf + (p->data - p->hbuf);
+	return q;
+}
+
 /* moves up to want bytes in all into the linear part; false: shorter than an Ethernet header */
 bool cx_pull(struct cx_pkt *p)
 {

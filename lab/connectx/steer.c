@@ -6,20 +6,11 @@
 #define MAX_DEPTH	64
 
 static void vport_rx(int port, int vport, struct cx_pkt *p);
+static void esw_in(int port, int vport, struct cx_pkt *p);
 
 static int port_of(u16 vhca)
 {
 	return vhca - 1 < cx_nports ? vhca - 1 : -1;
-}
-
-/* a copy for one of several destinations; the payload is shared: nothing writes to it in place */
-static struct cx_pkt *dup(struct cx_pkt *p)
-{
-	struct cx_pkt *q = kmemdup(p, sizeof(*p), GFP_KERNEL);
-
-	if (q)
-		q->data = q->hbuf + (p->data - p->hbuf);
-	return q;
 }
 
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth);
@@ -32,7 +23,7 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 
 	for (k = 0; k < e->ndst; k++) {
 		struct cx_dst *d = &e->dst[k];
-		struct cx_pkt *q = k < e->ndst - 1 ? dup(p) : p;
+		struct cx_pkt *q = k < e->ndst - 1 ? cx_pkt_dup(p) : p;
 		int port = d->vhca ? port_of(d->vhca) : f->pf;
 
 		if (!q)
@@ -79,11 +70,10 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		cx_vlan_pop(p);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2)
 		cx_vlan_pop(p);
-	if (a & (MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT)) {
-		int r = cx_ipsec_crypt(f, e->crypt, p, a & MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT);
-
-		MLX5_SET(fte_match_param, p->mp, misc_parameters_2.ipsec_syndrome, r ? 1 : 0);
-	}
+	if ((a & MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT) && !cx_esp_encrypt(f, e, p))
+		return false;
+	if (a & MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT)
+		cx_esp_decrypt(f, e, p);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_MOD_HDR) {
 		struct cx_obj *m = cx_obj(f, CX_O_MH, e->mh);
 
@@ -97,6 +87,27 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	return true;
 }
 
+/* the packet leaves the function's send steering */
+static void tx_out(struct cx_func *f, struct cx_pkt *p)
+{
+	cx_count(cx_vport(f->pf, f->vport)->tx, p->data, p->nsegs, cx_pkt_bytes(p));
+	esw_in(f->pf, f->vport, p);
+}
+
+/* each segment of a large packet is encrypted by itself, so they part here */
+static void walk_segments(struct cx_func *f, struct cx_obj *ft, struct cx_pkt *p, int depth)
+{
+	u32 i;
+
+	for (i = 0; i < p->nsegs; i++) {
+		struct cx_pkt *q = cx_esp_segment(p, i);
+
+		if (q && walk(f, ft->id, q, depth) && ft->ft.tt == CX_FT_NIC_TX)
+			tx_out(f, q);
+		kfree(q);
+	}
+}
+
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 {
 	struct cx_obj *ft = cx_obj(f, CX_O_FT, table);
@@ -107,6 +118,10 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 		if (e) {
 			cx_dbg(3, "f%d type %d table %x entry %u action 0x%x to %d\n", f->idx, ft->ft.tt, ft->id,
 			       e->index, e->action, e->ndst);
+			if (p->mss && (e->action & MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT)) {
+				walk_segments(f, ft, p, depth);
+				return false;
+			}
 			if (!actions(f, e, p))
 				return false;
 			if (e->action & MLX5_FLOW_CONTEXT_ACTION_FWD_DEST)
@@ -180,8 +195,7 @@ void cx_tx_packet(struct cx_func *f, struct cx_pkt *p)
 {
 	if (f->root[CX_FT_NIC_TX] && !walk(f, f->root[CX_FT_NIC_TX], p, 0))
 		return;
-	cx_count(cx_vport(f->pf, f->vport)->tx, p->data, p->nsegs, cx_pkt_bytes(p));
-	esw_in(f->pf, f->vport, p);
+	tx_out(f, p);
 }
 
 void cx_uplink_rx(int port, struct cx_pkt *p)

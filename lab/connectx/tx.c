@@ -9,6 +9,8 @@
 #define BATCH		64
 #define INS_VLAN	0x8000		/* in place of the inline header size */
 #define INS_TRAILER	0x4000
+#define ASO_IPSEC	0		/* operation modifier */
+#define ESP_TAIL	17		/* next header and ICV */
 #define TLS_STATIC_OFF	128		/* parameters in the UMR: after control, UMR and mkey segments */
 
 static struct cx_pkt *pkt;
@@ -100,7 +102,7 @@ static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso
 	int dsi = 2, tlen;
 
 	cx_pkt_reset(p);
-	ihs = ins || trl ? 0 : ihs & 0x3ff;
+	ihs = ins ? 0 : ihs & 0x3ff;
 	if (ihs) {
 		if (ihs > CX_HDR || 16 + 14 + ihs > ds * 16)
 			return;
@@ -112,6 +114,11 @@ static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso
 	tlen = gather(p, wqe, dsi, ds, trl);
 	if (tlen < 0)
 		return;
+	if (lso && tlen > ESP_TAIL) {	/* each segment takes a trailer of its own: only the next header matters */
+		p->esp_next = p->frag[--p->nfrag].p[tlen - ESP_TAIL];
+		p->plen -= tlen;
+		tlen = 0;
+	}
 	/* of a large packet, exactly the inline part is the header */
 	if (!lso && !cx_pull(p))
 		return;
@@ -168,6 +175,10 @@ static void run_wqe(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int op, int o
 		return;
 	case MLX5_OPCODE_DUMP:
 		dump(f, wqe, ds);
+		return;
+	case MLX5_OPCODE_ACCESS_ASO:
+		if (opmod == ASO_IPSEC && ds >= 4)
+			cx_ipsec_aso(f, wqe);
 		return;
 	case MLX5_OPCODE_NOP:
 		return;

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+# Helpers for the tests of IPsec; sourced after lib.sh. The PF's far end is software xfrm in the namespace peer; between
+# them, in the namespace cable, is a bridge that decrypts nothing, so that a capture on wire0 is what is on the wire.
+K128=0x$(printf '%02x' {1..20})
+K256=0x$(printf '%02x' {1..36})
+A4=10.9.0.1 B4=10.9.0.20 A6=fd09::1 B6=fd09::20
+TMP=$(mktemp -d)
+
+xfrm_modules() {
+	modprobe -aq esp4 esp4_offload esp6 esp6_offload xfrm_user xfrm_algo seqiv bridge veth sch_netem ||
+		die "the modules of xfrm do not load"
+}
+
+# cable NETDEV: NETDEV has the addresses A, the namespace peer has B, and the cable between them
+cable() {
+	ip netns add cable && ip netns add peer && ip link set wire0 netns cable &&
+		ip -n cable link add br0 type bridge && ip -n cable link add v1 type veth peer name v0 netns peer &&
+		ip -n cable link set wire0 master br0 && ip -n cable link set v1 master br0 || die "the cable"
+	local l; for l in wire0 v1 br0; do
+		ip netns exec cable sysctl -qw net.ipv6.conf.$l.disable_ipv6=1
+		ip -n cable link set $l up
+	done
+	ip -n peer link set lo up && ip -n peer link set v0 up && ip -n peer addr add $B4/24 dev v0 &&
+		ip -n peer addr add $B6/64 dev v0 nodad || die "the peer"
+	ip link set "$1" up && ip addr add $A4/24 dev "$1" && ip addr add $A6/64 dev "$1" nodad || die "addresses of $1"
+	sleep 1
+}
+
+uncable() {
+	ip netns exec cable ip link set wire0 netns 1; ip netns del cable; ip netns del peer; rm -rf "$TMP"
+}
+
+flush() { ip xfrm state flush; ip xfrm policy flush; ip -n peer xfrm state flush; ip -n peer xfrm policy flush; }
+
+in_ns() { local ns=$1; shift; if [ "$ns" = - ]; then "$@"; else ip netns exec "$ns" "$@"; fi; }
+
+# sa NS SRC DST SPI MODE REST...: a security association; NS - is the host's own namespace
+sa() {
+	local ns=$1 src=$2 dst=$3 spi=$4 mode=$5; shift 5
+	[ "$ns" = - ] && ns= || ns="-n $ns"
+	ip $ns xfrm state add src $src dst $dst proto esp spi $spi reqid 1 mode $mode "$@"
+}
+aead() { echo "aead rfc4106(gcm(aes)) $1 128"; }
+
+# policies NS OUTSRC OUTDST MODE [TAIL]: out, in and (in a tunnel) the same addresses as ends
+policies() {
+	local ns=$1 a=$2 b=$3 mode=$4 tail=$5 t="" r=""
+	[ "$ns" = - ] && ns= || ns="-n $ns"
+	[ "$mode" = tunnel ] && t="src $a dst $b" r="src $b dst $a"
+	ip $ns xfrm policy add src $a dst $b dir out tmpl $t proto esp reqid 1 mode $mode ${tail:+${tail}out} &&
+		ip $ns xfrm policy add src $b dst $a dir in tmpl $r proto esp reqid 1 mode $mode ${tail:+${tail}in} ||
+		die "policies in ${ns:-the host}"
+}
+
+# capture / captured: everything on the wire into a file, and back
+capture() {
+	ip netns exec cable tcpdump -Uqni wire0 -w "$TMP/wire.pcap" -s 0 2>"$TMP/tcpdump" &
+	CAP=$!
+	until grep -q listening "$TMP/tcpdump"; do sleep 0.1; done
+}
+captured() { sleep 0.5; kill -INT $CAP; wait $CAP 2>/dev/null; }
+seen() { tcpdump -nr "$TMP/wire.pcap" "$1" 2>/dev/null | wc -l; }
+
+# the wire had ESP in both directions and none of the plain text
+only_esp() {
+	[ "$(seen "esp and src $1")" -gt 3 ] && [ "$(seen "esp and dst $1")" -gt 3 ] || die "$2: no ESP on the wire"
+	[ "$(seen 'tcp or udp or icmp or (icmp6 and ip6[40] >= 128 and ip6[40] <= 129)')" = 0 ] ||
+		die "$2: plain packets on the wire: $(tcpdump -nr "$TMP/wire.pcap" 'tcp or udp or icmp' 2>/dev/null | head -3)"
+	! grep -qa 'in the clear, line' "$TMP/wire.pcap" || die "$2: plain text on the wire"
+}
+
+# transfer BYTES ADDRESS NAME: a file to the peer and back, over TCP, equal at the end
+transfer() {
+	local i
+	[ -s "$TMP/file" ] || seq -f 'in the clear, line %g' 1 60000 > "$TMP/file"
+	head -c "$1" "$TMP/file" > "$TMP/sent"
+	ip netns exec peer timeout 40 nc -nlN "$2" 5001 < "$TMP/sent" > "$TMP/there" & i=$!
+	until ip netns exec peer ss -Hltn 'sport = 5001' | grep -q .; do sleep 0.1; done
+	timeout 40 nc -nN "$2" 5001 < "$TMP/sent" > "$TMP/back"; wait $i
+	cmp -s "$TMP/sent" "$TMP/there" || die "$3: what came to the peer differs ($(stat -c %s "$TMP/there") bytes of $1)"
+	cmp -s "$TMP/sent" "$TMP/back" || die "$3: what came back differs ($(stat -c %s "$TMP/back") bytes of $1)"
+}
+
+counter() { ethtool -S "$1" | awk -v k="$2:" '$1 == k { print $2 }'; }
+mib() { in_ns $1 cat /proc/net/xfrm_stat | awk -v k="$2" '$1 == k { print $2 }'; }
