@@ -270,6 +270,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	p->l4csum = false;
 	if (!crypt(s, p->data + esp, s->buf, n, cx_sa_seq_hi(s, seq), false)) {
 		MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_AUTH);
+		cx_dbg(1, "f%d IPsec object %x: number %u:%u is not authentic\n", f->idx, o->id, cx_sa_seq_hi(s, seq), seq);
 		cx_pull(p);
 		return;
 	}
