@@ -23,8 +23,9 @@ lab:
 	go build -o $(LAB) ./lab/cmd/lab
 	$(LAB) build
 
+# DEMO_FLAGS=--tls-off: with the offload off, so that verify has to say software and exit 3.
 demo: build lab
-	$(LAB) run $(CARD) --ovs --share $(CURDIR) -- /lab/share/lab/demo.sh
+	$(LAB) run $(CARD) --ovs --share $(CURDIR) -- /lab/share/lab/demo.sh $(DEMO_FLAGS)
 
 test: test-unit test-lab
 
