@@ -31,6 +31,30 @@ func needLab(t *testing.T) {
 	_ = exec.Command("modprobe", "-a", "tls", "gcm", "ctr", "ghash-generic", "tcp_diag").Run()
 }
 
+// unloadTLS takes TLS out of the kernel, which may not load it again before the test's end.
+func unloadTLS(t *testing.T) {
+	t.Helper()
+	const path = "/proc/sys/kernel/modprobe"
+	program, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, []byte("\n"), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.WriteFile(path, program, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := os.Stat("/sys/module/mlx5_core"); err == nil {
+		t.Skip("the card's driver holds the kernel's TLS: run this without a card")
+	}
+	if out, err := exec.Command("modprobe", "-r", "tls").CombinedOutput(); err != nil {
+		t.Fatalf("modprobe -r tls: %v\n%s", err, out)
+	}
+}
+
 var suites = map[string]struct {
 	id     uint16
 	kernel uint16
