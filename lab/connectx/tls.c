@@ -6,15 +6,11 @@
  */
 #include "connectx.h"
 
-#define CX_TLS_HDR	13			/* record header and explicit nonce: sent as they are */
-#define CX_TLS_TAG	16
-#define CX_TLS_MAX_REC	(16384 + 8 + CX_TLS_TAG)
-
 struct cx_tls {
 	struct cx_gcm *gcm;
 	struct cx_gcm_run run;
 	u8 salt[4], hdr[CX_TLS_HDR], tag[CX_TLS_TAG];
-	u64 record;
+	u64 first, record;		/* number that the static parameters gave, and the current one */
 	u32 next_seq, off, plen;	/* off: in the record */
 	bool synced, broken;
 	u64 bytes, records;
@@ -98,21 +94,26 @@ void cx_tls_static(struct cx_func *f, u32 tisn, void *p)
 	cx_gcm_free(t->gcm);
 	t->gcm = cx_tls_key(f, p);
 	memcpy(t->salt, MLX5_ADDR_OF(tls_static_params, p, gcm_iv), 4);
-	t->record = MLX5_GET64(tls_static_params, p, initial_record_number);
+	t->first = t->record = MLX5_GET64(tls_static_params, p, initial_record_number);
 	t->off = 0;
 	t->broken = !t->gcm;
 	cx_dbg(1, "f%d TIS %x: TLS from record %llu\n", f->idx, tisn, t->record);
 }
 
-/* the sequence number in it is 0: the next packet says where the stream goes on */
+/*
+ * The sequence number in it is 0: the next packet says where the stream goes on. Its offset of the record number is 0 too:
+ * a driver that goes back to the record of the last static parameters does not send those again.
+ */
 void cx_tls_progress(struct cx_func *f, u32 tisn)
 {
 	struct cx_obj *tis = cx_obj(f, CX_O_TIS, tisn);
+	struct cx_tls *t = tis ? tis->t.tls : NULL;
 
-	if (!tis || !tis->t.tls)
+	if (!t)
 		return;
-	((struct cx_tls *)tis->t.tls)->synced = false;
-	((struct cx_tls *)tis->t.tls)->off = 0;
+	t->synced = false;
+	t->off = 0;
+	t->record = t->first;
 }
 
 void cx_tls_dump(struct cx_func *f, u32 tisn, const u8 *b, u32 len)

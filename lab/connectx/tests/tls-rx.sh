@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# TLS receive offload: between VFs and from the wire, in both eswitch modes, in order and not, and with false tags.
+# TLS receive offload: between VFs and from the wire, in order and not, and with false tags.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tls.sh"
 load "$@"
@@ -16,21 +16,6 @@ ip addr add 10.9.0.1/24 dev "$P"
 ip addr add fd09::1/64 dev "$P" nodad
 ping_ok t0 10.9.0.11
 ping_ok peer 10.9.0.1
-
-# offloaded SERVER-NAMESPACE ADDRESS CLIENT-NAMESPACE NETDEV CIPHER AT-LEAST-BYTES [RESYNCS]
-offloaded() {
-	local b c r e
-	b=$(stat "$3" "$4" rx_tls_decrypted_bytes) c=$(tls "$3" TlsRxDevice) r=$(stat "$3" "$4" rx_tls_resync_res_ok)
-	e=$(stat "$3" "$4" rx_tls_err)
-	fetch "$1" "$2" "$3" "$5" || die "$1 to $3, $5: other bytes arrived"
-	rose "$b" "$(stat "$3" "$4" rx_tls_decrypted_bytes)" "$6" "$3: rx_tls_decrypted_bytes"
-	rose "$c" "$(tls "$3" TlsRxDevice)" 1 "$3: TlsRxDevice"
-	rose "$r" "$(stat "$3" "$4" rx_tls_resync_res_ok)" "${7:-0}" "$3: rx_tls_resync_res_ok"
-	[ "$(stat "$3" "$4" rx_tls_err)" = "$e" ] || die "$3: rx_tls_err rose"
-	[ "$(tls "$3" TlsDecryptError)" = "${errors:-0}" ] || die "$3: TlsDecryptError"
-	echo "$1 to $3, $5: $(($(stat "$3" "$4" rx_tls_decrypted_bytes) - b)) bytes decrypted by the card," \
-		"$(($(stat "$3" "$4" rx_tls_resync_res_ok) - r)) resyncs"
-}
 
 # off, as it is at first: the kernel decrypts
 in_ns t1 ethtool -k vf0 | grep -q '^tls-hw-rx-offload: off$' || die "tls-hw-rx-offload is not off and switchable"
