@@ -29,7 +29,7 @@ for d in "- $P" "t0 vf0" "t1 vf0"; do
 	in_ns $1 ethtool -K $2 tls-hw-rx-offload on && in_ns $1 ethtool -k $2 | grep -q '^tls-hw-rx-offload: on$' ||
 		die "$d: tls-hw-rx-offload does not go on"
 done
-most=$((SIZE * 9 / 10)) some=$((SIZE / 10))
+most=$((SIZE * 3 / 4)) some=$((SIZE / 10))
 offloaded t0 10.9.0.10 t1 vf0 $AES128 $most
 offloaded t1 10.9.0.11 t0 vf0 $AES256 $most
 offloaded peer 10.9.0.20 - "$P" $AES256 $most
@@ -38,6 +38,13 @@ offloaded peer '[fd09::20]' - "$P" $AES128 $most
 # a sender that cuts its packets itself, packets that hold several records and records that span many
 in_ns peer ethtool -K wire0 tso off
 offloaded peer 10.9.0.20 - "$P" $AES128 $most
+
+# buffers of several pages
+ip link set "$P" mtu 9000 && ip -n peer link set wire0 mtu 9000 || die "mtu"
+ping_ok peer 10.9.0.1
+offloaded peer 10.9.0.20 - "$P" $AES256 $most
+ip link set "$P" mtu 1500 && ip -n peer link set wire0 mtu 1500 || die "mtu"
+ping_ok peer 10.9.0.1
 
 # loss, other order, damage, and duplicates
 for n in "loss 1%" "delay 3ms reorder 75% 50%" "corrupt 1%" "duplicate 5%"; do
