@@ -60,7 +60,7 @@ static void general(struct cx_func *f, void *c)
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
 		G(log_max_dek, 12);
-		G(tls_tx, 1);			/* tls_rx: not yet, the data path does not decrypt */
+		G(tls_tx, 1); G(tls_rx, 1);
 	}
 	if (cx_ipsec) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_IPSEC;
