@@ -6,7 +6,6 @@ PREFIX   ?= /usr/local
 CACHE    := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nicwright
 LAB      := $(BIN)/lab
 CARD     := --card ports=2,vfs=64
-LAB_PKGS := ./eswitch/... ./bond/... ./crypto/... ./provision/... ./cmd/...
 GOTEST   := go test
 
 export CGO_ENABLED := 0
