@@ -54,10 +54,10 @@ func (p *Plan) Print(w io.Writer) error {
 func line(s step.Step) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s  %s: ", glyph(s), s.Resource, s.Attribute)
-	switch {
-	case s.From == "":
+	switch s.From {
+	case "":
 		b.WriteString(orGone(s.To))
-	case s.From == s.To:
+	case s.To:
 		b.WriteString(s.To + " again")
 	default:
 		fmt.Fprintf(&b, "%s -> %s", s.From, orGone(s.To))

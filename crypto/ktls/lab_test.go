@@ -147,7 +147,7 @@ func TestLabBothDirectionsAtOnce(t *testing.T) {
 					t.Errorf("ss says otherwise: %v\n%s", err, ss)
 				}
 			}
-			if n, err := client.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 				t.Errorf("reading on gave %d, %v; want io.EOF again", n, err)
 			}
 			if _, err := client.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
@@ -240,7 +240,7 @@ func TestLabEnds(t *testing.T) {
 				t.Fatalf("%q, %v", p[:n], err)
 			}
 		}
-		if _, err := server.Read(p[:]); err != io.EOF {
+		if _, err := server.Read(p[:]); !errors.Is(err, io.EOF) {
 			t.Errorf("got %v, want io.EOF", err)
 		}
 	})
@@ -329,8 +329,10 @@ func TestLabClientOfOpenssl(t *testing.T) {
 		_, port, _ := net.SplitHostPort(address)
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "openssl", append([]string{"s_server", "-accept", port, "-4", "-naccept", "1", "-quiet",
-			"-tls1_2", "-cipher", name, "-cert", cert, "-key", key}, flags...)...)
+		cmd := exec.CommandContext(ctx, "openssl", append([]string{
+			"s_server", "-accept", port, "-4", "-naccept", "1", "-quiet",
+			"-tls1_2", "-cipher", name, "-cert", cert, "-key", key,
+		}, flags...)...)
 		var got, diag bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &got, &diag
 		stdin, err := cmd.StdinPipe()
@@ -374,8 +376,10 @@ func TestLabServerOfOpenssl(t *testing.T) {
 		defer l.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, "openssl", append([]string{"s_client", "-connect", "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port),
-			"-tls1_2", "-cipher", name, "-quiet", "-verify_return_error", "-CAfile", cert}, flags...)...)
+		cmd := exec.CommandContext(ctx, "openssl", append([]string{
+			"s_client", "-connect", "127.0.0.1:" + strconv.Itoa(l.Addr().(*net.TCPAddr).Port),
+			"-tls1_2", "-cipher", name, "-quiet", "-verify_return_error", "-CAfile", cert,
+		}, flags...)...)
 		var got, diag bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &got, &diag
 		out, in := randomBytes(700_001), randomBytes(500_003)
