@@ -15,7 +15,7 @@ export CGO_ENABLED := 0
 all: build
 
 build:
-	go build -trimpath -o $(BIN)/nicwright ./cmd/nicwright
+	go build -trimpath -ldflags='-s -w' -o $(BIN)/nicwright ./cmd/nicwright
 
 # The lab: a Debian root, kernels, the emulated card and the driver, in $(CACHE).
 lab:
