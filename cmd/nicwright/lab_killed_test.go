@@ -7,12 +7,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"nicwright/internal/step"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"nicwright/internal/step"
 )
 
 // Every run is killed (by strace's injection) as it begins to tell of its first step, or ever later among its writes to
