@@ -6,7 +6,6 @@ PREFIX   ?= /usr/local
 CACHE    := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nicwright
 LAB      := $(BIN)/lab
 CARD     := --card ports=2,vfs=64
-LAB_PKGS := ./eswitch/... ./bond/... ./crypto/... ./provision/... ./cmd/...
 GOTEST   := go test
 
 export CGO_ENABLED := 0
@@ -16,15 +15,16 @@ export CGO_ENABLED := 0
 all: build
 
 build:
-	go build -trimpath -o $(BIN)/nicwright ./cmd/nicwright
+	go build -trimpath -ldflags='-s -w' -o $(BIN)/nicwright ./cmd/nicwright
 
 # The lab: a Debian root, kernels, the emulated card and the driver, in $(CACHE).
 lab:
 	go build -o $(LAB) ./lab/cmd/lab
 	$(LAB) build
 
+# DEMO_FLAGS=--tls-off: with the offload off, so that verify has to say software and exit 3.
 demo: build lab
-	$(LAB) run $(CARD) --ovs --share $(CURDIR) -- /lab/share/lab/demo.sh
+	$(LAB) run $(CARD) --ovs --share $(CURDIR) -- /lab/share/lab/demo.sh $(DEMO_FLAGS)
 
 test: test-unit test-lab
 

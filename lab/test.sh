@@ -1,11 +1,60 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the lab tests: every test binary in a lab machine of its own, with the emulated card and OVS.
+# Runs all that needs the lab: the tests of its runner, every package with a test that asks for it, and the emulated
+# card's own tests. Each has a machine of its own, and some run at a time. A test that is skipped here counts as failed,
+# for it would run nowhere.
 #
 #   test.sh LAB BIN     LAB: the lab runner; BIN: the directory with nicwright
-set -euo pipefail
-lab=$PWD/$1; bin=$PWD/$2
-card="--card ports=2,vfs=8"
-export NICWRIGHT_LAB=1
-go test -count=1 -timeout 20m -exec "$lab exec $card --ovs --env NICWRIGHT_LAB=1 --share $bin" \
-	./eswitch/... ./bond/... ./crypto/... ./cmd/...
+#   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
+set -uo pipefail
+lab=$(realpath "$1") bin=$(realpath "$2")
+cd "$(dirname "$0")/.." || exit
+export NICWRIGHT_LAB=1 CGO_ENABLED=0
+jobs=${LAB_JOBS:-$(($(nproc) + 1))}
+logs=$(mktemp -d)
+set -m # jobs are process groups, so that none outlives this script
+trap 'for p in $(jobs -p); do kill -- "-$p"; done 2>/dev/null; rm -rf "$logs"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# run NAME COMMAND...: says how it ended and how long it took, and keeps what it said if it failed
+run() {
+	local name=$1 start=$SECONDS log=$logs/${1//\//_} why=
+	shift
+	"$@" >"$log" 2>&1 </dev/null || why="status $?"
+	grep -q '^ *--- SKIP' "$log" && why+="${why:+, }skipped tests"
+	[ -z "$why" ] && printf 'ok   %4d s  %s\n' $((SECONDS - start)) "$name" && return
+	touch "$logs/failed"
+	printf 'FAIL %4d s  %s: %s\n' $((SECONDS - start)) "$name" "$why"
+	{ printf '\n== %s: %s\n' "$name" "$why"; cat "$log"; } >"$log.failed"
+}
+
+# later NAME COMMAND...: the same in the background, when there is room
+later() {
+	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+	run "$@" &
+}
+
+# gotest PACKAGE: in a machine with all that tests ask for
+gotest() {
+	local card="--card ports=2,vfs=8"
+	[ "$1" = crypto/ktls ] && card=--no-card # it takes TLS out of the kernel, which the card's driver holds
+	local where=(-exec "$lab exec $card --ovs --netdevsim --share $bin")
+	[ "$1" = lab/cmd/lab ] && where=() # it boots machines itself
+	go test -count=1 -v -timeout 15m "${where[@]}" "./$1"
+}
+
+# the card's tests load the modules themselves, each with the parameters that it is about; the last word of one that passed is PASS
+cardtest() {
+	"$lab" run --card ports=2,vfs=8,load=no --share lab/connectx/tests -- "/lab/share/$1.sh" | tee /dev/stderr | tail -n 1 | grep -qx PASS
+}
+
+# what takes longest goes first
+packages=$(grep -rl --include='*_test.go' NICWRIGHT_LAB -- * | xargs -n1 dirname | sort -u)
+for package in cmd/nicwright $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package"; done
+for script in lab/connectx/tests/*.sh; do
+	name=$(basename "$script" .sh)
+	[ -x "$script" ] && later "card: $name" cardtest "$name" # the others are libraries
+done
+wait
+printf '%d s in all\n' $SECONDS
+[ ! -e "$logs/failed" ] || { cat "$logs"/*.failed; exit 1; }

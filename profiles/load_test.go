@@ -25,7 +25,7 @@ func TestLoad(t *testing.T) {
 	for _, dir := range cases {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			t.Chdir(dir)
-			file, got := "want.yaml", ""
+			var file, got string
 			p, err := Load(caseOptions(t))
 			if err != nil {
 				file, got = "error.txt", err.Error()+"\n"
@@ -34,7 +34,7 @@ func TestLoad(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got = string(text)
+				file, got = "want.yaml", string(text)
 				sameAgain(t, p)
 			}
 			if *update {

@@ -44,6 +44,11 @@ func Rules() []Rule {
 			"drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_lag_check_prereq", checkLAG,
 		},
 		{
+			"NW012", "a VF LAG has at most 64 VFs a port",
+			"drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_handle_changeupper_event", checkLAGVFs,
+		},
+		{"NW013", "lacp_rate is of mode 802.3ad only", "drivers/net/bonding/bond_options.c, BOND_OPT_LACP_RATE", checkBonds},
+		{
 			"NW101", "TLS on an uplink in switchdev never reaches the card; put it on the VFs, or stay in legacy mode",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_main.c, mlx5e_fix_uplink_rep_features", checkUplinkTLS,
 		},
@@ -199,6 +204,30 @@ func checkLAG(p *Profile, report report) {
 					report(at, "lag over %s, which has not got %s", b.Name, ref)
 				}
 			}
+		}
+	}
+}
+
+func checkLAGVFs(p *Profile, report report) {
+	for _, b := range p.Bonds {
+		if b.LAG == nil || !*b.LAG {
+			continue
+		}
+		for i, c := range p.Cards {
+			for j, port := range c.Ports {
+				ref := portRef{c.Name, port.Name}
+				if slices.Contains(b.Members, ref.String()) && port.VFs != nil && *port.VFs > 64 {
+					report(p.At("cards", i, "ports", j, "vfs"), "%d VFs on %s, which is in the VF LAG of %s", *port.VFs, ref, b.Name)
+				}
+			}
+		}
+	}
+}
+
+func checkBonds(p *Profile, report report) {
+	for i, b := range p.Bonds {
+		if err := b.Validate(); err != nil {
+			report(p.At("bonds", i, "lacp_rate"), "%v", err)
 		}
 	}
 }

@@ -106,9 +106,14 @@ func filled(want *profiles.Want, before Host) *profiles.Want {
 	for i := range w.Bonds {
 		for _, b := range before.Bonds {
 			if b.Name == w.Bonds[i].Name {
+				lag := w.Bonds[i].LAG
 				fillUnset(&w.Bonds[i], b.Spec())
+				w.Bonds[i].LAG = lag // what the card is asked to reach, and nothing that was set
 			}
 		}
+	}
+	if w.OVS == nil {
+		w.OVS = &ovs.Spec{} // as with bonds: what is marked and wanted no more goes
 	}
 	return &w
 }

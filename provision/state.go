@@ -58,8 +58,12 @@ func (d StateDir) Unfinished() (*Checkpoint, error) {
 }
 
 // End records that the host is as want says: the checkpoint becomes the one to
-// roll back to.
+// roll back to. If that is recorded already it writes nothing.
 func (d StateDir) End(want *profiles.Want) error {
+	recorded, err := d.recorded(want)
+	if err != nil || recorded {
+		return err
+	}
 	if err := d.write(appliedFile, Applied{Version: 1, Ended: time.Now().UTC(), Want: want}); err != nil {
 		return err
 	}
@@ -68,6 +72,26 @@ func (d StateDir) End(want *profiles.Want) error {
 		return fmt.Errorf("keeping the checkpoint for a rollback: %w", err)
 	}
 	return d.sync()
+}
+
+// recorded tells whether an apply of the same want has ended and none begun since.
+func (d StateDir) recorded(want *profiles.Want) (bool, error) {
+	if c, err := d.Unfinished(); err != nil || c != nil {
+		return false, err
+	}
+	a, err := d.Applied()
+	if err != nil || a == nil {
+		return false, err
+	}
+	was, err := json.Marshal(a.Want)
+	if err != nil {
+		return false, fmt.Errorf("encoding what was applied: %w", err)
+	}
+	is, err := json.Marshal(want)
+	if err != nil {
+		return false, fmt.Errorf("encoding what is wanted: %w", err)
+	}
+	return bytes.Equal(was, is), nil
 }
 
 // Previous is the host before the last apply that ended, or nil.
@@ -89,7 +113,7 @@ func (d StateDir) write(name string, v any) error {
 		return fmt.Errorf("encoding %s: %w", name, err)
 	}
 	path := filepath.Join(string(d), name)
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithTempDir(string(d))); err != nil {
 		return fmt.Errorf("writing %s: %w; nothing on the host was changed for it: make room, or name another state directory with --state-dir", path, err)
 	}
 	return d.sync()

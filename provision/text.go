@@ -54,9 +54,11 @@ func (p *Plan) Print(w io.Writer) error {
 func line(s step.Step) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s  %s: ", glyph(s), s.Resource, s.Attribute)
-	switch {
-	case s.From == "":
+	switch s.From {
+	case "":
 		b.WriteString(orGone(s.To))
+	case s.To:
+		b.WriteString(s.To + " again")
 	default:
 		fmt.Fprintf(&b, "%s -> %s", s.From, orGone(s.To))
 	}
@@ -88,6 +90,14 @@ func (d Done) Print(w io.Writer) {
 
 func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
+}
+
+// rate says how long bytes took; a transfer that broke off has no duration.
+func rate(bytes int64, s float64) string {
+	if s <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", in %s (%.1f Mbit/s)", seconds(s), float64(bytes)*8/1e6/s)
 }
 
 // ApplyReport is what an apply did.
@@ -178,8 +188,8 @@ func (r *VerifyReport) Print(w io.Writer) error {
 			fmt.Fprintf(&b, "  why: %s\n", v.Reason)
 		}
 		if v.Sent > 0 {
-			fmt.Fprintf(&b, "  %d bytes sent, %d arrived, equal: %t, in %s (%.1f Mbit/s); the kernel says: tx %s, rx of that socket %s\n",
-				v.Sent, v.Received, v.Equal, seconds(v.Seconds), float64(v.Sent)*8/1e6/v.Seconds, v.Sender.Tx, v.Sender.Rx)
+			fmt.Fprintf(&b, "  %d bytes sent, %d arrived, equal: %t%s; the kernel says: tx %s, rx of that socket %s\n",
+				v.Sent, v.Received, v.Equal, rate(v.Sent, v.Seconds), v.Sender.Tx, v.Sender.Rx)
 		}
 		for _, c := range v.Device {
 			fmt.Fprintf(&b, "  card    %-26s +%d\n", c.Name, c.Delta())

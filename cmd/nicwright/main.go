@@ -10,10 +10,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
-// Exit statuses (docs/exit-status in README.md).
+// Exit statuses, as README.md has them.
 const (
 	exitDone     = 0  // done, or nothing to do
 	exitError    = 1  // an error
@@ -22,7 +23,7 @@ const (
 	exitUsage    = 64 // the command line is wrong
 )
 
-// exitError carries an exit status other than exitError's; a nil err is silent.
+// exitStatus carries an exit status other than exitError's; a nil err is silent.
 type exitStatus struct {
 	code int
 	err  error
@@ -38,6 +39,9 @@ func (e exitStatus) Error() string {
 func (e exitStatus) Unwrap() error { return e.err }
 
 func main() {
+	// A run is short: collecting the first 32 MB of garbage would cost more time than it gives room.
+	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(40 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:])
 	stop()

@@ -30,7 +30,10 @@ Exit status 3: a verdict is not what the profile requires.`,
 				return err
 			}
 			want := func(provision.Host) (*profiles.Want, error) { return provision.AppliedWant(a.state()) }
-			if a.settings.GetString("profile") != "" || len(a.sets) > 0 {
+			if len(a.sets) > 0 && a.settings.GetString("profile") == "" {
+				return exitStatus{exitUsage, errors.New("--set changes a profile, and none is named: say which with -p")}
+			}
+			if a.settings.GetString("profile") != "" {
 				if want, err = a.want(); err != nil {
 					return err
 				}

@@ -154,8 +154,9 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	}
 	// To ask sendfile for more than the file has leaves the last record open in the kernel
 	// (MSG_MORE) until something else is written, so it is asked for exactly what there is.
-	n, err := int64(0), error(nil)
+	var n int64
 	if file, limit := regular(r); file != nil && limit > 0 {
+		var err error
 		n, err = c.tcp.ReadFrom(&io.LimitedReader{R: file, N: limit})
 		if l, ok := r.(*io.LimitedReader); ok {
 			l.N -= n

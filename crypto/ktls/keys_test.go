@@ -16,6 +16,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,9 @@ func TestCryptoInfoIsTheKernelsStruct(t *testing.T) {
 
 // Without kernel TLS the caller is told so, and the connection is closed.
 func TestNoKernelTLS(t *testing.T) {
+	if os.Getenv("NICWRIGHT_LAB") != "" {
+		unloadTLS(t)
+	}
 	clientConfig, serverConfig := configs(t, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256)
 	a, b := loopback(t)
 	go func() { _ = tls.Server(b, serverConfig).Handshake() }()

@@ -209,7 +209,7 @@ func parseDiag(attributes []byte) (State, error) {
 		return State{}, err
 	}
 	var s State
-	tls := func(nad *netlink.AttributeDecoder) error {
+	tls := func(nad *netlink.AttributeDecoder) {
 		for nad.Next() {
 			switch nad.Type() {
 			case tlsInfoVersion:
@@ -222,7 +222,6 @@ func parseDiag(attributes []byte) (State, error) {
 				s.Rx = Mode(nad.Uint16())
 			}
 		}
-		return nil
 	}
 	for ad.Next() {
 		if ad.Type() != inetDiagULPInfo {
@@ -231,7 +230,10 @@ func parseDiag(attributes []byte) (State, error) {
 		ad.Nested(func(nad *netlink.AttributeDecoder) error {
 			for nad.Next() {
 				if nad.Type() == ulpInfoTLS {
-					nad.Nested(tls)
+					nad.Nested(func(nad *netlink.AttributeDecoder) error {
+						tls(nad)
+						return nad.Err()
+					})
 				}
 			}
 			return nil

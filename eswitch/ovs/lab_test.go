@@ -114,7 +114,7 @@ func awaitRepresentors(t *testing.T, ctx context.Context) {
 }
 
 // apply is provision's road in small: it ends with an empty Diff.
-func apply(t *testing.T, ctx context.Context, d Doer, want Spec, replaced step.Replaced) {
+func apply(t *testing.T, ctx context.Context, want Spec, replaced step.Replaced) {
 	t.Helper()
 	have, err := Observe(ctx)
 	if err != nil {
@@ -126,7 +126,7 @@ func apply(t *testing.T, ctx context.Context, d Doer, want Spec, replaced step.R
 	}
 	for range 2 { // doing it again is harmless
 		start := time.Now()
-		if err := d.Do(ctx, steps); err != nil {
+		if err := (Doer{}).Do(ctx, steps); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%d steps: %v", len(steps), time.Since(start).Round(time.Millisecond))
@@ -153,7 +153,7 @@ func TestLabSwitch(t *testing.T) {
 		{Name: "b", VF: pf0 + "/vf/1", Tag: ptr(100)},
 		{Name: "up", Uplink: pf0, Trunks: []int{200, 100}},
 	}}}}
-	apply(t, ctx, Doer{}, want, nil)
+	apply(t, ctx, want, nil)
 	expect := func(what, want string, args ...string) {
 		t.Helper()
 		if got := vsctl(t, args...); got != want {
@@ -184,7 +184,7 @@ func TestLabSwitch(t *testing.T) {
 	vsctl(t, "add-port", "nwbr0", "nwforeign", "--", "set", "Interface", "nwforeign", "type=internal")
 	vsctl(t, "set", "Port", r0, "tag=7")
 	want.Bridges[0].Ports = []Port{{Name: "a", VF: pf0 + "/vf/0", Trunks: []int{300}}, {Name: "b", VF: pf0 + "/vf/1"}}
-	apply(t, ctx, Doer{}, want, nil)
+	apply(t, ctx, want, nil)
 	expect("trunks", "[300]", "get", "Port", r0, "trunks")
 	expect("tag", "[]", "get", "Port", r0, "tag")
 	expect("tag left alone", "100", "get", "Port", r1, "tag")
@@ -200,7 +200,7 @@ func TestLabSwitch(t *testing.T) {
 	if run(t, "cat", "/sys/class/net/"+r0+"/ifindex") == before {
 		t.Error("the test is void: the representor has the ifindex it had")
 	}
-	apply(t, ctx, Doer{}, want, step.Replaced{pf0: true, pf0 + "/vf/0": true, pf0 + "/vf/1": true})
+	apply(t, ctx, want, step.Replaced{pf0: true, pf0 + "/vf/0": true, pf0 + "/vf/1": true})
 	expect("ifindex", run(t, "cat", "/sys/class/net/"+r0+"/ifindex"), "get", "Interface", r0, "ifindex")
 	if dp := run(t, "ovs-appctl", "dpctl/show"); !strings.Contains(dp, ": "+r0) || !strings.Contains(dp, ": "+r1) {
 		t.Errorf("the datapath lacks %s or %s:\n%s", r0, r1, dp)
@@ -209,13 +209,13 @@ func TestLabSwitch(t *testing.T) {
 	// A representor is renamed, as udev does it.
 	run(t, "ip", "link", "set", r1, "down")
 	run(t, "ip", "link", "set", r1, "name", "nwrep1")
-	apply(t, ctx, Doer{}, want, nil)
+	apply(t, ctx, want, nil)
 	if got := vsctl(t, "list-ports", "nwbr0"); !strings.Contains(got, "nwrep1") || strings.Contains(got, r1+"\n") {
 		t.Errorf("ports after the renaming: %q", got)
 	}
 
 	// Nothing of ours is wanted: the foreign port keeps its bridge, the foreign bridge stays.
-	apply(t, ctx, Doer{}, Spec{}, nil)
+	apply(t, ctx, Spec{}, nil)
 	if got := vsctl(t, "list-ports", "nwbr0"); got != "nwforeign" {
 		t.Errorf("ports left: %q", got)
 	}

@@ -78,7 +78,7 @@ func sockets() []string {
 }
 
 // errNotRunning is the reason in a State without OVS.
-var errNotRunning = errors.New("Open vSwitch is not running")
+var errNotRunning = errors.New("Open vSwitch is not running") //nolint:staticcheck // a name begins with a capital
 
 const startHint = "install and start it: apt install openvswitch-switch, systemctl start openvswitch-switch"
 

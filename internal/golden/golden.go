@@ -4,7 +4,7 @@
 // testdata/diff/NAME/, with have.yaml (the observed state), want.yaml (the wanted
 // one under "want", the replaced functions under "replaced") and plan.txt (the
 // steps, or the error). A new case is three files and no code; the environment
-// variable NICWRIGHT_UPDATE=1 writes plan.txt anew.
+// variable NICWRIGHT_UPDATE=1 writes every expected text anew.
 package golden
 
 import (
@@ -36,27 +36,32 @@ func Diff[H, W any](t *testing.T, diff func(have H, want W, replaced step.Replac
 				Want     W             `json:"want"`
 				Replaced step.Replaced `json:"replaced"`
 			}
-			read(t, filepath.Join(dir, "have.yaml"), &have)
-			read(t, filepath.Join(dir, "want.yaml"), &want)
+			Read(t, filepath.Join(dir, "have.yaml"), &have)
+			Read(t, filepath.Join(dir, "want.yaml"), &want)
 			steps, err := diff(have, want.Want, want.Replaced)
 			got := Format(steps)
 			if err != nil {
 				got = "error: " + err.Error() + "\n"
 			}
-			plan := filepath.Join(dir, "plan.txt")
-			if os.Getenv("NICWRIGHT_UPDATE") != "" {
-				if err := os.WriteFile(plan, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			b, err := os.ReadFile(plan)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(b), got); d != "" {
-				t.Errorf("plan differs (-%s +got):\n%s", plan, d)
-			}
+			Text(t, filepath.Join(dir, "plan.txt"), got)
 		})
+	}
+}
+
+// Text compares got with the file, or writes the file anew.
+func Text(t *testing.T, file, got string) {
+	t.Helper()
+	if os.Getenv("NICWRIGHT_UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("%s differs (-want +got):\n%s", file, d)
 	}
 }
 
@@ -76,7 +81,8 @@ func Format(steps []step.Step) string {
 	return b.String()
 }
 
-func read(t *testing.T, path string, into any) {
+// Read decodes a YAML file by the JSON tags of into, strictly.
+func Read(t *testing.T, path string, into any) {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -14,10 +14,37 @@ import (
 	"nicwright/internal/pci"
 )
 
+const (
+	port0 = "0001:3b:00.0"
+	port1 = "0001:3b:00.1"
+)
+
 func TestAllAgreesWithTheDevlinkTool(t *testing.T) {
 	if os.Getenv("NICWRIGHT_LAB") == "" {
 		t.Skip("needs the lab: make test-lab")
 	}
+	numVFs := func(pf, n string) {
+		if err := os.WriteFile("/sys/bus/pci/devices/"+pf+"/sriov_numvfs", []byte(n), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mode := func(mode string) {
+		if out, err := exec.Command("devlink", "dev", "eswitch", "set", "pci/"+port0, "mode", mode).CombinedOutput(); err != nil {
+			t.Fatalf("mode %s: %v: %s", mode, err, out)
+		}
+	}
+	t.Cleanup(func() { mode("legacy"); numVFs(port0, "0"); numVFs(port1, "0") })
+	t.Run("ports alone", func(t *testing.T) { agrees(t, 2) })
+	numVFs(port0, "2")
+	numVFs(port1, "3")
+	t.Run("VFs in legacy mode", func(t *testing.T) { agrees(t, 2+2+3) })
+	mode("switchdev")
+	t.Run("one port in switchdev", func(t *testing.T) { agrees(t, 2+2+3+2) })
+}
+
+// agrees compares what All says with what devlink says of the card's netdevs.
+func agrees(t *testing.T, netdevs int) {
+	t.Helper()
 	raw, err := exec.Command("devlink", "-j", "port", "show").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +117,8 @@ func TestAllAgreesWithTheDevlinkTool(t *testing.T) {
 	if _, err := Representor(context.Background(), pci.VF("0000:ff:1f.7", 3)); !errors.Is(err, ErrNone) {
 		t.Errorf("the representor of a VF that is not there: %v", err)
 	}
-	if len(got) == 0 {
-		t.Fatal("no netdevs of the card")
+	if len(want) != netdevs {
+		t.Errorf("devlink shows %d netdevs, the card has %d: %s", len(want), netdevs, raw)
 	}
 	for name, f := range want {
 		if got[name] != f {

@@ -12,7 +12,7 @@ now() { echo "${EPOCHREALTIME/,/.}"; }
 start=$(now)
 phase() { local t; t=$(now); echo "$1 $(awk "BEGIN{print $t-$start}")"; start=$t; }
 sys=/sys/bus/pci/devices
-uplink() { devlink -j port show | jq -r --arg d "pci/$1" '.port | to_entries[] | select((.key | startswith($d + "/")) and .value.flavour == "physical") | .value.netdev'; }
+uplink() { ip -d -j link show | jq -r --arg d "$1" '.[] | select(.parentdev == $d and (.phys_port_name // "" | test("^p[0-9]+$"))) | .ifname'; }
 
 for pf in "${pfs[@]}"; do
 	if [ "$(cat $sys/$pf/sriov_numvfs)" != "$vfs" ]; then

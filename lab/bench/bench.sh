@@ -3,7 +3,8 @@
 # Run inside the lab machine by `make bench`: nicwright against apply.sh at 2 x VFS (32), as ratios of this run.
 # The driver's own time (making VFs, changing the mode, probing VFs, activating its LAG) is counted apart.
 set -euo pipefail
-export PATH=/lab/share/bin:$PATH
+# The script's tools are on the machine's own file system; so is nicwright, or it would be read anew from the host each time.
+install -m 0755 /lab/share/bin/nicwright /usr/local/bin/
 here=$(dirname "$0"); vfs=${VFS:-32}
 mapfile -t pfs < <(for d in /sys/bus/pci/drivers/mlx5_core/*:*; do [ -e "$d/physfn" ] || basename "$d"; done | sort)
 tmp=$(mktemp -d)
@@ -44,7 +45,7 @@ echo "nicwright:    $apply s, of it the driver $(tool_driver "$tmp/apply") s; no
 jq -r '.phases | to_entries[] | "    \(.key) \(.value)"' "$tmp/apply"
 clean
 rss=$(bash -c 'nicwright apply --json -p "$1" > /dev/null & pid=$!; peak=0
-	while r=$(awk "/VmHWM/{print \$2}" /proc/$pid/status 2> /dev/null) && [ -n "$r" ]; do peak=$r; sleep 0.2; done; wait $pid; echo $peak' _ "$profile")
+	while read -r _ r _ < <(grep VmHWM /proc/$pid/status 2> /dev/null); do peak=$r; sleep 0.2; done; wait $pid; echo $peak' _ "$profile")
 own_script=$(awk "BEGIN{print $script-$(script_driver "$tmp/script")}")
 own_apply=$(awk "BEGIN{print $apply-$(tool_driver "$tmp/apply")}")
 echo "apply ratio, driver's time apart:  $(ratio "$own_apply" "$own_script")   (goal <= 0.1)"

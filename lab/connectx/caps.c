@@ -60,7 +60,7 @@ static void general(struct cx_func *f, void *c)
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
 		G(log_max_dek, 12);
-		G(tls_tx, 1);			/* tls_rx: not yet, the data path does not decrypt */
+		G(tls_tx, 1); G(tls_rx, 1);
 	}
 	if (cx_ipsec) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_IPSEC;
@@ -94,13 +94,18 @@ static void nic_tables(void *c)
 
 static void esw_tables(void *c)
 {
+	void *p;
+
 	MLX5_SET(flow_table_eswitch_cap, c, fdb_multi_path_to_table, 1);
 	MLX5_SET(flow_table_eswitch_cap, c, multi_fdb_encap, 1);
 	MLX5_SET(flow_table_eswitch_cap, c, flow_source, 1);
 	MLX5_SET(flow_table_eswitch_cap, c, egress_acl_forward_to_vport, 1);
 	MLX5_SET(flow_table_eswitch_cap, c, fdb_modify_header_fwd_to_table, 1);
 	MLX5_SET(flow_table_eswitch_cap, c, fdb_to_vport_reg_c_id, 0x3);
-	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_nic_esw_fdb));
+	p = MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_nic_esw_fdb);
+	table_caps(p);
+	/* as on the real card encap-mode is "basic" at first and can be set; a tunnel's flow itself is refused */
+	P(reformat, 1); P(decap, 1);
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_ingress));
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_egress));
 }

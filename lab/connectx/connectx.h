@@ -317,6 +317,7 @@ struct cx_sink {			/* where the segments of a packet go */
 void cx_emit(struct cx_pkt *p, struct cx_sink *s);
 void cx_seg_ip(u8 *l3, bool v6, u32 len, u32 i);
 void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last);
+__sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum);
 
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);
@@ -336,7 +337,11 @@ void cx_wire_tx(int port, struct cx_pkt *p);
 bool cx_wire_up(int port);
 void cx_wire_carrier(int port, bool up);
 
-/* gcm.c, tls.c */
+/* gcm.c, tls.c, tlsrx.c */
+#define CX_TLS_HDR	13		/* record header and explicit nonce: sent as they are */
+#define CX_TLS_TAG	16
+#define CX_TLS_MIN_REC	(8 + CX_TLS_TAG)	/* lengths in a header */
+#define CX_TLS_MAX_REC	(16384 + 8 + CX_TLS_TAG)
 struct cx_gcm;
 struct cx_gcm *cx_gcm_new(const u8 *key, int len);
 void cx_gcm_free(struct cx_gcm *g);
@@ -349,6 +354,13 @@ void cx_tls_progress(struct cx_func *f, u32 tisn);
 void cx_tls_dump(struct cx_func *f, u32 tisn, const u8 *b, u32 len);
 bool cx_tls_tx(struct cx_func *f, u32 tisn, struct cx_pkt *p);
 void cx_tls_free(struct cx_obj *tis);
+struct cx_gcm *cx_tls_key(struct cx_func *f, void *params);
+int cx_tcp_payload(const struct cx_pkt *p, u32 *hl);
+const u8 *cx_tls_rx(struct cx_obj *tir, struct cx_pkt *p);
+void cx_tls_rx_static(struct cx_func *f, u32 tirn, void *params);
+void cx_tls_rx_progress(struct cx_func *f, u32 tirn, void *params);
+void cx_tls_rx_read(struct cx_func *f, u32 tirn, u64 addr);
+void cx_tls_rx_free(struct cx_obj *tir);
 
 /* ipsec.c, esp.c */
 int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in);

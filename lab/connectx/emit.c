@@ -42,7 +42,8 @@ static __wsum put(struct cursor *c, const u8 *src, u32 n, __wsum sum, u32 pos)
 	return sum;
 }
 
-static __sum16 l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum)
+/* of a packet with headers at h: folded with the pseudo header; 0 where the checksum is in it and right */
+__sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum)
 {
 	if (p->v6) {
 		struct ipv6hdr *ip = (void *)(h + p->l3off);
@@ -129,7 +130,7 @@ static void emit_one(struct cx_pkt *p, struct cx_sink *s, u32 i, u32 off, u32 n,
 		put_unaligned(0, (u16 *)(h + p->l4off + co));
 		/* an Ethernet trailer (padding) is not part of the sum; it is zero */
 		sum = csum_block_add(csum_partial(h + p->l4off, hl, 0), psum, hl);
-		c = l4_sum(p, h, min(hl + n, ipl - (p->l4off - p->l3off)), sum);
+		c = cx_l4_sum(p, h, min(hl + n, ipl - (p->l4off - p->l3off)), sum);
 		if (!c && p->l4proto == IPPROTO_UDP)
 			c = CSUM_MANGLED_0;
 		put_unaligned((__force u16)c, (u16 *)(h + p->l4off + co));

@@ -64,6 +64,9 @@ void cx_obj_free(struct cx_obj *o)
 	case CX_O_TIS:
 		cx_tls_free(o);
 		break;
+	case CX_O_TIR:
+		cx_tls_rx_free(o);
+		break;
 	case CX_O_IPSEC:
 		cx_ipsec_free(o);
 		break;

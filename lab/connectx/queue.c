@@ -172,6 +172,7 @@ static int create(struct cx_func *f, u16 op, void *in, void *end, void *out)
 		o->t.disp = MLX5_GET(tirc, c, disp_type);
 		o->t.rqn = MLX5_GET(tirc, c, inline_rqn);
 		o->t.rqt = MLX5_GET(tirc, c, indirect_table);
+		o->t.tls_en = MLX5_GET(tirc, c, tls_en);
 		break;
 	case CX_O_TIS:
 		c = MLX5_ADDR_OF(create_tis_in, in, ctx);

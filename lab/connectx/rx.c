@@ -14,6 +14,8 @@ struct rq_sink {
 	struct cx_func *f;
 	struct cx_obj *rq, *cq;
 	struct cx_pkt *p;
+	const u8 *tls;			/* of each segment: what TLS receive did with it */
+	u32 seg;
 	u16 vlan;
 	bool has_vlan;
 };
@@ -54,6 +56,7 @@ static int rq_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
 	struct mlx5_wqe_data_seg *d;
 	int n, i, k = 0;
 
+	s->seg++;
 	if (!rq_wait(rq, s->cq))
 		goto drop;
 	d = cx_wq_at(&rq->wq, (rq->wq.pi & ((1 << rq->wq.log_sz) - 1)) << rq->wq.log_stride);
@@ -96,6 +99,8 @@ static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 		l4 = CQE_L4_HDR_TYPE_UDP;
 	if (l4)
 		ok |= CQE_L4_OK;
+	if (s->tls)
+		c->tls_outer_l3_tunneled = s->tls[s->seg - 1] << 3;
 	c->byte_cnt = cpu_to_be32(len);
 	c->wqe_counter = cpu_to_be16(s->rq->wq.pi);
 	c->hds_ip_ext = ok;
@@ -112,10 +117,10 @@ static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 	s->rq->rq.stalled = 0;
 }
 
-static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p)
+static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *tls)
 {
 	struct cx_obj *rq = cx_obj(f, CX_O_RQ, rqn), *cq;
-	struct rq_sink s = { .s = { rq_room, rq_done }, .f = f, .rq = rq, .p = p };
+	struct rq_sink s = { .s = { rq_room, rq_done }, .f = f, .rq = rq, .p = p, .tls = tls };
 
 	if (!rq || rq->rq.state != MLX5_RQC_STATE_RDY)
 		return;
@@ -135,15 +140,17 @@ void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p)
 {
 	struct cx_obj *t = cx_obj(f, CX_O_TIR, tirn), *r;
 	u8 *h = MLX5_ADDR_OF(fte_match_param, p->mp, outer_headers);
+	const u8 *tls;
 
 	if (!t)
 		return;
+	tls = t->t.tls ? cx_tls_rx(t, p) : NULL;
 	if (t->t.disp == MLX5_TIRC_DISP_TYPE_DIRECT) {
-		rq_deliver(f, t->t.rqn, p);
+		rq_deliver(f, t->t.rqn, p, tls);
 		return;
 	}
 	r = cx_obj(f, CX_O_RQT, t->t.rqt);
 	/* addresses and L4 ports */
 	if (r && r->rqt.n)
-		rq_deliver(f, r->rqt.rq[jhash(h + 32, 32, get_unaligned((u32 *)(h + 24))) % r->rqt.n], p);
+		rq_deliver(f, r->rqt.rq[jhash(h + 32, 32, get_unaligned((u32 *)(h + 24))) % r->rqt.n], p, tls);
 }

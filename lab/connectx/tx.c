@@ -159,19 +159,34 @@ static void dump(struct cx_func *f, u8 *wqe, int ds)
 
 static void run_wqe(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int op, int opmod, int ds)
 {
+	struct mlx5_seg_get_psv *get = (void *)wqe + 16;
+	u32 tn = get_unaligned_be32(wqe + 12) >> 8;	/* TIS or TIR, in TLS work requests */
+
 	switch (op) {
 	case MLX5_OPCODE_SEND: case MLX5_OPCODE_LSO:
 		if (ds >= 2)
 			send(f, sq, wqe, ds, op == MLX5_OPCODE_LSO);
 		return;
 	case MLX5_OPCODE_UMR:
-		if (opmod == MLX5_OPC_MOD_TLS_TIS_STATIC_PARAMS &&
-		    ds * 16 >= TLS_STATIC_OFF + MLX5_ST_SZ_BYTES(tls_static_params))
-			cx_tls_static(f, get_unaligned_be32(wqe + 12) >> 8, wqe + TLS_STATIC_OFF);
+		if (ds * 16 < TLS_STATIC_OFF + MLX5_ST_SZ_BYTES(tls_static_params))
+			return;
+		if (opmod == MLX5_OPC_MOD_TLS_TIS_STATIC_PARAMS)
+			cx_tls_static(f, tn, wqe + TLS_STATIC_OFF);
+		else if (opmod == MLX5_OPC_MOD_TLS_TIR_STATIC_PARAMS)
+			cx_tls_rx_static(f, tn, wqe + TLS_STATIC_OFF);
 		return;
 	case MLX5_OPCODE_SET_PSV:
-		if (opmod == MLX5_OPC_MOD_TLS_TIS_PROGRESS_PARAMS && ds >= 2)
-			cx_tls_progress(f, get_unaligned_be32(wqe + 16) & 0xffffff);
+		if (ds < 2)
+			return;
+		tn = get_unaligned_be32(wqe + 16) & 0xffffff;
+		if (opmod == MLX5_OPC_MOD_TLS_TIS_PROGRESS_PARAMS)
+			cx_tls_progress(f, tn);
+		else if (opmod == MLX5_OPC_MOD_TLS_TIR_PROGRESS_PARAMS)
+			cx_tls_rx_progress(f, tn, wqe + 20);
+		return;
+	case MLX5_OPCODE_GET_PSV:
+		if (opmod == MLX5_OPC_MOD_TLS_TIR_PROGRESS_PARAMS && ds * 16 >= 16 + sizeof(*get))
+			cx_tls_rx_read(f, be32_to_cpu(get->psv_index[0]) & 0xffffff, be64_to_cpu(get->va));
 		return;
 	case MLX5_OPCODE_DUMP:
 		dump(f, wqe, ds);

@@ -28,6 +28,7 @@ type flags struct {
 	env           []string
 	card          *wire.Card
 	ovs, udev     bool
+	netdevsim     bool
 	allowWarnings bool
 	console       bool
 	writable      bool
@@ -79,6 +80,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 		return nil
 	})
 	fs.BoolVar(&f.ovs, "ovs", false, "start Open vSwitch with an empty database")
+	fs.BoolVar(&f.netdevsim, "netdevsim", false, "load netdevsim, which makes devices where the machine asks for them")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
 	fs.BoolVar(&f.allowWarnings, "allow-warnings", false, "errors that the kernel reported do not change the status")
 	fs.BoolVar(&f.console, "console", false, "show the machine's console on stderr")

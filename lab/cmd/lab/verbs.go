@@ -208,7 +208,7 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 		return vm.StatusLab, err
 	}
 	defer clean()
-	req.Card, req.OVS, req.Udev = f.card, f.ovs, f.udev
+	req.Card, req.OVS, req.Udev, req.Netdevsim = f.card, f.ovs, f.udev, f.netdevsim
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	m := &vm.Machine{

@@ -47,9 +47,9 @@ func Agent() error {
 	if err != nil {
 		return err
 	}
-	if err := setUp(&req, conn); err != nil {
+	if failed := setUp(&req, conn); failed != nil {
 		kernel.drain()
-		err = conn.Send(wire.Failed, []byte(err.Error()))
+		err = conn.Send(wire.Failed, []byte(failed.Error()))
 	} else {
 		status := run(&req, conn)
 		kernel.drain()

@@ -104,6 +104,11 @@ func boot() error {
 	if err := errors.Join(unix.Chdir("/new"), unix.Mount(".", "/", "", unix.MS_MOVE, ""), unix.Chroot("."), unix.Chdir("/")); err != nil {
 		return fmt.Errorf("change to the new root: %w", err)
 	}
+	for name, target := range map[string]string{"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"} {
+		if err := os.Symlink("/proc/self/"+target, "/dev/"+name); err != nil && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("link /dev/%s: %w", name, err)
+		}
+	}
 	agent, err := os.StartProcess("/proc/self/exe", []string{"lab-agent", AgentVerb}, &os.ProcAttr{
 		Env:   []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},

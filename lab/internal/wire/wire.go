@@ -38,13 +38,14 @@ const MaxPayload = 1 << 20
 
 // Request is what the machine is to do.
 type Request struct {
-	Args   []string
-	Dir    string
-	Env    []string
-	Mounts []Mount
-	Card   *Card
-	OVS    bool
-	Udev   bool
+	Args      []string
+	Dir       string
+	Env       []string
+	Mounts    []Mount
+	Card      *Card
+	Netdevsim bool
+	OVS       bool
+	Udev      bool
 }
 
 // Mount is a directory of the host's.

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestVMHostFromBareCardToProof(t *testing.T) {
+	needLab(t)
+	show := expect(t, exitDone, "show")
+	for _, pf := range pfs {
+		if !strings.Contains(show.stdout, pf) {
+			t.Errorf("show does not name %s:\n%s", pf, show.stdout)
+		}
+	}
+	saved := filepath.Join(t.TempDir(), "plan")
+	if plan := expect(t, exitSteps, "plan", "-p", "vm-host", "-o", saved); !strings.Contains(plan.stdout, "eswitch-mode") {
+		t.Errorf("the plan does not speak of the eswitch mode:\n%s", plan.stdout)
+	}
+	// A plan whose ground has moved is refused: one VF was made meanwhile.
+	numvfs := "/sys/bus/pci/devices/" + pfs[0] + "/sriov_numvfs"
+	if err := os.WriteFile(numvfs, []byte("1"), 0o200); err != nil {
+		t.Fatal(err)
+	}
+	if r := expect(t, exitError, "apply", "--plan", saved); !strings.Contains(r.stderr, "the host has changed since the plan was made") {
+		t.Errorf("the stale plan was refused with: %s", r.stderr)
+	}
+	if err := os.WriteFile(numvfs, []byte("0"), 0o200); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, exitDone, "apply", "--plan", saved)
+	assertHost(t, 4, vmHostTag)
+
+	t.Run("no-op", testNoOpWritesNothing)
+	t.Run("offloaded", func(t *testing.T) {
+		r := expect(t, exitDone, "verify", "--json")
+		assertVerdict(t, r.stdout, "offloaded")
+	})
+	t.Run("software", func(t *testing.T) {
+		setTLS(t, "off")
+		defer setTLS(t, "on")
+		r := expect(t, exitUnproven, "verify", "--json")
+		assertVerdict(t, r.stdout, "software")
+	})
+	assertHost(t, 4, vmHostTag)
+	rollback(t)
+}
+
+// From one built-in profile to the other: the switch and the VFs go, the bond stays, TLS moves from the VFs to the ports.
+func TestTLSServerAfterVMHost(t *testing.T) {
+	needLab(t)
+	small := filepath.Join("testdata", "small.yaml")
+	expect(t, exitDone, "apply", "-p", small)
+	assertHost(t, 2, func(int) string { return "100" })
+	expect(t, exitDone, "apply", "-p", "tls-server")
+	if got := strings.TrimSpace(witness(t, "ovs-vsctl", "list-br")); got != "" {
+		t.Errorf("ovs-vsctl: the bridges %s are left", got)
+	}
+	for _, pf := range pfs {
+		if out := witness(t, "devlink", "dev", "eswitch", "show", "pci/"+pf); !strings.Contains(out, "mode legacy") {
+			t.Errorf("devlink: %s", out)
+		}
+		nets, err := filepath.Glob("/sys/bus/pci/devices/" + pf + "/net/*")
+		if err != nil || len(nets) != 1 {
+			t.Fatalf("sysfs: %s has the netdevs %v, %v", pf, nets, err)
+		}
+		features := witness(t, "ethtool", "-k", filepath.Base(nets[0]))
+		for _, want := range []string{"tls-hw-tx-offload: on", "tls-hw-rx-offload: on"} {
+			if !strings.Contains(features, want) {
+				t.Errorf("ethtool: %s has not got %q", nets[0], want)
+			}
+		}
+		if got := uplinkMaster(t, pf); got != "bond0" {
+			t.Errorf("ip: %s has the master %q", pf, got)
+		}
+	}
+	if r := expect(t, exitDone, "apply", "-p", "tls-server"); !strings.Contains(r.stdout, "nothing to do") {
+		t.Errorf("the second apply printed:\n%s", r.stdout)
+	}
+	// There are no VFs to prove anything between; the profile asks for no proof.
+	if r := expect(t, exitDone, "verify"); !strings.Contains(r.stdout, "not possible here") {
+		t.Errorf("verify without VFs printed:\n%s", r.stdout)
+	}
+	expect(t, exitDone, "rollback")
+	assertHost(t, 2, func(int) string { return "100" })
+	// A rollback goes back one apply: for the card as it was before both there is a profile.
+	expect(t, exitDone, "apply", "-p", filepath.Join("testdata", "bare.yaml"))
+}
