@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* MSI-X: the interrupt domain (where kernels differ) and delivery. The data of a message is the Linux irq number. */
 #include "connectx.h"
-#include "compat.h"
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/msi.h>

@@ -5,6 +5,7 @@ package kernels
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -175,8 +176,8 @@ func closure(ctx context.Context, apt *debian.Apt, names ...string) ([]string, e
 // arrange gives the unpacked packages the form that Kernel.Dir documents.
 func arrange(ctx context.Context, k *Kernel, row Row, root, dir string, log io.Writer) error {
 	tree := filepath.Join(dir, "tree")
-	if err := os.Rename(filepath.Join(tree, "boot", "vmlinuz-"+k.Release), filepath.Join(dir, "vmlinuz")); err != nil {
-		return fmt.Errorf("find the image of kernel %s: %w", row.Name, err)
+	if err := moveImage(k, row, tree, dir); err != nil {
+		return err
 	}
 	// Older packages have /lib, which would hide the root's link to usr/lib.
 	if _, err := os.Lstat(filepath.Join(tree, "lib")); err == nil {
@@ -214,6 +215,18 @@ func arrange(ctx context.Context, k *Kernel, row Row, root, dir string, log io.W
 		}
 	}
 	return nil
+}
+
+// moveImage moves the kernel's image to where Kernel.Dir documents it.
+func moveImage(k *Kernel, row Row, tree, dir string) error {
+	// Since 7.3 the image is beside the modules.
+	for _, at := range []string{"boot/vmlinuz-" + k.Release, filepath.Join("usr/lib/modules", k.Release, "vmlinuz")} {
+		err := os.Rename(filepath.Join(tree, at), filepath.Join(dir, "vmlinuz"))
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("find the image of kernel %s: it is neither in boot nor beside the modules of %s", row.Name, k.Release)
 }
 
 // moveKbuild moves usr/lib/linux-kbuild-* to usr/src, which can be mounted
