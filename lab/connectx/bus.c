@@ -3,17 +3,29 @@
 #include "connectx.h"
 #include <linux/vmalloc.h>
 
-static struct pci_sysdata sysdata;
-static struct resource mem, busn;
-static struct pci_bus *root;
+struct bus {				/* a card's */
+	struct pci_sysdata sysdata;
+	struct resource mem, busn;
+	struct pci_bus *root;
+};
+
+static struct bus buses[CX_MAX_CARDS];
+static int first_bus;
 static void *ram;
 static phys_addr_t base;
 
+/* BAR memory of a card: its PFs' first, then the VFs' */
+static size_t card_mem(void)
+{
+	return ALIGN(cx_nports * CX_PF_BAR + cx_nports * cx_nvfs * CX_VF_BAR, CX_PF_BAR);
+}
+
 static phys_addr_t bar_phys(struct cx_func *f)
 {
-	if (!f->is_vf)
-		return base + f->pf * CX_PF_BAR;
-	return base + cx_nports * CX_PF_BAR + (phys_addr_t)(f->idx - cx_nports) * CX_VF_BAR;
+	phys_addr_t b = base + cx_card_of(f) * card_mem();
+	int n = cx_devfn(f);
+
+	return n < cx_nports ? b + n * CX_PF_BAR : b + cx_nports * CX_PF_BAR + (phys_addr_t)(n - cx_nports) * CX_VF_BAR;
 }
 
 void *cx_bar_ram(struct cx_func *f)
@@ -21,65 +33,88 @@ void *cx_bar_ram(struct cx_func *f)
 	return ram + (bar_phys(f) - base);
 }
 
+int cx_bus_card(struct pci_bus *bus)
+{
+	return bus->number - first_bus;
+}
+
 /* the function whose BAR holds physical address pa; called from the kprobe */
 struct cx_func *cx_func_at(phys_addr_t pa, u32 *off)
 {
-	phys_addr_t o;
-	unsigned int i;
+	phys_addr_t o = pa - base;
+	u32 card, n;
 
-	if (pa < base)
+	if (pa < base || o >= cx_ncards * card_mem())
 		return NULL;
-	o = pa - base;
-	if (o < (phys_addr_t)cx_nports * CX_PF_BAR) {
+	card = o / card_mem();
+	o %= card_mem();
+	if (o < cx_nports * CX_PF_BAR) {
 		*off = o % CX_PF_BAR;
-		return &cx_funcs[o / CX_PF_BAR];
+		return &cx_funcs[card * cx_card_funcs() + o / CX_PF_BAR];
 	}
-	o -= cx_nports * CX_PF_BAR;
-	if (o >= (phys_addr_t)cx_nports * cx_nvfs * CX_VF_BAR)
-		return NULL;
-	i = cx_nports + o / CX_VF_BAR;
+	n = cx_nports + (o - cx_nports * CX_PF_BAR) / CX_VF_BAR;
 	*off = o % CX_VF_BAR;
-	return &cx_funcs[i];
+	return n < cx_card_funcs() ? &cx_funcs[card * cx_card_funcs() + n] : NULL;
 }
 
-static int add_bus(int domain, int busnr, size_t size)
+static int add_bus(int domain, int card)
 {
+	struct bus *b = &buses[card];
 	LIST_HEAD(res);
 
-	mem = (struct resource){ .name = "connectx_emu", .start = base, .end = base + size - 1,
+	b->mem = (struct resource){ .name = "connectx_emu", .start = base + card * card_mem(),
+		.end = base + (card + 1) * card_mem() - 1,
 		.flags = IORESOURCE_MEM | IORESOURCE_PREFETCH | IORESOURCE_MEM_64 };
-	busn = (struct resource){ .name = "connectx_emu bus", .start = busnr, .end = busnr, .flags = IORESOURCE_BUS };
-	sysdata = (struct pci_sysdata){ .domain = domain };
-	pci_add_resource(&res, &mem);
-	pci_add_resource(&res, &busn);
+	b->busn = (struct resource){ .name = "connectx_emu bus", .start = first_bus + card, .end = first_bus + card,
+		.flags = IORESOURCE_BUS };
+	b->sysdata = (struct pci_sysdata){ .domain = domain };
+	pci_add_resource(&res, &b->mem);
+	pci_add_resource(&res, &b->busn);
 	pci_lock_rescan_remove();
-	root = pci_create_root_bus(NULL, busnr, &cx_pci_ops, &sysdata, &res);
-	if (!root) {
+	b->root = pci_create_root_bus(NULL, first_bus + card, &cx_pci_ops, &b->sysdata, &res);
+	if (!b->root) {
 		pci_unlock_rescan_remove();
 		pci_free_resource_list(&res);
 		return -ENODEV;
 	}
-	dev_set_msi_domain(&root->dev, cx_msi_domain());
-	pci_scan_child_bus(root);
+	dev_set_msi_domain(&b->root->dev, cx_msi_domain());
+	pci_scan_child_bus(b->root);
 	/* BARs are preset and claimed: assignment would avoid every e820 entry */
-	pci_bus_claim_resources(root);
-	pci_bus_add_devices(root);
+	pci_bus_claim_resources(b->root);
+	pci_bus_add_devices(b->root);
 	pci_unlock_rescan_remove();
 	return 0;
 }
 
-static void funcs_init(void)
+static void remove_buses(void)
 {
 	int i;
 
+	pci_lock_rescan_remove();
+	for (i = cx_ncards - 1; i >= 0; i--) {
+		if (!buses[i].root)
+			continue;
+		pci_stop_root_bus(buses[i].root);
+		pci_remove_root_bus(buses[i].root);
+		buses[i].root = NULL;
+	}
+	pci_unlock_rescan_remove();
+}
+
+static void funcs_init(void)
+{
+	int i, n;
+
 	cx_vpd_init();
+	for (i = 0; i < cx_nfuncs(); i++)
+		cx_funcs[i].idx = i;
 	for (i = 0; i < cx_nfuncs(); i++) {
 		struct cx_func *f = &cx_funcs[i];
 
-		f->idx = i;
-		f->is_vf = i >= cx_nports;
-		f->pf = f->is_vf ? (i - cx_nports) / cx_nvfs : i;
-		f->vport = f->is_vf ? (i - cx_nports) % cx_nvfs + 1 : 0;
+		n = cx_devfn(f);
+		f->is_vf = n >= cx_nports;
+		f->pf = cx_card_of(f) * cx_nports + (f->is_vf ? (n - cx_nports) / cx_nvfs : n);
+		f->vport = f->is_vf ? (n - cx_nports) % cx_nvfs + 1 : 0;
 		f->hot = jiffies;
 		xa_init(&f->objs);
 		xa_init(&f->setcap);
@@ -91,14 +126,15 @@ static void funcs_init(void)
 
 phys_addr_t cx_vf_bar_base(int port)
 {
-	return base + cx_nports * CX_PF_BAR + (phys_addr_t)port * cx_nvfs * CX_VF_BAR;
+	return bar_phys(cx_vf(port, 1));
 }
 
 int cx_bus_create(int domain, int busnr, phys_addr_t membase, size_t size)
 {
-	int err = -ENOMEM;
+	int err = -ENOMEM, i;
 
 	base = membase;
+	first_bus = busnr;
 	ram = (void *)ioremap(base, size);	/* the memory type the driver's own mapping has */
 	if (!ram) {
 		pr_err("connectx_emu: no memory at %pa: boot with memmap=%zuM$%pa\n", &base, size >> 20, &base);
@@ -126,9 +162,13 @@ int cx_bus_create(int domain, int busnr, phys_addr_t membase, size_t size)
 	err = cx_card_start();
 	if (err)
 		goto msi;
-	err = add_bus(domain, busnr, size);
+	cx_fault_init();
+	for (i = 0; i < cx_ncards && !err; i++)
+		err = add_bus(domain, i);
 	if (!err)
 		return 0;
+	remove_buses();
+	cx_fault_exit();
 	cx_card_stop();
 msi:
 	cx_msi_destroy();
@@ -149,10 +189,8 @@ unmap:
 
 void cx_bus_destroy(void)
 {
-	pci_lock_rescan_remove();
-	pci_stop_root_bus(root);
-	pci_remove_root_bus(root);
-	pci_unlock_rescan_remove();
+	remove_buses();
+	cx_fault_exit();
 	cx_card_stop();
 	cx_msi_destroy();
 	cx_wire_exit();

@@ -25,7 +25,7 @@ static void general(struct cx_func *f, void *c)
 {
 	u64 objs = 0;
 
-	G(port_type, MLX5_CAP_PORT_TYPE_ETH); G(num_ports, 1); G(vhca_id, f->idx + 1); G(native_port_num, f->pf + 1);
+	G(port_type, MLX5_CAP_PORT_TYPE_ETH); G(num_ports, 1); G(vhca_id, cx_vhca(f)); G(native_port_num, f->pf % cx_nports + 1);
 	/* objects */
 	G(log_max_srq_sz, 15); G(log_max_srq, 16); G(log_max_qp_sz, 15); G(log_max_qp, 17);
 	G(log_max_cq_sz, 22); G(log_max_cq, 20); G(log_max_eq_sz, 22); G(log_max_eq, 6); G(max_num_eqs, CX_MAX_EQ);

@@ -51,6 +51,8 @@ static int doorbell(struct kprobe *p, struct pt_regs *regs)
 		break;
 	case offsetof(struct mlx5_init_seg, cmdq_addr_l_sz):
 		WRITE_ONCE(f->cmdq_l, val);
+		if ((val >> MLX5_NIC_IFC_OFFSET & 7) == MLX5_INITIAL_SEG_NIC_INTERFACE_SW_RESET)
+			cx_request(f, CX_F_SW_RESET);
 		break;
 	case offsetof(struct mlx5_init_seg, cmd_dbell):
 		atomic_or(val, &f->doorbell);
@@ -72,10 +74,8 @@ static void xmit_hint(void *data, struct sk_buff *skb, int rc, struct net_device
 	if (!d || !dev_is_pci(d))
 		return;
 	pdev = to_pci_dev(d);
-	if (pdev->bus->ops != &cx_pci_ops || pdev->devfn >= cx_nfuncs())
-		return;
-	f = &cx_funcs[pdev->devfn];
-	if (!test_and_set_bit(CX_F_TX, &f->flags))
+	f = pdev->bus->ops == &cx_pci_ops ? cx_func_get(pdev->bus, pdev->devfn) : NULL;
+	if (f && !test_and_set_bit(CX_F_TX, &f->flags))
 		cx_wake();
 }
 
@@ -85,7 +85,7 @@ static void find_tp(struct tracepoint *tp, void *priv)
 		xmit_tp = tp;
 }
 
-static void tick(unsigned int n)
+static void tick(void)
 {
 	u64 ns = ktime_get_ns();
 	int i;
@@ -95,7 +95,7 @@ static void tick(unsigned int n)
 
 		if (!f->seg)
 			continue;
-		f->seg->health_counter = cpu_to_be32(n);
+		cx_fw_health(f);
 		f->seg->internal_timer_h = cpu_to_be32(ns >> 32);
 		f->seg->internal_timer_l = cpu_to_be32(ns);
 		cx_irq_retry(f);
@@ -125,8 +125,16 @@ static bool run_all(bool all)
 			cx_fw_reset(f);
 			work = true;
 		}
+		if (test_and_clear_bit(CX_F_SW_RESET, &f->flags)) {
+			cx_fw_sw_reset(f);
+			work = true;
+		}
 		if (test_and_clear_bit(CX_F_DOORBELL, &f->flags)) {
-			cx_fw_doorbell(f, atomic_xchg(&f->doorbell, 0));
+			cx_fw_doorbell(f, atomic_xchg(&f->doorbell, 0), false);
+			work = true;
+		}
+		if (f->late && ktime_after(ktime_get(), f->late_until)) {
+			cx_fw_doorbell(f, xchg(&f->late, 0), true);
 			work = true;
 		}
 		if (!f->seg || list_empty(&f->sqs))
@@ -141,7 +149,7 @@ static bool run_all(bool all)
 			work |= w;
 		}
 	}
-	for (i = 0; i < cx_nports; i++)
+	for (i = 0; i < cx_all_ports(); i++)
 		work |= cx_wire_run(i);
 	work |= cx_ipsec_events();
 	work |= cx_cq_flush();
@@ -153,7 +161,7 @@ static bool any_hot(void)
 	int i;
 
 	for (i = 0; i < cx_nfuncs(); i++)
-		if (time_before(jiffies, cx_funcs[i].hot))
+		if (time_before(jiffies, cx_funcs[i].hot) || cx_funcs[i].late)
 			return true;
 	return false;
 }
@@ -161,7 +169,7 @@ static bool any_hot(void)
 static int card(void *arg)
 {
 	unsigned long next_tick = jiffies, next_all = jiffies;
-	unsigned int n = 0, idle = 0;
+	unsigned int idle = 0;
 	int seen;
 
 	while (!kthread_should_stop()) {
@@ -169,7 +177,7 @@ static int card(void *arg)
 
 		if (time_after_eq(jiffies, next_tick)) {
 			next_tick = jiffies + HZ / 20;
-			tick(n++);
+			tick();
 		}
 		if (all)
 			next_all = jiffies + SLOW_POLL;

@@ -7,7 +7,7 @@
 #define ARI_OFF		0x110
 #define VPD_MAX		256
 
-static u8 vpd[VPD_MAX];
+static u8 vpd[CX_MAX_CARDS][VPD_MAX];
 
 static void w8(struct cx_func *f, int o, u8 v)   { f->cfg[o] = v; }
 static void w16(struct cx_func *f, int o, u16 v) { put_unaligned_le16(v, f->cfg + o); }
@@ -18,22 +18,25 @@ static u16 r16(struct cx_func *f, int o)	 { return get_unaligned_le16(f->cfg + o
 
 bool cx_func_enabled(struct cx_func *f)
 {
-	struct cx_func *p = &cx_funcs[f->pf];
+	struct cx_func *p = cx_vf(f->pf, 0);
 
 	return !f->is_vf || ((r16(p, CX_SRIOV_OFF + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE) &&
 			     f->vport <= r16(p, CX_SRIOV_OFF + PCI_SRIOV_NUM_VF));
 }
 
-static struct cx_func *func_get(struct pci_bus *bus, unsigned int devfn)
+struct cx_func *cx_func_get(struct pci_bus *bus, unsigned int devfn)
 {
-	if (!pci_is_root_bus(bus) || devfn >= cx_nfuncs())
+	struct cx_func *f;
+
+	if (!pci_is_root_bus(bus) || devfn >= cx_card_funcs())
 		return NULL;
-	return cx_func_enabled(&cx_funcs[devfn]) ? &cx_funcs[devfn] : NULL;
+	f = &cx_funcs[cx_bus_card(bus) * cx_card_funcs() + devfn];
+	return cx_func_enabled(f) ? f : NULL;
 }
 
 static int cfg_read(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *val)
 {
-	struct cx_func *f = func_get(bus, devfn);
+	struct cx_func *f = cx_func_get(bus, devfn);
 
 	if (!f || where + size > PCI_CFG_SPACE_EXP_SIZE) {
 		*val = ~0;
@@ -61,13 +64,13 @@ static void vpd_access(struct cx_func *f)
 
 	if (a & PCI_VPD_ADDR_F)
 		return;
-	w32(f, VPD_OFF + PCI_VPD_DATA, a + 4 <= VPD_MAX ? get_unaligned_le32(vpd + a) : 0);
+	w32(f, VPD_OFF + PCI_VPD_DATA, a + 4 <= VPD_MAX ? get_unaligned_le32(vpd[cx_card_of(f)] + a) : 0);
 	w16(f, VPD_OFF + PCI_VPD_ADDR, a | PCI_VPD_ADDR_F);
 }
 
 static int cfg_write(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 val)
 {
-	struct cx_func *f = func_get(bus, devfn);
+	struct cx_func *f = cx_func_get(bus, devfn);
 	u16 cmd, ctrl;
 	int i;
 
@@ -112,8 +115,8 @@ static void sriov_init(struct cx_func *f)
 	w16(f, o + PCI_SRIOV_INITIAL_VF, cx_nvfs);
 	w16(f, o + PCI_SRIOV_TOTAL_VF, cx_nvfs);
 	m16(f, o + PCI_SRIOV_NUM_VF, 0xffff);
-	w8(f, o + PCI_SRIOV_FUNC_LINK, f->pf);
-	w16(f, o + PCI_SRIOV_VF_OFFSET, cx_nports + f->pf * cx_nvfs - f->pf);
+	w8(f, o + PCI_SRIOV_FUNC_LINK, cx_devfn(f));
+	w16(f, o + PCI_SRIOV_VF_OFFSET, cx_devfn(cx_vf(f->pf, 1)) - cx_devfn(f));
 	w16(f, o + PCI_SRIOV_VF_STRIDE, 1);
 	w16(f, o + PCI_SRIOV_VF_DID, CX_VF_ID);
 	w32(f, o + PCI_SRIOV_SUP_PGSIZE, 0x553);
@@ -164,10 +167,10 @@ void cx_config_init(struct cx_func *f, phys_addr_t bar)
 	m16(f, VPD_OFF + PCI_VPD_ADDR, 0xffff);
 	bar64(f, PCI_BASE_ADDRESS_0, bar, CX_PF_BAR);
 	w32(f, DSN_OFF, PCI_EXT_CAP_ID_DSN | 1 << 16 | ARI_OFF << 20);
-	w32(f, DSN_OFF + 4, 0x03aabb00 + f->pf);
+	w32(f, DSN_OFF + 4, 0x03aabb00 + (cx_card_of(f) << 8) + cx_devfn(f));
 	w32(f, DSN_OFF + 8, 0xb8599f00);
 	w32(f, ARI_OFF, PCI_EXT_CAP_ID_ARI | 1 << 16 | (cx_nvfs ? CX_SRIOV_OFF << 20 : 0));
-	w16(f, ARI_OFF + PCI_ARI_CAP, f->pf + 1 < cx_nports ? (f->pf + 1) << 8 : 0);
+	w16(f, ARI_OFF + PCI_ARI_CAP, cx_devfn(f) + 1 < cx_nports ? (cx_devfn(f) + 1) << 8 : 0);
 	if (cx_nvfs)
 		sriov_init(f);
 }
@@ -181,31 +184,41 @@ static int vpd_kw(u8 *p, const char *kw, const char *s)
 	return 3 + strlen(s);
 }
 
-void cx_vpd_init(void)
+static void vpd_init(int card)
 {
 	static const char id[] = "ConnectX-6 Dx EN adapter card, 100GbE, dual-port QSFP56 (emulated)";
+	u8 sum = 0, *v = vpd[card];
 	int o = 0, ro, i;
-	u8 sum = 0;
+	char sn[16];
 
-	memset(vpd, 0, sizeof(vpd));
-	vpd[o++] = 0x82;
-	vpd[o++] = sizeof(id) - 1;
-	vpd[o++] = 0;
-	memcpy(vpd + o, id, sizeof(id) - 1);
+	memset(v, 0, VPD_MAX);
+	v[o++] = 0x82;
+	v[o++] = sizeof(id) - 1;
+	v[o++] = 0;
+	memcpy(v + o, id, sizeof(id) - 1);
 	o += sizeof(id) - 1;
-	vpd[o] = 0x90;
+	v[o] = 0x90;
 	ro = o;
 	o += 3;
-	o += vpd_kw(vpd + o, "PN", "MCX623106AN-CDAT");
-	o += vpd_kw(vpd + o, "EC", "A7");
-	o += vpd_kw(vpd + o, "SN", "EMU2026X00001");
-	vpd[o] = 'R';
-	vpd[o + 1] = 'V';
-	vpd[o + 2] = 1;
-	put_unaligned_le16(o + 4 - ro - 3, vpd + ro + 1);
+	o += vpd_kw(v + o, "PN", "MCX623106AN-CDAT");
+	o += vpd_kw(v + o, "EC", "A7");
+	snprintf(sn, sizeof(sn), "EMU2026X%05d", card + 1);
+	o += vpd_kw(v + o, "SN", sn);
+	v[o] = 'R';
+	v[o + 1] = 'V';
+	v[o + 2] = 1;
+	put_unaligned_le16(o + 4 - ro - 3, v + ro + 1);
 	o += 3;
 	for (i = 0; i < o; i++)
-		sum += vpd[i];
-	vpd[o++] = -sum;
-	vpd[o] = 0x78;
+		sum += v[i];
+	v[o++] = -sum;
+	v[o] = 0x78;
+}
+
+void cx_vpd_init(void)
+{
+	int i;
+
+	for (i = 0; i < cx_ncards; i++)
+		vpd_init(i);
 }

@@ -40,7 +40,8 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MSIX_PF	32
 #define CX_MSIX_VF	8
 #define CX_MAX_EQ	64
-#define CX_MAX_PORTS	2
+#define CX_MAX_PORTS	2		/* of a card */
+#define CX_MAX_CARDS	4
 #define CX_MAX_VFS	127
 #define CX_MAX_UC	128
 #define CX_MAX_VLAN	512
@@ -62,7 +63,7 @@ enum cx_type {				/* what an object id stands for */
 enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_TYPES };
 
 /* cx_func.flags: requests to the card's thread */
-enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL };
+enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL, CX_F_SW_RESET };
 
 struct cx_func;
 
@@ -100,10 +101,13 @@ struct cx_port {			/* a physical port and its eswitch */
 
 struct cx_func {
 	u8 cfg[PCI_CFG_SPACE_EXP_SIZE], wm[PCI_CFG_SPACE_EXP_SIZE];
-	int idx, pf, vport;		/* devfn, port, vport number in that port's eswitch */
+	int idx, pf, vport;		/* place in cx_funcs, port, vport number in that port's eswitch */
 	bool is_vf, hca_up;
 	unsigned long flags;
 	atomic_t doorbell;		/* command slots rung */
+	u32 late;			/* those that are answered only at late_until */
+	ktime_t late_until;
+	u32 hang;			/* health syndrome with which the firmware has stopped */
 	u32 cmdq_h, cmdq_l;		/* as last written by the driver */
 	void *bar;			/* RAM behind BAR0; NULL while the function is off */
 	struct mlx5_init_seg *seg;
@@ -186,18 +190,26 @@ struct cx_pkt {
 struct cx_lag { bool active; u8 remap[2]; u8 mode, fdb_sel; };
 
 extern struct cx_func *cx_funcs;
-extern struct cx_port cx_ports[CX_MAX_PORTS];
-extern struct cx_lag cx_lag;
-extern int cx_nports, cx_nvfs;
+extern struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];	/* of all cards */
+extern struct cx_lag cx_lags[CX_MAX_CARDS];
+extern int cx_ncards, cx_nports, cx_nvfs;	/* ports of a card, VFs of a port */
 extern unsigned int cx_log;
 extern bool cx_crypto, cx_ipsec;
 
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
-static inline int cx_nfuncs(void) { return cx_nports * (1 + cx_nvfs); }
+/* cx_funcs has a card's functions in a row, in the order of their devfns: PFs, then the VFs of each */
+static inline int cx_card_funcs(void) { return cx_nports * (1 + cx_nvfs); }
+static inline int cx_nfuncs(void) { return cx_ncards * cx_card_funcs(); }
+static inline int cx_all_ports(void) { return cx_ncards * cx_nports; }
+static inline int cx_card_of(struct cx_func *f) { return f->idx / cx_card_funcs(); }
+static inline int cx_devfn(struct cx_func *f) { return f->idx % cx_card_funcs(); }
+static inline int cx_vhca(struct cx_func *f) { return cx_devfn(f) + 1; }	/* as the card numbers its functions */
 static inline struct cx_func *cx_vf(int port, int vport)
 {
-	return vport ? &cx_funcs[cx_nports + port * cx_nvfs + vport - 1] : &cx_funcs[port];
+	int k = port % cx_nports;
+
+	return &cx_funcs[port / cx_nports * cx_card_funcs() + (vport ? cx_nports + k * cx_nvfs + vport - 1 : k)];
 }
 static inline u32 cx_bar_size(struct cx_func *f) { return f->is_vf ? CX_VF_BAR : CX_PF_BAR; }
 
@@ -216,6 +228,8 @@ void *cx_bar_ram(struct cx_func *f);
 void cx_config_init(struct cx_func *f, phys_addr_t base);
 void cx_vpd_init(void);
 phys_addr_t cx_vf_bar_base(int port);
+struct cx_func *cx_func_get(struct pci_bus *bus, unsigned int devfn);
+int cx_bus_card(struct pci_bus *bus);
 bool cx_func_enabled(struct cx_func *f);
 extern struct pci_ops cx_pci_ops;
 int cx_msi_create(int domain);
@@ -231,7 +245,9 @@ void cx_irq_retry(struct cx_func *f);
 int cx_fw_init(void);
 void cx_fw_exit(void);
 void cx_fw_reset(struct cx_func *f);
-void cx_fw_doorbell(struct cx_func *f, u32 slots);
+void cx_fw_sw_reset(struct cx_func *pf);
+void cx_fw_health(struct cx_func *f);
+void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late);
 void *cx_dma(u64 addr, u64 len);
 int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_caps_get(struct cx_func *f, int type, bool max, void *page);
@@ -279,6 +295,20 @@ void cx_link_update(int port);
 int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_port(struct cx_pkt *p, int port);
+
+/* fault.c */
+struct cx_faults {
+	u32 vf_probe_ms, tls_setup_us, wrong_icv, wrong_byte;
+	bool no_encrypt;
+	struct cx_cable { u32 loss, corrupt, reorder, down; } wire[CX_MAX_CARDS * CX_MAX_PORTS];
+};
+extern struct cx_faults cx_faults;
+void cx_fault_init(void);
+void cx_fault_exit(void);
+int cx_fault_status(u16 op, u32 *synd);
+u64 cx_fault_delay(struct cx_func *f, void *in);
+bool cx_fault_take(u32 *n);
+bool cx_fault_chance(u32 per);
 
 /* flow.c, steer.c */
 int cx_flow_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);

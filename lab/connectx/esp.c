@@ -147,7 +147,9 @@ static bool crypt(struct cx_sa *s, const u8 *esp, u8 *b, u32 n, u32 hi, bool enc
 	cx_gcm_start(s->gcm, &run, s->salt, esp + 8, aad, alen);
 	cx_gcm_crypt(s->gcm, &run, b, n, enc);
 	cx_gcm_tag(s->gcm, &run, enc ? b + n : tag);
-	return enc || !crypto_memneq(tag, b + n, ESP_ICV);
+	if (enc)
+		b[n] ^= cx_fault_take(&cx_faults.wrong_icv);
+	return enc || cx_faults.no_encrypt || !crypto_memneq(tag, b + n, ESP_ICV);
 }
 
 /* the ESP header of packet offload goes in front of the payload, which takes the trailer; false: the packet is dropped */

@@ -6,6 +6,7 @@
 #define LOG_CMDQ	5		/* entries */
 #define LOG_STRIDE	6
 #define MAX_CMD		SZ_1M
+#define RFR_CRITICAL	0x8a		/* the driver is to reset; severity 2 is valid and critical */
 
 struct cmd_lay {			/* 64-byte command queue entry */
 	u8 type, rsvd0[3];
@@ -46,38 +47,52 @@ static bool mailbox(u8 *inl, u64 next, u8 *b, int len, bool in)
 	return true;
 }
 
-static void run_slot(struct cx_func *f, struct cmd_lay *l)
+/* false: the answer is to be late */
+static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late)
 {
 	u32 inlen = be32_to_cpu(l->inlen), outlen = be32_to_cpu(l->outlen);
+	u32 synd = 0;
 	u16 op;
 	int st;
 
 	if (inlen < 8 || outlen < 8 || inlen > MAX_CMD || outlen > MAX_CMD) {
 		pr_warn_ratelimited("connectx_emu: f%d command of %u bytes, answer of %u\n", f->idx, inlen, outlen);
 		l->own = 0xb << 1;	/* delivery status: bad input length */
-		return;
+		return true;
 	}
 	/* handlers may look at a whole fixed-size command: what was not sent reads as zero */
 	memset(ib + 16, 0, max(inlen, 0x400u) - 16);
 	memset(ob, 0, max(outlen, 0x400u));
 	if (!mailbox(l->in, be64_to_cpu(l->in_ptr), ib, inlen, true)) {
 		l->own = 0x7 << 1;	/* block out of memory */
-		return;
+		return true;
 	}
 	op = MLX5_GET(mbox_in, ib, opcode);
-	st = cx_exec(f, ib, inlen, ob, outlen);
+	if (!late) {
+		u64 ns = cx_fault_delay(f, ib);
+
+		if (ns) {
+			f->late_until = ktime_add_ns(ktime_get(), ns);
+			return false;
+		}
+	}
+	st = cx_fault_status(op, &synd);
+	if (!st)
+		st = cx_exec(f, ib, inlen, ob, outlen);
 	if (st) {
 		memset(ob, 0, 16);
 		MLX5_SET(mbox_out, ob, status, st);
-		MLX5_SET(mbox_out, ob, syndrome, 0xe00000 | op << 8 | st);
+		MLX5_SET(mbox_out, ob, syndrome, synd ?: 0xe00000 | op << 8 | st);
 		cx_dbg(1, "f%d command 0x%x: status %d\n", f->idx, op, st);
 	}
 	mailbox(l->out, be64_to_cpu(l->out_ptr), ob, outlen, false);
 	wmb();
 	WRITE_ONCE(l->own, 0);
+	return true;
 }
 
-void cx_fw_doorbell(struct cx_func *f, u32 slots)
+/* late: they have waited as long as they were to */
+void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late)
 {
 	u64 base = (u64)READ_ONCE(f->cmdq_h) << 32 | (READ_ONCE(f->cmdq_l) & ~0xfff);
 	struct cmd_lay *q = cx_dma(base, sizeof(*q) << LOG_CMDQ);
@@ -87,7 +102,7 @@ void cx_fw_doorbell(struct cx_func *f, u32 slots)
 	__be32 vec;
 	int i;
 
-	if (!f->seg || !q)
+	if (!f->seg || !q || f->hang)
 		return;
 	/* the driver's write of the address went over the low bits, which another probe reads */
 	f->seg->cmdq_addr_l_sz = cpu_to_be32((u32)base | LOG_CMDQ << 4 | LOG_STRIDE);
@@ -95,8 +110,10 @@ void cx_fw_doorbell(struct cx_func *f, u32 slots)
 		if (!(slots >> i & 1) || !(READ_ONCE(q[i].own) & 1))
 			continue;
 		rmb();
-		run_slot(f, &q[i]);
-		done |= 1 << i;
+		if (run_slot(f, &q[i], late))
+			done |= 1 << i;
+		else
+			f->late |= 1 << i;
 	}
 	vec = cpu_to_be32(done);
 	if (done && ceq && ceq->used)
@@ -121,6 +138,7 @@ void cx_fw_reset(struct cx_func *f)
 	f->npages = 0;
 	f->cmdq_h = f->cmdq_l = 0;
 	atomic_set(&f->doorbell, 0);
+	f->late = 0;
 	f->bar = cx_func_enabled(f) ? (void *)s : NULL;
 	if (!f->bar)
 		return;
@@ -131,7 +149,37 @@ void cx_fw_reset(struct cx_func *f)
 	s->cmdq_addr_l_sz = cpu_to_be32(LOG_CMDQ << 4 | LOG_STRIDE);
 	f->seg = s;
 	wmb();
-	WRITE_ONCE(s->initializing, 0);
+	WRITE_ONCE(s->initializing, cpu_to_be32(BIT(MLX5_FW_RESET_SUPPORTED_OFFSET)));
+}
+
+/* the driver has asked for a reset of the firmware: a PF and its VFs start anew, and say so */
+void cx_fw_sw_reset(struct cx_func *pf)
+{
+	int n;
+
+	for (n = 0; n <= cx_nvfs; n++) {
+		struct cx_func *f = cx_vf(pf->pf, n);
+
+		WRITE_ONCE(f->hang, 0);
+		if (!f->seg)
+			continue;
+		cx_fw_reset(f);
+		f->seg->cmdq_addr_l_sz |= cpu_to_be32(MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED << MLX5_NIC_IFC_OFFSET);
+	}
+}
+
+/* what the driver looks at to see whether the firmware lives */
+void cx_fw_health(struct cx_func *f)
+{
+	struct health_buffer *h = &f->seg->health;
+	u32 synd = READ_ONCE(f->hang);
+
+	h->fw_ver = cpu_to_be32(CX_FW_MAJOR << 24 | CX_FW_MINOR << 16 | CX_FW_SUB);
+	h->hw_id = cpu_to_be32(0x212);
+	h->rfr_severity = synd ? RFR_CRITICAL : 0;
+	h->synd = synd;
+	if (!synd)
+		f->seg->health_counter = cpu_to_be32(be32_to_cpu(f->seg->health_counter) + 1);
 }
 
 int cx_fw_init(void)

@@ -4,7 +4,10 @@
 
 static int ports = 2;
 module_param(ports, int, 0444);
-MODULE_PARM_DESC(ports, "ports, each a PF (1..2)");
+MODULE_PARM_DESC(ports, "ports of a card, each a PF (1..2)");
+static int cards = 1;
+module_param(cards, int, 0444);
+MODULE_PARM_DESC(cards, "cards, each on a bus of its own (1..4)");
 static int vfs = 8;
 module_param(vfs, int, 0444);
 MODULE_PARM_DESC(vfs, "TotalVFs of a port (0..127)");
@@ -13,11 +16,11 @@ module_param(domain, int, 0444);
 MODULE_PARM_DESC(domain, "PCI domain of the virtual bus");
 static int busnr = 0x3b;
 module_param(busnr, int, 0444);
-MODULE_PARM_DESC(busnr, "PCI bus number");
+MODULE_PARM_DESC(busnr, "PCI bus number of the first card; the others follow");
 static unsigned long membase = 0x60000000;
 module_param(membase, ulong, 0444);
 MODULE_PARM_DESC(membase, "start of the memory reserved for the BARs (memmap=SIZE$BASE)");
-static unsigned long memsize = SZ_64M;
+static unsigned long memsize = SZ_256M;
 module_param(memsize, ulong, 0444);
 MODULE_PARM_DESC(memsize, "its size: 1M a port and 256K a VF are needed");
 unsigned int cx_log;
@@ -31,25 +34,29 @@ module_param_named(ipsec, cx_ipsec, bool, 0444);
 MODULE_PARM_DESC(ipsec, "0: TLS only");
 
 struct cx_func *cx_funcs;
-struct cx_port cx_ports[CX_MAX_PORTS];
-struct cx_lag cx_lag;
-int cx_nports, cx_nvfs;
+struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];
+struct cx_lag cx_lags[CX_MAX_CARDS];
+int cx_ncards, cx_nports, cx_nvfs;
 
 static int __init cx_init(void)
 {
-	if (ports < 1 || ports > CX_MAX_PORTS || vfs < 0 || vfs > CX_MAX_VFS || ports * (1 + vfs) > 256) {
-		pr_err("connectx_emu: ports 1..2 and vfs 0..127\n");
+	size_t need;
+
+	if (cards < 1 || cards > CX_MAX_CARDS || ports < 1 || ports > CX_MAX_PORTS || vfs < 0 || vfs > CX_MAX_VFS) {
+		pr_err("connectx_emu: cards 1..%d, ports 1..%d and vfs 0..%d\n", CX_MAX_CARDS, CX_MAX_PORTS, CX_MAX_VFS);
 		return -EINVAL;
 	}
-	if (memsize < ports * CX_PF_BAR + (size_t)ports * vfs * CX_VF_BAR || membase & (CX_PF_BAR - 1)) {
-		pr_err("connectx_emu: %d ports of %d VFs need %zu bytes of BAR memory, 1M aligned\n", ports, vfs,
-		       ports * CX_PF_BAR + (size_t)ports * vfs * CX_VF_BAR);
+	need = (size_t)cards * ALIGN(ports * CX_PF_BAR + ports * vfs * CX_VF_BAR, CX_PF_BAR);
+	if (memsize < need || membase & (CX_PF_BAR - 1)) {
+		pr_err("connectx_emu: %d cards with %d ports of %d VFs need %zu bytes of BAR memory, 1M aligned\n",
+		       cards, ports, vfs, need);
 		return -EINVAL;
 	}
+	cx_ncards = cards;
 	cx_nports = ports;
 	cx_nvfs = vfs;
 	cx_ipsec = cx_ipsec && cx_crypto;
-	return cx_bus_create(domain, busnr, membase, memsize);
+	return cx_bus_create(domain, busnr, membase, need);
 }
 
 static void __exit cx_exit(void)

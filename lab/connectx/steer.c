@@ -8,9 +8,10 @@
 static void vport_rx(int port, int vport, struct cx_pkt *p);
 static void esw_in(int port, int vport, struct cx_pkt *p);
 
-static int port_of(u16 vhca)
+/* the port of this function's card whose PF has the id; -1: none has */
+static int port_of(struct cx_func *f, u16 vhca)
 {
-	return vhca - 1 < cx_nports ? vhca - 1 : -1;
+	return vhca - 1 < cx_nports ? cx_card_of(f) * cx_nports + vhca - 1 : -1;
 }
 
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth);
@@ -24,7 +25,7 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 	for (k = 0; k < e->ndst; k++) {
 		struct cx_dst *d = &e->dst[k];
 		struct cx_pkt *q = k < e->ndst - 1 ? cx_pkt_dup(p) : p;
-		int port = d->vhca ? port_of(d->vhca) : f->pf;
+		int port = d->vhca ? port_of(f, d->vhca) : f->pf;
 
 		if (!q)
 			continue;
@@ -147,7 +148,7 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 static void vport_rx(int port, int vport, struct cx_pkt *p)
 {
 	struct cx_vport *v = cx_vport(port, vport);
-	struct cx_func *pf = &cx_funcs[port], *f;
+	struct cx_func *pf = cx_vf(port, 0), *f;
 
 	if (!v || (vport == p->src && p->port == &cx_ports[port]))
 		return;			/* never back to where it came from */
@@ -173,13 +174,13 @@ static void vport_rx(int port, int vport, struct cx_pkt *p)
 static void esw_in(int port, int vport, struct cx_pkt *p)
 {
 	struct cx_vport *v = cx_vport(port, vport);
-	struct cx_func *pf = &cx_funcs[port];
+	struct cx_func *pf = cx_vf(port, 0);
 	void *m = MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters);
 
 	p->port = &cx_ports[port];
 	p->src = vport;
 	MLX5_SET(fte_match_set_misc, m, source_port, vport);
-	MLX5_SET(fte_match_set_misc, m, source_eswitch_owner_vhca_id, pf->idx + 1);
+	MLX5_SET(fte_match_set_misc, m, source_eswitch_owner_vhca_id, cx_vhca(pf));
 	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_insert))
 		cx_vlan_push(p, ETH_P_8021Q << 16 | MLX5_GET(esw_vport_context, v->esw, cvlan_pcp) << 13 |
 			     MLX5_GET(esw_vport_context, v->esw, cvlan_id));

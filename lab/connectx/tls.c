@@ -45,12 +45,16 @@ static bool feed(struct cx_tls *t, u8 *b, u32 len)
 				record_start(t);
 		} else if (t->off < CX_TLS_HDR + t->plen) {
 			n = min(len, CX_TLS_HDR + t->plen - t->off);
+			if (t->off == CX_TLS_HDR && cx_fault_take(&cx_faults.wrong_byte))
+				b[n - 1] ^= 0x20;
 			cx_gcm_crypt(t->gcm, &t->run, b, n, true);
 		} else {
 			u32 o = t->off - CX_TLS_HDR - t->plen;
 
-			if (!o)
+			if (!o) {
 				cx_gcm_tag(t->gcm, &t->run, t->tag);
+				t->tag[0] ^= cx_fault_take(&cx_faults.wrong_icv);
+			}
 			n = min(len, CX_TLS_TAG - o);
 			memcpy(b, t->tag + o, n);
 		}

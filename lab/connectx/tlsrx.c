@@ -91,7 +91,7 @@ static enum verdict feed(struct cx_tls_rx *t, u8 *b, u32 n, u32 seq, bool *clear
 			if (t->off == data)
 				cx_gcm_tag(t->gcm, &t->run, t->tag);
 			k = min(n, t->len - t->off);
-			t->forged |= memcmp(t->tag + t->off - data, b, k);
+			t->forged |= !cx_faults.no_encrypt && memcmp(t->tag + t->off - data, b, k);
 		}
 		t->off += k;
 		b += k;

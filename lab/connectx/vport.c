@@ -25,7 +25,9 @@ int cx_vport_init(void)
 {
 	int p, n;
 
-	for (p = 0; p < cx_nports; p++) {
+	for (p = 0; p < cx_all_ports(); p++) {
+		u64 guid = GUID + (p / cx_nports << 20), own = guid + (p % cx_nports << 12);
+
 		memset(&cx_ports[p], 0, sizeof(cx_ports[p]));
 		cx_ports[p].vport = vzalloc(array_size(cx_nvfs + 2, sizeof(struct cx_vport)));
 		if (!cx_ports[p].vport) {
@@ -39,14 +41,15 @@ int cx_vport_init(void)
 			u8 *mac = MLX5_ADDR_OF(nic_vport_context, v->ctx, permanent_address);
 
 			MLX5_SET(nic_vport_context, v->ctx, mtu, 1500);
-			MLX5_SET64(nic_vport_context, v->ctx, system_image_guid, GUID);
-			MLX5_SET64(nic_vport_context, v->ctx, port_guid, GUID + (p << 12) + n);
-			MLX5_SET64(nic_vport_context, v->ctx, node_guid, GUID + (p << 12) + n);
+			MLX5_SET64(nic_vport_context, v->ctx, system_image_guid, guid);
+			MLX5_SET64(nic_vport_context, v->ctx, port_guid, own + n);
+			MLX5_SET64(nic_vport_context, v->ctx, node_guid, own + n);
 			if (!n) {	/* VFs start without an address, as on a card */
-				static const u8 oui[] = { 0xb8, 0x59, 0x9f, 0xaa, 0xbb };
+				static const u8 oui[] = { 0xb8, 0x59, 0x9f, 0xaa };
 
 				memcpy(mac + 2, oui, sizeof(oui));
-				mac[7] = p;
+				mac[6] = 0xbb + p / cx_nports;
+				mac[7] = p % cx_nports;
 			}
 			v->admin = n && n <= cx_nvfs ? MLX5_VPORT_ADMIN_STATE_AUTO : MLX5_VPORT_ADMIN_STATE_UP;
 		}
@@ -58,7 +61,7 @@ void cx_vport_exit(void)
 {
 	int p;
 
-	for (p = 0; p < CX_MAX_PORTS; p++) {
+	for (p = 0; p < ARRAY_SIZE(cx_ports); p++) {
 		vfree(cx_ports[p].vport);
 		cx_ports[p].vport = NULL;
 	}
@@ -81,7 +84,7 @@ void cx_link_update(int port)
 	int n;
 
 	p->up = p->admin_up && cable;
-	cx_wire_carrier(port, p->admin_up);
+	cx_wire_carrier(port, p->admin_up && !READ_ONCE(cx_faults.wire[port].down));
 	for (n = 0; n <= cx_nvfs; n++) {
 		struct cx_vport *v = cx_vport(port, n);
 		/* the link stays up for VFs while the PF is down (KEEP_ETH_LINK_UP, the default of these cards) */

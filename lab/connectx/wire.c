@@ -8,7 +8,9 @@
 
 #define QUEUE 512
 
-static char *wires[CX_MAX_PORTS] = { "wire0", "wire1" };
+static char *wires[CX_MAX_CARDS * CX_MAX_PORTS] = {
+	"wire0", "wire1", "wire2", "wire3", "wire4", "wire5", "wire6", "wire7"
+};
 module_param_array_named(wire, wires, charp, NULL, 0444);
 MODULE_PARM_DESC(wire, "names of the wire netdevs");
 
@@ -17,13 +19,14 @@ struct cx_wire {
 	struct napi_struct napi;
 	struct sk_buff_head rxq;	/* from the card to the netdev */
 	struct sk_buff_head txq;	/* from the netdev to the card */
+	struct sk_buff *held_rx, *held_tx;	/* frames that another is to overtake */
 	struct cx_pkt *pkt;
 	int port;
 	bool open;			/* written by ndo_open/stop */
-	bool seen;			/* what the card's thread has acted on */
+	bool seen, down;		/* what the card's thread has acted on */
 };
 
-static struct cx_wire *wire[CX_MAX_PORTS];
+static struct cx_wire *wire[CX_MAX_CARDS * CX_MAX_PORTS];
 
 /* ---- card to netdev ---- */
 struct wire_sink { struct cx_sink s; struct cx_wire *w; struct sk_buff *skb; };
@@ -40,14 +43,40 @@ static int skb_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
 	return 1;
 }
 
+/*
+ * A frame on the way to the queue q over a cable with faults; its data may be written to. The reordered ones are held
+ * until the next has gone.
+ */
+static void cable(struct cx_wire *w, struct sk_buff_head *q, struct sk_buff **held, struct sk_buff *skb)
+{
+	struct cx_cable *c = &cx_faults.wire[w->port];
+	struct sk_buff *before = *held;
+
+	if (cx_fault_chance(READ_ONCE(c->loss))) {
+		kfree_skb(skb);
+		return;
+	}
+	if (skb_headlen(skb) > ETH_HLEN && cx_fault_chance(READ_ONCE(c->corrupt))) {
+		skb->data[ETH_HLEN + get_random_u32() % (skb_headlen(skb) - ETH_HLEN)] ^= 1;
+		skb->ip_summed = CHECKSUM_NONE;
+	}
+	if (!before && cx_fault_chance(READ_ONCE(c->reorder))) {
+		*held = skb;
+		return;
+	}
+	skb_queue_tail(q, skb);
+	if (before) {
+		*held = NULL;
+		skb_queue_tail(q, before);
+	}
+}
+
 static void skb_done(struct cx_sink *sink, u32 len, __wsum sum)
 {
 	struct wire_sink *s = container_of(sink, struct wire_sink, s);
-
-	s->skb->protocol = eth_type_trans(s->skb, s->w->dev);
 	s->skb->ip_summed = CHECKSUM_COMPLETE;
 	s->skb->csum = sum;
-	skb_queue_tail(&s->w->rxq, s->skb);
+	cable(s->w, &s->w->rxq, &s->w->held_rx, s->skb);
 }
 
 void cx_wire_tx(int port, struct cx_pkt *p)
@@ -76,6 +105,7 @@ static int poll(struct napi_struct *n, int budget)
 	int done = 0;
 
 	while (done < budget && (skb = skb_dequeue(&w->rxq))) {
+		skb->protocol = eth_type_trans(skb, w->dev);
 		dev_sw_netstats_rx_add(w->dev, skb->len + ETH_HLEN);
 		napi_gro_receive(n, skb);
 		done++;
@@ -94,10 +124,12 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		goto drop;
 	if (!netif_carrier_ok(dev))
 		goto drop;
+	if (READ_ONCE(cx_faults.wire[w->port].corrupt) && skb_linearize_cow(skb))
+		goto drop;
 	dev_sw_netstats_tx_add(dev, skb_is_gso(skb) ? skb_shinfo(skb)->gso_segs : 1, skb->len);
 	skb_tx_timestamp(skb);
 	skb_orphan(skb);
-	skb_queue_tail(&w->txq, skb);
+	cable(w, &w->txq, &w->held_tx, skb);
 	if (skb_queue_len(&w->txq) >= QUEUE) {
 		netif_stop_queue(dev);
 		smp_mb();
@@ -111,6 +143,16 @@ drop:
 	dev_core_stats_tx_dropped_inc(dev);
 	dev_kfree_skb_any(skb);
 	return NETDEV_TX_OK;
+}
+
+/* frames meet the faults of a cable one by one, with their checksums in them */
+static netdev_features_t features_check(struct sk_buff *skb, struct net_device *dev, netdev_features_t features)
+{
+	struct cx_cable *c = &cx_faults.wire[(*(struct cx_wire **)netdev_priv(dev))->port];
+
+	if (READ_ONCE(c->loss) || READ_ONCE(c->corrupt) || READ_ONCE(c->reorder))
+		features &= ~(NETIF_F_GSO_MASK | NETIF_F_CSUM_MASK);
+	return features;
 }
 
 static bool from_skb(struct cx_pkt *p, struct sk_buff *skb)
@@ -162,8 +204,9 @@ bool cx_wire_run(int port)
 	struct sk_buff *skb;
 	int n = 0;
 
-	if (w->seen != READ_ONCE(w->open)) {
+	if (w->seen != READ_ONCE(w->open) || w->down != READ_ONCE(cx_faults.wire[port].down)) {
 		w->seen = READ_ONCE(w->open);
+		w->down = READ_ONCE(cx_faults.wire[port].down);
 		cx_link_update(port);
 	}
 	while (n < 64 && (skb = skb_dequeue(&w->txq))) {
@@ -195,7 +238,7 @@ bool cx_wire_run(int port)
 
 bool cx_wire_up(int port)
 {
-	return wire[port] && wire[port]->seen;
+	return wire[port] && wire[port]->seen && !wire[port]->down;
 }
 
 void cx_wire_carrier(int port, bool up)
@@ -238,6 +281,7 @@ static const struct net_device_ops ops = {
 	.ndo_open = wire_open,
 	.ndo_stop = wire_stop,
 	.ndo_start_xmit = xmit,
+	.ndo_features_check = features_check,
 	.ndo_set_mac_address = eth_mac_addr,
 	.ndo_validate_addr = eth_validate_addr,
 };
@@ -316,7 +360,7 @@ int cx_wire_init(void)
 {
 	int i, err;
 
-	for (i = 0; i < cx_nports; i++) {
+	for (i = 0; i < cx_all_ports(); i++) {
 		err = wire_add(i);
 		if (err) {
 			cx_wire_exit();
@@ -331,7 +375,7 @@ void cx_wire_exit(void)
 {
 	int i;
 
-	for (i = 0; i < cx_nports; i++) {
+	for (i = 0; i < cx_all_ports(); i++) {
 		struct cx_wire *w = wire[i];
 
 		if (!w)
@@ -340,6 +384,8 @@ void cx_wire_exit(void)
 		unregister_netdev(w->dev);
 		skb_queue_purge(&w->txq);
 		skb_queue_purge(&w->rxq);
+		kfree_skb(w->held_rx);
+		kfree_skb(w->held_tx);
 		free_netdev(w->dev);
 		kfree(w->pkt);
 		kfree(w);

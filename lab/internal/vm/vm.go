@@ -29,7 +29,7 @@ const (
 // The memory kept for the card's BARs, in bytes: it must lie within the machine's.
 const (
 	CardBase = 0x60000000
-	CardSize = 128 << 20
+	CardSize = 256 << 20
 )
 
 // MinMemory is the least memory of a machine with a card, in MiB.
