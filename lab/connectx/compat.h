@@ -20,6 +20,28 @@ typedef struct crypto_aes_ctx cx_aes;
 #define cx_aes_setkey(ctx, key, len) aes_expandkey(ctx, key, len)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)	/* not in the driver's headers yet */
+enum { MLX5_INITIAL_SEG_NIC_INTERFACE_SW_RESET = 7 };
+enum {
+	MLX5_REFORMAT_TYPE_ADD_ESP_TRANSPORT_OVER_IPV4 = 0x5,
+	MLX5_REFORMAT_TYPE_L2_TO_L3_ESP_TUNNEL = 0x6,
+	MLX5_REFORMAT_TYPE_DEL_ESP_TRANSPORT = 0x8,
+	MLX5_REFORMAT_TYPE_L3_ESP_TUNNEL_TO_L2 = 0x9,
+	MLX5_REFORMAT_TYPE_ADD_ESP_TRANSPORT_OVER_IPV6 = 0xb,
+};
+struct mlx5_ifc_ipsec_aso_bits {
+	u8 valid[0x1], reserved_at_201[0x1], mode[0x2], window_sz[0x2], soft_lft_arm[0x1], hard_lft_arm[0x1];
+	u8 remove_flow_enable[0x1], esn_event_arm[0x1], reserved_at_20a[0x16];
+	u8 remove_flow_pkt_cnt[0x20], remove_flow_soft_lft[0x20], reserved_at_260[0x80], mode_parameter[0x20];
+	u8 replay_protection_window[0x100];
+};
+#define G12(f, v)			/* capabilities that only later drivers look at */
+#define P12(f, v)
+#else
+#define G12(f, v) G(f, v)
+#define P12(f, v) P(f, v)
+#endif
+
 #if __has_include(<crypto/gf128hash.h>)
 #include <crypto/gf128hash.h>
 #define cx_ghash_setkey(key, h) (ghash_preparekey(key, h), true)

@@ -4,7 +4,6 @@
  * the card builds and removes them too (packet reformat contexts).
  */
 #include "ipsec.h"
-#include <crypto/utils.h>
 #include <linux/ip.h>
 #include <linux/tcp.h>
 #include <net/checksum.h>
@@ -252,6 +251,12 @@ static bool del(struct cx_obj *rf, struct cx_pkt *p, u8 *b, u32 n)
 	return true;
 }
 
+/* ipsec_syndrome of the match parameters; older headers have no name for it */
+static void set_syndrome(u8 *misc2, u8 v)
+{
+	misc2[MLX5_BYTE_OFF(fte_match_set_misc2, macsec_syndrome) + 1] = v;
+}
+
 /* sets the registers by which the following tables know what became of it */
 void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 {
@@ -260,7 +265,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	u32 esp = p->l4off, n, seq;
 	struct cx_sa *s;
 
-	MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_TRAILER);
+	set_syndrome(m, SYND_TRAILER);
 	if (!o || !esp || p->l4proto != IPPROTO_ESP || esp + ESP_HDR > p->hlen)
 		return;
 	s = o->sa;
@@ -271,7 +276,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	seq = get_unaligned_be32(p->data + esp + 4);
 	p->l4csum = false;
 	if (!crypt(s, p->data + esp, s->buf, n, cx_sa_seq_hi(s, seq), false)) {
-		MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_AUTH);
+		set_syndrome(m, SYND_AUTH);
 		cx_dbg(1, "f%d IPsec object %x: number %u:%u is not authentic\n", f->idx, o->id, cx_sa_seq_hi(s, seq), seq);
 		cx_pull(p);
 		return;
@@ -280,7 +285,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		MLX5_SET(fte_match_set_misc2, m, metadata_reg_c_4, cx_sa_received(o, seq));
 	if ((e->action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && (!rf || !del(rf, p, s->buf, n)))
 		return;
-	MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_OK);
+	set_syndrome(m, SYND_OK);
 	cx_pull(p);
 	cx_parse(p);
 }

@@ -29,10 +29,14 @@ var sourceParts = []string{
 	"drivers/net/netdevsim",
 }
 
-// bootModules mount the root: loaded from the initramfs, in this order. A
-// kernel may have one of them built in.
+// bootModules reach the host and mount the root: loaded from the initramfs, in
+// this order. Each kernel has some of them built in.
 var bootModules = []string{
-	"kernel/fs/netfs/netfs.ko", "kernel/net/9p/9pnet.ko", "kernel/net/9p/9pnet_virtio.ko",
+	"kernel/drivers/virtio/virtio.ko", "kernel/drivers/virtio/virtio_ring.ko",
+	"kernel/drivers/virtio/virtio_pci_modern_dev.ko", "kernel/drivers/virtio/virtio_pci_legacy_dev.ko",
+	"kernel/drivers/virtio/virtio_pci.ko", "kernel/drivers/char/virtio_console.ko",
+	"kernel/fs/netfs/netfs.ko", "kernel/fs/fscache/fscache.ko",
+	"kernel/net/9p/9pnet.ko", "kernel/net/9p/9pnet_virtio.ko",
 	"kernel/fs/9p/9p.ko", "kernel/fs/overlayfs/overlay.ko",
 }
 
