@@ -9,7 +9,7 @@
 #include <crypto/algapi.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
-#define MSI_FLAG_NO_AFFINITY 0		/* a chip without irq_set_affinity says it */
+#define MSI_FLAG_NO_AFFINITY 0
 #endif
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
