@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Open vSwitch with hardware offload: VF to VF, VF to the wire, access and trunk ports, in the card; through the software path without it.
+. "$(dirname "$0")/lib.sh"
+load
+modprobe -a openvswitch act_vlan act_tunnel_key act_pedit act_csum cls_flower
+mkdir -p /run/openvswitch /var/log/openvswitch /etc/openvswitch
+rm -f /etc/openvswitch/conf.db
+ovsdb-tool create /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema &&
+	ovsdb-server /etc/openvswitch/conf.db --remote=punix:/run/openvswitch/db.sock --pidfile --detach --no-chdir --log-file &&
+	ovs-vsctl --no-wait init && ovs-vsctl --no-wait set Open_vSwitch . other_config:hw-offload=true other_config:max-idle=30000 &&
+	ovs-vswitchd --pidfile --detach --no-chdir --log-file || die "Open vSwitch does not start"
+devlink dev eswitch set pci/$PF0 mode switchdev || die "no switchdev"
+echo 4 > /sys/bus/pci/devices/$PF0/sriov_numvfs || die "no VFs"
+rep() { grep -lx "$1" /sys/class/net/*/phys_port_name 2>/dev/null | head -n 1 | cut -d / -f 5 | grep . || die "no port $1"; }
+U=$(grep -l . /sys/bus/pci/devices/$PF0/net/*/phys_port_name | while read -r f; do [ "$(cat "$f" 2>/dev/null)" = p0 ] && echo "$f" | cut -d / -f 8; done)
+for i in 0 1 2 3; do R[i]=$(rep pf0vf$i); vf_ns $PF0 $i t$i 10.9.0.1$i/24; done
+ovs-vsctl --timeout=60 add-br br0 || die "bridge"
+for n in "$U" "${R[@]}"; do ip link set "$n" up && ovs-vsctl --timeout=60 add-port br0 "$n" || die "port $n"; done
+ip netns add peer && ip link set wire0 netns peer && ip -n peer addr add 10.9.0.20/24 dev wire0 &&
+	ip -n peer link set wire0 up && ip -n peer link add link wire0 name v100 type vlan id 100 &&
+	ip -n peer addr add 10.100.0.20/24 dev v100 && ip -n peer link set v100 up || die "wire0"
+
+m() { ip -n "$1" -br link show dev "$2" | awk '{ print $3 }'; }
+# what the host's processors have seen of a representor's packets: its other counters are the card's
+seen() { ip -j stats show dev "${R[0]}" group offload subgroup cpu_hit | jq '.[0].stats64.rx.packets'; }
+# flows TYPE FROM-MAC TO-MAC: the datapath's flows between two addresses
+flows() { ovs-appctl dpctl/dump-flows -m type="$1" | grep -i "eth(src=$2,dst=$3)"; }
+# in_card FROM FROM-DEV TO TO-DEV ADDRESS WHAT: packets are the card's both ways, and the representors do not see them
+in_card() {
+	local a b f
+	ping_ok "$1" "$5"
+	a=$(m "$1" "$2") b=$(m "$3" "$4")
+	for _ in $(seq 20); do	# the offload follows the first packets
+		ip netns exec "$1" ping -c 5 -i 0.05 -q "$5" > /dev/null
+		f=$(flows offloaded "$a" "$b"; flows offloaded "$b" "$a")
+		[ "$(grep -c 'offloaded:yes, dp:tc' <<< "$f")" -ge 2 ] && break
+		sleep 0.2
+	done
+	[ "$(grep -c 'offloaded:yes, dp:tc' <<< "$f")" -ge 2 ] || die "$6: not offloaded: $(ovs-appctl dpctl/dump-flows -m)"
+	local n; n=$(seen)
+	ip netns exec "$1" ping -c 200 -i 0.005 -q "$5" | grep -q ' 0% packet loss' || die "$6: packets are lost in the card"
+	[ $(($(seen) - n)) -lt 20 ] || die "$6: the representor sees the packets"
+	echo "$6: $(grep -o 'packets:[0-9]*' <<< "$f" | head -n 2 | tr '\n' ' ')offloaded:yes, dp:tc"
+}
+in_card t0 vf0 t1 vf0 10.9.0.11 "VF to VF"
+in_card t0 vf0 peer wire0 10.9.0.20 "VF to wire"
+
+# the flow goes, the traffic stays: first through the software path, then a new flow is in the card
+f=$(ovs-appctl dpctl/dump-flows -m type=offloaded | grep -i "eth(src=$(m t0 vf0),dst=$(m t1 vf0))" | grep -o 'ufid:[0-9a-f-]*' | head -n 1)
+n=$(seen)
+ovs-appctl dpctl/del-flow "$f" || ovs-appctl dpctl/del-flows || die "the flow is not deleted"
+ping_ok t0 10.9.0.11
+[ $(($(seen) - n)) -ge 1 ] || die "no packet took the software path"
+in_card t0 vf0 t1 vf0 10.9.0.11 "VF to VF again"
+
+# without hardware offload of a port's flows everything goes by the representors
+ethtool -K "${R[0]}" hw-tc-offload off
+ovs-appctl dpctl/del-flows
+n=$(seen)
+ip netns exec t0 ping -c 20 -i 0.05 -w 20 -q 10.9.0.11 | grep -q ' 0% packet loss' || die "the slow path loses packets"
+[ $(($(seen) - n)) -ge 15 ] || die "the slow path was not taken"
+ethtool -K "${R[0]}" hw-tc-offload on
+
+# access ports: VLAN 100 for two VFs and, tagged, the wire; another VF has another
+ovs-vsctl set port "${R[0]}" tag=100 -- set port "${R[2]}" tag=100 -- set port "${R[1]}" tag=200 || die "tags"
+ovs-appctl dpctl/del-flows
+for n in t0 t2; do ip -n $n addr add 10.100.0.1${n#t}/24 dev vf0; done
+ip -n t1 addr add 10.100.0.11/24 dev vf0
+in_card t0 vf0 t2 vf0 10.100.0.12 "access to access"
+in_card t0 vf0 peer v100 10.100.0.20 "access to the wire, tagged"
+ip netns exec t0 ping -c 3 -i 0.2 -w 2 -q 10.100.0.11 > /dev/null && die "VLAN 100 reaches VLAN 200"
+
+# a trunk: the VF makes the tags itself
+ovs-vsctl set port "${R[3]}" trunks=100 || die "trunk"
+ip -n t3 link add link vf0 name v100 type vlan id 100 && ip -n t3 addr add 10.100.0.13/24 dev v100 && ip -n t3 link set v100 up &&
+	ip -n t3 link add link vf0 name v200 type vlan id 200 && ip -n t3 addr add 10.200.0.13/24 dev v200 && ip -n t3 link set v200 up || die "VLANs of the VF"
+ip -n t1 addr add 10.200.0.11/24 dev vf0
+in_card t3 v100 t0 vf0 10.100.0.10 "trunk to access"
+in_card t3 v100 peer v100 10.100.0.20 "trunk to the wire"
+ip netns exec t3 ping -c 3 -i 0.2 -w 2 -q 10.200.0.11 > /dev/null && die "a VLAN that is not the trunk's passes"
+
+# counters age: what has no traffic leaves the datapath
+ovs-vsctl set Open_vSwitch . other_config:max-idle=1000
+for _ in $(seq 40); do [ -z "$(flows offloaded "$(m t0 vf0)" "$(m t2 vf0)")" ] && break; sleep 1; done
+[ -z "$(flows offloaded "$(m t0 vf0)" "$(m t2 vf0)")" ] || die "an idle flow stays"
+ovs-vsctl --timeout=60 del-br br0
+ovs-appctl -t ovs-vswitchd exit; ovs-appctl -t ovsdb-server exit
+log_clean
+echo PASS
