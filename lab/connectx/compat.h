@@ -42,6 +42,12 @@ struct mlx5_ifc_ipsec_aso_bits {
 #define P12(f, v) P(f, v)
 #endif
 
+/* ipsec_syndrome of the match parameters; older headers have no name for it */
+static inline u8 *cx_ipsec_syndrome(void *misc2)
+{
+	return (u8 *)MLX5_ADDR_OF(fte_match_set_misc2, misc2, macsec_syndrome) + 1;
+}
+
 #if __has_include(<crypto/gf128hash.h>)
 #include <crypto/gf128hash.h>
 #define cx_ghash_setkey(key, h) (ghash_preparekey(key, h), true)

@@ -251,12 +251,6 @@ static bool del(struct cx_obj *rf, struct cx_pkt *p, u8 *b, u32 n)
 	return true;
 }
 
-/* ipsec_syndrome of the match parameters; older headers have no name for it */
-static void set_syndrome(u8 *misc2, u8 v)
-{
-	misc2[MLX5_BYTE_OFF(fte_match_set_misc2, macsec_syndrome) + 1] = v;
-}
-
 /* sets the registers by which the following tables know what became of it */
 void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 {
@@ -265,7 +259,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	u32 esp = p->l4off, n, seq;
 	struct cx_sa *s;
 
-	set_syndrome(m, SYND_TRAILER);
+	*cx_ipsec_syndrome(m) = SYND_TRAILER;
 	if (!o || !esp || p->l4proto != IPPROTO_ESP || esp + ESP_HDR > p->hlen)
 		return;
 	s = o->sa;
@@ -276,7 +270,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	seq = get_unaligned_be32(p->data + esp + 4);
 	p->l4csum = false;
 	if (!crypt(s, p->data + esp, s->buf, n, cx_sa_seq_hi(s, seq), false)) {
-		set_syndrome(m, SYND_AUTH);
+		*cx_ipsec_syndrome(m) = SYND_AUTH;
 		cx_dbg(1, "f%d IPsec object %x: number %u:%u is not authentic\n", f->idx, o->id, cx_sa_seq_hi(s, seq), seq);
 		cx_pull(p);
 		return;
@@ -285,7 +279,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		MLX5_SET(fte_match_set_misc2, m, metadata_reg_c_4, cx_sa_received(o, seq));
 	if ((e->action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && (!rf || !del(rf, p, s->buf, n)))
 		return;
-	set_syndrome(m, SYND_OK);
+	*cx_ipsec_syndrome(m) = SYND_OK;
 	cx_pull(p);
 	cx_parse(p);
 }
