@@ -45,7 +45,7 @@ serve peer
 # get CLIENT-NAMESPACE ADDRESS CIPHER SIZE...: pipelined requests of one connection; perl takes the answers apart
 get() {
 	local ns=$1 a=$2 c=$3; shift 3
-	{ for s in "$@"; do printf 'GET /%s HTTP/1.1\r\nHost: t\r\n\r\n' "$s"; done; sleep 1000; } |
+	for s in "$@"; do printf 'GET /%s HTTP/1.1\r\nHost: t\r\n\r\n' "$s"; done | sed '$!b; s/^\r$/Connection: close\r\n\r/' |
 		in_ns "$ns" timeout 300 openssl s_client -quiet -ktls -tls1_2 -cipher "$c" -connect "$a:4433" 2>/dev/null |
 		perl -e 'my $www = shift; my $n = 0; binmode STDIN;
 			for my $size (@ARGV) {
@@ -57,7 +57,6 @@ get() {
 				$got eq $want or die "answer " . ($n + 1) . " of $size bytes: other bytes\n"; $n++;
 			}
 			print "$n\n";' "$WORK/www" "$@" > "$WORK/count" || die "$ns from $a with $c"
-	pkill -f 'sleep 1000'
 	[ "$(cat "$WORK/count")" = $# ] || die "$ns from $a: $(cat "$WORK/count") of $# answers"
 	requests=$((requests + $#))
 }
