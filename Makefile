@@ -7,10 +7,11 @@ CACHE    := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/nicwright
 LAB      := $(BIN)/lab
 CARD     := --card ports=2,vfs=64
 GOTEST   := go test
+KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab lint fuzz bench install clean
+.PHONY: all build lab demo test test-unit test-lab test-connectx test-kernels lint fuzz bench install clean
 
 all: build
 
@@ -33,6 +34,15 @@ test-unit:
 
 test-lab: build lab
 	lab/test.sh $(LAB) $(BIN)
+
+# The emulated card's own tests, with stock tools only: on the default kernel (part of test), and on all.
+test-connectx: lab
+	lab/test.sh $(LAB) $(BIN) 6.12
+
+test-kernels: lab
+	for k in $(KERNELS); do $(LAB) build --kernel $$k || exit; done
+	lab/test.sh $(LAB) $(BIN) $(KERNELS)
+	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
 
 lint:
 	go vet ./...

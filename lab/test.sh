@@ -5,9 +5,11 @@
 # for it would run nowhere.
 #
 #   test.sh LAB BIN     LAB: the lab runner; BIN: the directory with nicwright
+#   test.sh LAB BIN KERNEL...   only the card's own tests, on each of the kernels
 #   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
 set -uo pipefail
 lab=$(realpath "$1") bin=$(realpath "$2")
+shift 2
 cd "$(dirname "$0")/.." || exit
 export NICWRIGHT_LAB=1 CGO_ENABLED=0
 jobs=${LAB_JOBS:-$(($(nproc) + 1))}
@@ -45,16 +47,26 @@ gotest() {
 
 # the card's tests load the modules themselves, each with the parameters that it is about; the last word of one that passed is PASS
 cardtest() {
-	"$lab" run --card ports=2,vfs=8,load=no --share lab/connectx/tests -- "/lab/share/$1.sh" | tee /dev/stderr | tail -n 1 | grep -qx PASS
+	"$lab" run --kernel "$2" --card ports=2,vfs=8,load=no --time-limit 10m --share lab/connectx/tests -- "/lab/share/$1.sh" |
+		tee /dev/stderr | tail -n 1 | grep -qx PASS
 }
 
-# what takes longest goes first
-packages=$(grep -rl --include='*_test.go' NICWRIGHT_LAB -- * | xargs -n1 dirname | sort -u)
-for package in cmd/nicwright $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package"; done
-for script in lab/connectx/tests/*.sh; do
-	name=$(basename "$script" .sh)
-	[ -x "$script" ] && later "card: $name" cardtest "$name" # the others are libraries
-done
+# cardtests KERNEL
+cardtests() {
+	local script name
+	for script in lab/connectx/tests/*.sh; do
+		name=$(basename "$script" .sh)
+		[ -x "$script" ] && later "card, $1: $name" cardtest "$name" "$1" # the others are libraries
+	done
+}
+
+if [ $# = 0 ]; then
+	# what takes longest goes first
+	packages=$(grep -rl --include='*_test.go' NICWRIGHT_LAB -- * | xargs -n1 dirname | sort -u)
+	for package in cmd/nicwright $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package"; done
+	cardtests 6.12
+fi
+for kernel in "$@"; do cardtests "$kernel"; done
 wait
 printf '%d s in all\n' $SECONDS
 [ ! -e "$logs/failed" ] || { cat "$logs"/*.failed; exit 1; }

@@ -10,7 +10,7 @@
 static void table_caps(void *p)
 {
 	P(ft_support, 1); P(flow_counter, 1); P(flow_modify_en, 1); P(modify_root, 1);
-	P(identified_miss_table_mode, 1); P(flow_table_modify, 1); P(reset_root_to_default, 1);
+	P(identified_miss_table_mode, 1); P(flow_table_modify, 1); P12(reset_root_to_default, 1);
 	P(pop_vlan, 1); P(push_vlan, 1); P(pop_vlan_2, 1); P(push_vlan_2, 1);
 	P(reformat_and_vlan_action, 1); P(reformat_and_modify_action, 1);
 	P(ignore_flow_level, 1); P(table_miss_action_domain, 1); P(termination_table, 1);
@@ -38,7 +38,7 @@ static void general(struct cx_func *f, void *c)
 	G(log_max_wq_sz, 15); G(basic_cyclic_rcv_wqe, 1); G(max_wqe_sz_sq, 1024); G(max_wqe_sz_rq, 512);
 	G(log_pg_sz, 12); G(log_bf_reg_size, 9); G(num_of_uars_per_page, 1); G(uar_sz, 5);
 	G(cqe_version, 1); G(compact_address_vector, 1); G(cq_oi, 1); G(cq_moderation, 1);
-	G(cq_period_mode_modify, 1); G(cq_eq_remap, 1); G(cq_period_start_from_cqe, 1);
+	G12(cq_period_mode_modify, 1); G(cq_eq_remap, 1); G(cq_period_start_from_cqe, 1);
 	G(scqe_break_moderation, 1); G(umr_ptr_rlky, 1); G(mkey_by_name, 1);
 	/* Ethernet */
 	G(eth_net_offloads, 1); G(nic_flow_table, 1); G(eth_virt, 1); G(vport_counters, 1);

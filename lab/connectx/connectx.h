@@ -23,6 +23,7 @@
 #include <linux/mlx5/vport.h>
 #include <linux/mlx5/qp.h>
 #include <linux/mlx5/port.h>
+#include "compat.h"
 
 /* private to the driver in mainline headers */
 struct mlx5_ifc_mbox_out_bits { u8 status[0x8]; u8 reserved_at_8[0x18]; u8 syndrome[0x20]; u8 reserved_at_40[0x40]; };
@@ -375,7 +376,7 @@ void cx_wire_carrier(int port, bool up);
 struct cx_gcm;
 struct cx_gcm *cx_gcm_new(const u8 *key, int len);
 void cx_gcm_free(struct cx_gcm *g);
-struct cx_gcm_run { u8 ctr[16], ks[16], tag0[16], hash[16]; u64 alen, clen; };
+struct cx_gcm_run { u8 ctr[16], ks[16], tag0[16]; struct ghash_ctx hash; u64 alen, clen; };
 void cx_gcm_start(struct cx_gcm *g, struct cx_gcm_run *r, const u8 *salt, const u8 *iv, const u8 *aad, int alen);
 void cx_gcm_crypt(struct cx_gcm *g, struct cx_gcm_run *r, u8 *b, u32 len, bool enc);
 void cx_gcm_tag(struct cx_gcm *g, struct cx_gcm_run *r, u8 *tag);

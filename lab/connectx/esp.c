@@ -4,7 +4,6 @@
  * the card builds and removes them too (packet reformat contexts).
  */
 #include "ipsec.h"
-#include <crypto/utils.h>
 #include <linux/ip.h>
 #include <linux/tcp.h>
 #include <net/checksum.h>
@@ -260,7 +259,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	u32 esp = p->l4off, n, seq;
 	struct cx_sa *s;
 
-	MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_TRAILER);
+	*cx_ipsec_syndrome(m) = SYND_TRAILER;
 	if (!o || !esp || p->l4proto != IPPROTO_ESP || esp + ESP_HDR > p->hlen)
 		return;
 	s = o->sa;
@@ -271,7 +270,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	seq = get_unaligned_be32(p->data + esp + 4);
 	p->l4csum = false;
 	if (!crypt(s, p->data + esp, s->buf, n, cx_sa_seq_hi(s, seq), false)) {
-		MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_AUTH);
+		*cx_ipsec_syndrome(m) = SYND_AUTH;
 		cx_dbg(1, "f%d IPsec object %x: number %u:%u is not authentic\n", f->idx, o->id, cx_sa_seq_hi(s, seq), seq);
 		cx_pull(p);
 		return;
@@ -280,7 +279,7 @@ void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		MLX5_SET(fte_match_set_misc2, m, metadata_reg_c_4, cx_sa_received(o, seq));
 	if ((e->action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && (!rf || !del(rf, p, s->buf, n)))
 		return;
-	MLX5_SET(fte_match_set_misc2, m, ipsec_syndrome, SYND_OK);
+	*cx_ipsec_syndrome(m) = SYND_OK;
 	cx_pull(p);
 	cx_parse(p);
 }

@@ -1,27 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-/* AES-GCM, incremental at any byte, by the kernel's AES library and its 4k table for GHASH. */
+/* AES-GCM, incremental at any byte, by the kernel's AES library and its GHASH. */
 #include "connectx.h"
-#include "compat.h"
-#include <crypto/gf128mul.h>
-#include <crypto/utils.h>
 
 struct cx_gcm {
 	cx_aes aes;
-	struct gf128mul_4k *h;
+	struct ghash_key h;
 };
 
 struct cx_gcm *cx_gcm_new(const u8 *key, int len)
 {
 	struct cx_gcm *g = kzalloc(sizeof(*g), GFP_KERNEL);
-	be128 h = {};
-	u8 z[16] = {};
+	u8 z[16] = {}, h[16] __aligned(16);
+	bool ok;
 
 	if (!g || cx_aes_setkey(&g->aes, key, len))
 		goto err;
-	aes_encrypt(&g->aes, (u8 *)&h, z);
-	g->h = gf128mul_init_4k_lle(&h);
-	memzero_explicit(&h, sizeof(h));
-	if (g->h)
+	aes_encrypt(&g->aes, h, z);
+	ok = cx_ghash_setkey(&g->h, h);
+	memzero_explicit(h, sizeof(h));
+	if (ok)
 		return g;
 err:
 	kfree_sensitive(g);
@@ -32,35 +29,27 @@ void cx_gcm_free(struct cx_gcm *g)
 {
 	if (!g)
 		return;
-	gf128mul_free_4k(g->h);
+	cx_ghash_free(&g->h);
 	kfree_sensitive(g);
 }
 
-/* clen counts bytes hashed so far in this part; a block is multiplied when it is full */
-static void hash(struct cx_gcm *g, struct cx_gcm_run *r, const u8 *b, u32 len, u64 pos)
+/* each part that is hashed ends with zeroes up to a whole block */
+static void pad(struct cx_gcm_run *r, u64 len)
 {
-	while (len) {
-		u32 o = pos & 15, n = min(len, 16 - o);
+	static const u8 z[16];
 
-		crypto_xor(r->hash + o, b, n);
-		if (o + n == 16)
-			gf128mul_4k_lle((be128 *)r->hash, g->h);
-		b += n;
-		len -= n;
-		pos += n;
-	}
+	ghash_update(&r->hash, z, -len & 15);
 }
 
 void cx_gcm_start(struct cx_gcm *g, struct cx_gcm_run *r, const u8 *salt, const u8 *iv, const u8 *aad, int alen)
 {
-	memset(r->hash, 0, 16);
 	memcpy(r->ctr, salt, 4);
 	memcpy(r->ctr + 4, iv, 8);
 	put_unaligned_be32(1, r->ctr + 12);
 	aes_encrypt(&g->aes, r->tag0, r->ctr);
-	hash(g, r, aad, alen, 0);
-	if (alen & 15)
-		gf128mul_4k_lle((be128 *)r->hash, g->h);
+	ghash_init(&r->hash, &g->h);
+	ghash_update(&r->hash, aad, alen);
+	pad(r, alen);
 	r->alen = alen;
 	r->clen = 0;
 }
@@ -79,10 +68,10 @@ void cx_gcm_crypt(struct cx_gcm *g, struct cx_gcm_run *r, u8 *b, u32 len, bool e
 			aes_encrypt(&g->aes, r->ks, r->ctr);
 		}
 		if (!enc)
-			hash(g, r, b, n, r->clen);
+			ghash_update(&r->hash, b, n);
 		crypto_xor(b, r->ks + o, n);
 		if (enc)
-			hash(g, r, b, n, r->clen);
+			ghash_update(&r->hash, b, n);
 		b += n;
 		len -= n;
 		r->clen += n;
@@ -93,10 +82,10 @@ void cx_gcm_tag(struct cx_gcm *g, struct cx_gcm_run *r, u8 *tag)
 {
 	u8 l[16];
 
-	if (r->clen & 15)
-		gf128mul_4k_lle((be128 *)r->hash, g->h);
+	pad(r, r->clen);
 	put_unaligned_be64(r->alen * 8, l);
 	put_unaligned_be64(r->clen * 8, l + 8);
-	hash(g, r, l, 16, 0);
-	crypto_xor_cpy(tag, r->tag0, r->hash, 16);
+	ghash_update(&r->hash, l, 16);
+	ghash_final(&r->hash, tag);
+	crypto_xor(tag, r->tag0, 16);
 }

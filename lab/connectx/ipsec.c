@@ -5,6 +5,7 @@
  */
 #include "ipsec.h"
 
+#define ASO_AT	0x40		/* the context in an IPsec object */
 #define MID	0x80000000U		/* half of the sequence numbers: where their high word may have moved on */
 #define S(s, f)		MLX5_GET(ipsec_aso, (s)->aso, f)
 #define SET(s, f, v)	MLX5_SET(ipsec_aso, (s)->aso, f, v)
@@ -32,7 +33,7 @@ int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in)
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	memcpy(s->salt, MLX5_ADDR_OF(ipsec_obj, c, salt), sizeof(s->salt));
 	memcpy(s->iv, MLX5_ADDR_OF(ipsec_obj, c, implicit_iv), sizeof(s->iv));
-	memcpy(s->aso, MLX5_ADDR_OF(ipsec_obj, c, ipsec_aso), sizeof(s->aso));
+	memcpy(s->aso, c + ASO_AT, sizeof(s->aso));
 	s->full = MLX5_GET(ipsec_obj, c, full_offload);
 	s->esn = MLX5_GET(ipsec_obj, c, esn_en);
 	s->esn_msb = MLX5_GET(ipsec_obj, c, esn_msb);
@@ -69,7 +70,7 @@ int cx_ipsec_query(struct cx_obj *o, void *out, int outlen)
 	MLX5_SET(ipsec_obj, c, esn_en, s->esn);
 	MLX5_SET(ipsec_obj, c, esn_overlap, s->overlap);
 	MLX5_SET(ipsec_obj, c, esn_msb, s->esn_msb);
-	memcpy(MLX5_ADDR_OF(ipsec_obj, c, ipsec_aso), s->aso, sizeof(s->aso));
+	memcpy(c + ASO_AT, s->aso, sizeof(s->aso));
 	return 0;
 }
 

@@ -2,7 +2,7 @@
 /* Modify header actions: set, add and copy of header fields and metadata registers. */
 #include "connectx.h"
 
-enum { B_REG_A, B_REG_B, B_REG_C, B_L2, B_V4, B_V6, B_L4 };
+enum { B_REG_A, B_REG_B, B_REG_C, B_ESP, B_L2, B_V4, B_V6, B_L4 };
 enum { A_SET = 1, A_ADD, A_COPY };
 
 static const struct field { u16 id; u8 base, off, len; } fields[] = {
@@ -23,6 +23,7 @@ static const struct field { u16 id; u8 base, off, len; } fields[] = {
 	{ MLX5_ACTION_IN_FIELD_METADATA_REG_C_2, B_REG_C, 2, 4 }, { MLX5_ACTION_IN_FIELD_METADATA_REG_C_3, B_REG_C, 3, 4 },
 	{ MLX5_ACTION_IN_FIELD_METADATA_REG_C_4, B_REG_C, 4, 4 }, { MLX5_ACTION_IN_FIELD_METADATA_REG_C_5, B_REG_C, 5, 4 },
 	{ MLX5_ACTION_IN_FIELD_METADATA_REG_C_6, B_REG_C, 6, 4 }, { MLX5_ACTION_IN_FIELD_METADATA_REG_C_7, B_REG_C, 7, 4 },
+	{ MLX5_ACTION_IN_FIELD_IPSEC_SYNDROME, B_ESP, 0, 1 },
 };
 
 static const struct field *find(u16 id)
@@ -55,6 +56,8 @@ static u8 *locate(struct cx_pkt *p, const struct field *fl)
 		return MLX5_ADDR_OF(fte_match_set_misc2, m, metadata_reg_a);
 	case B_REG_C:		/* c_7 comes first */
 		return (u8 *)MLX5_ADDR_OF(fte_match_set_misc2, m, metadata_reg_c_0) - 4 * fl->off;
+	case B_ESP:
+		return cx_ipsec_syndrome(m);
 	case B_L2:
 		b = p->data;
 		break;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* MSI-X: the interrupt domain (where kernels differ) and delivery. The data of a message is the Linux irq number. */
 #include "connectx.h"
-#include "compat.h"
 #include <linux/irq.h>
 #include <linux/irqdomain.h>
 #include <linux/msi.h>
@@ -21,7 +20,18 @@ static void compose(struct irq_data *d, struct msi_msg *msg)
 
 static void ack(struct irq_data *d) { }
 
-static struct irq_chip chip = { .name = "CX-MSI", .irq_compose_msi_msg = compose, .irq_ack = ack };
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+/* interrupts run where the card's thread does, whatever is asked */
+static int set_affinity(struct irq_data *d, const struct cpumask *mask, bool force)
+{
+	return IRQ_SET_MASK_OK;
+}
+#else
+#define set_affinity NULL		/* MSI_FLAG_NO_AFFINITY says it */
+#endif
+
+static struct irq_chip chip = { .name = "CX-MSI", .irq_compose_msi_msg = compose, .irq_ack = ack,
+				.irq_set_affinity = set_affinity };
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
 static int dom_alloc(struct irq_domain *d, unsigned int virq, unsigned int n, void *arg)

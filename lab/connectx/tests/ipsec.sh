@@ -8,11 +8,14 @@ xfrm_modules
 N=$(netdev $PF0)
 ethtool -k "$N" | grep -q 'esp-hw-offload: on' || die "no esp-hw-offload"
 cable "$N"
+[ -n "$(counter "$N" ipsec_tx_pkts)" ] || echo "$(uname -r): the driver has no counters of IPsec: only the wire tells that packets are encrypted"
 
+# 6.1 wants a window of every SA with ESN
+W=; case $(uname -r) in 6.1.*) W="replay-window 64" ;; esac
 # crypto A B MODE KEY [OUT [IN]]: offloaded here, software there; OUT and IN are further words for the two directions
 crypto() {
 	flush
-	sa - $1 $2 0x100 $3 $5 $(aead $4) offload crypto dev "$N" dir out || die "offloaded SA out"
+	sa - $1 $2 0x100 $3 ${5:+$W} $5 $(aead $4) offload crypto dev "$N" dir out || die "offloaded SA out"
 	sa - $2 $1 0x101 $3 $6 $(aead $4) offload crypto dev "$N" dir in || die "offloaded SA in"
 	sa peer $1 $2 0x100 $3 $6 $(aead $4) && sa peer $2 $1 0x101 $3 ${5:+replay-window 64} $5 $(aead $4) || die "software SAs"
 	policies - $1 $2 $3; policies peer $2 $1 $3
@@ -29,8 +32,8 @@ both() {
 	transfer 300000 $2 "$5"
 	captured
 	only_esp $1 "$5"
-	[ $(($(counter "$N" ipsec_tx_pkts) - tx)) -gt 100 ] || die "$5: the card did not encrypt"
-	[ $(($(counter "$N" ipsec_rx_pkts) - rx)) -gt 100 ] || die "$5: the card did not decrypt"
+	rises "$N" ipsec_tx_pkts "$tx" "$5: the card did not encrypt"
+	rises "$N" ipsec_rx_pkts "$rx" "$5: the card did not decrypt"
 	[ "$(mib - XfrmInStateProtoError)$(mib peer XfrmInStateProtoError)" = 00 ] || die "$5: packets fail"
 }
 

@@ -6,12 +6,12 @@ PF1=0001:3b:00.1
 
 die() { echo "FAIL: $*" >&2; exit 1; }
 
-# the modules, unless they are there; arguments go to the card. The kernel cannot load what a feature asks for
+# the modules, unless they are there; arguments go to the card. DRIVER is the command that loads mlx5_core. The kernel cannot load what a feature asks for
 # where its usermode helper sees another root, so that is loaded here too.
 load() {
 	modprobe -aq gf128mul libaes tls mlxfw psample pci-hyperv-intf nf_flow_table act_ct vxlan bonding 8021q \
 		openvswitch sch_ingress cls_flower act_mirred act_vlan act_gact gcm ctr ghash-generic aesni_intel
-	[ -d /sys/module/mlx5_core ] || insmod "$LAB_MODULES/mlx5_core.ko" || die "mlx5_core does not load"
+	[ -d /sys/module/mlx5_core ] || ${DRIVER:-insmod "$LAB_MODULES/mlx5_core.ko"} || die "mlx5_core does not load"
 	[ -d /sys/module/connectx_emu ] || insmod "$LAB_MODULES/connectx_emu.ko" "$@" || die "connectx_emu does not load"
 	[ -d /sys/bus/pci/devices/$PF0/net ] || die "$PF0 has no netdev"
 }

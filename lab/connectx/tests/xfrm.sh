@@ -83,3 +83,10 @@ transfer() {
 
 counter() { ethtool -S "$1" | awk -v k="$2:" '$1 == k { print $2 }'; }
 mib() { in_ns $1 cat /proc/net/xfrm_stat | awk -v k="$2" '$1 == k { print $2 }'; }
+
+# rises NETDEV COUNTER BEFORE WHAT: by more than 100, in drivers that have the counter
+rises() {
+	local now; now=$(counter "$1" "$2")
+	[ -n "$now" ] || { case $(uname -r) in 6.1.*) return ;; *) die "$1 has no $2" ;; esac; }
+	[ $((now - $3)) -gt 100 ] || die "$4"
+}

@@ -5,6 +5,7 @@ package kernels
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,10 +29,14 @@ var sourceParts = []string{
 	"drivers/net/netdevsim",
 }
 
-// bootModules mount the root: loaded from the initramfs, in this order. A
-// kernel may have one of them built in.
+// bootModules reach the host and mount the root: loaded from the initramfs, in
+// this order. Each kernel has some of them built in.
 var bootModules = []string{
-	"kernel/fs/netfs/netfs.ko", "kernel/net/9p/9pnet.ko", "kernel/net/9p/9pnet_virtio.ko",
+	"kernel/drivers/virtio/virtio.ko", "kernel/drivers/virtio/virtio_ring.ko",
+	"kernel/drivers/virtio/virtio_pci_modern_dev.ko", "kernel/drivers/virtio/virtio_pci_legacy_dev.ko",
+	"kernel/drivers/virtio/virtio_pci.ko", "kernel/drivers/char/virtio_console.ko",
+	"kernel/fs/netfs/netfs.ko", "kernel/fs/fscache/fscache.ko",
+	"kernel/net/9p/9pnet.ko", "kernel/net/9p/9pnet_virtio.ko",
 	"kernel/fs/9p/9p.ko", "kernel/fs/overlayfs/overlay.ko",
 }
 
@@ -175,8 +180,8 @@ func closure(ctx context.Context, apt *debian.Apt, names ...string) ([]string, e
 // arrange gives the unpacked packages the form that Kernel.Dir documents.
 func arrange(ctx context.Context, k *Kernel, row Row, root, dir string, log io.Writer) error {
 	tree := filepath.Join(dir, "tree")
-	if err := os.Rename(filepath.Join(tree, "boot", "vmlinuz-"+k.Release), filepath.Join(dir, "vmlinuz")); err != nil {
-		return fmt.Errorf("find the image of kernel %s: %w", row.Name, err)
+	if err := moveImage(k, row, tree, dir); err != nil {
+		return err
 	}
 	// Older packages have /lib, which would hide the root's link to usr/lib.
 	if _, err := os.Lstat(filepath.Join(tree, "lib")); err == nil {
@@ -214,6 +219,18 @@ func arrange(ctx context.Context, k *Kernel, row Row, root, dir string, log io.W
 		}
 	}
 	return nil
+}
+
+// moveImage moves the kernel's image to where Kernel.Dir documents it.
+func moveImage(k *Kernel, row Row, tree, dir string) error {
+	// Since 7.3 the image is beside the modules.
+	for _, at := range []string{"boot/vmlinuz-" + k.Release, filepath.Join("usr/lib/modules", k.Release, "vmlinuz")} {
+		err := os.Rename(filepath.Join(tree, at), filepath.Join(dir, "vmlinuz"))
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return fmt.Errorf("find the image of kernel %s: it is neither in boot nor beside the modules of %s", row.Name, k.Release)
 }
 
 // moveKbuild moves usr/lib/linux-kbuild-* to usr/src, which can be mounted

@@ -28,7 +28,9 @@ const Default = "6.12"
 // Table is every kernel of the lab.
 func Table() []Row {
 	return []Row{
+		{Name: "6.1", Suite: "bookworm", Compiler: "gcc-12"},
 		{Name: "6.12", Suite: "trixie", Compiler: "gcc-14"},
+		{Name: "7.3", Suite: "trixie-backports", Compiler: "gcc-14"},
 	}
 }
 
