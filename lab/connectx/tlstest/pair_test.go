@@ -34,11 +34,11 @@ const (
 
 const pf = "/sys/bus/pci/devices/0001:3b:00.0"
 
-func run(t *testing.T, name string, args ...string) string {
+func ip(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	out, err := exec.Command("ip", args...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
 }
@@ -57,7 +57,7 @@ func namespaces(t *testing.T) {
 		if err != nil || len(pfs) == 0 {
 			t.Fatalf("the card's netdev: %v", err)
 		}
-		run(t, "ip", "link", "set", pfs[0].Name(), "up")
+		ip(t, "link", "set", pfs[0].Name(), "up")
 		if err := os.WriteFile(pf+"/sriov_numvfs", []byte("2"), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -66,13 +66,13 @@ func namespaces(t *testing.T) {
 			if err != nil || len(found) != 1 {
 				t.Fatalf("the netdev of VF %d: %v, %v", i, found, err)
 			}
-			run(t, "ip", "netns", "add", ns)
-			run(t, "ip", "link", "set", filepath.Base(found[0]), "netns", ns, "name", "vf0")
-			run(t, "ip", "-n", ns, "addr", "add", fmt.Sprintf("10.7.0.%d/24", i+1), "dev", "vf0")
-			run(t, "ip", "-n", ns, "link", "set", "vf0", "up")
-			run(t, "ip", "netns", "exec", ns, "ethtool", "-K", "vf0", "tls-hw-tx-offload", "on", "tls-hw-rx-offload", "on")
+			ip(t, "netns", "add", ns)
+			ip(t, "link", "set", filepath.Base(found[0]), "netns", ns, "name", "vf0")
+			ip(t, "-n", ns, "addr", "add", fmt.Sprintf("10.7.0.%d/24", i+1), "dev", "vf0")
+			ip(t, "-n", ns, "link", "set", "vf0", "up")
+			ip(t, "netns", "exec", ns, "ethtool", "-K", "vf0", "tls-hw-tx-offload", "on", "tls-hw-rx-offload", "on")
 		}
-		run(t, "ip", "netns", "exec", "a", "ping", "-c", "3", "-w", "20", "-q", "10.7.0.2")
+		ip(t, "netns", "exec", "a", "ping", "-c", "3", "-w", "20", "-q", "10.7.0.2")
 	})
 }
 
@@ -176,7 +176,7 @@ func setKey(t *testing.T, fd, direction int, key string) {
 func counter(t *testing.T, ns, name string) int {
 	t.Helper()
 	var v int
-	for line := range strings.Lines(run(t, "ip", "netns", "exec", ns, "cat", "/proc/net/tls_stat")) {
+	for line := range strings.Lines(ip(t, "netns", "exec", ns, "cat", "/proc/net/tls_stat")) {
 		if f := strings.Fields(line); len(f) == 2 && f[0] == name {
 			if _, err := fmt.Sscan(f[1], &v); err != nil {
 				t.Fatal(err)

@@ -198,10 +198,11 @@ func TestSplice(t *testing.T) {
 	})
 }
 
-func cmsg(level, typ int, data []byte) []byte {
+// cmsg is a control message for the TLS layer.
+func cmsg(typ int, data []byte) []byte {
 	b := make([]byte, unix.CmsgSpace(len(data)))
 	h := (*unix.Cmsghdr)(ptr(b))
-	h.Level, h.Type = int32(level), int32(typ)
+	h.Level, h.Type = solTLS, int32(typ)
 	h.SetLen(unix.CmsgLen(len(data)))
 	copy(b[unix.CmsgLen(0):], data)
 	return b
@@ -210,7 +211,7 @@ func cmsg(level, typ int, data []byte) []byte {
 func TestControlRecord(t *testing.T) {
 	each(t, func(t *testing.T, a, b int) {
 		send(t, a, []byte("before"), 0)
-		if _, err := unix.SendmsgN(a, []byte{1, 0}, cmsg(solTLS, tlsSetRecordType, []byte{21}), nil, 0); err != nil {
+		if _, err := unix.SendmsgN(a, []byte{1, 0}, cmsg(tlsSetRecordType, []byte{21}), nil, 0); err != nil {
 			t.Fatalf("send an alert: %v", err)
 		}
 		send(t, a, []byte("after"), 0)
@@ -236,14 +237,14 @@ func TestControlRecord(t *testing.T) {
 func TestBadControl(t *testing.T) {
 	each(t, func(t *testing.T, a, b int) {
 		for name, oob := range map[string][]byte{
-			"unknown type": cmsg(solTLS, 99, []byte{21}),
-			"no type":      cmsg(solTLS, tlsSetRecordType, nil),
+			"unknown type": cmsg(99, []byte{21}),
+			"no type":      cmsg(tlsSetRecordType, nil),
 		} {
 			if _, err := unix.SendmsgN(a, []byte("x"), oob, nil, 0); !errors.Is(err, unix.EINVAL) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if _, err := unix.SendmsgN(a, []byte("x"), cmsg(solTLS, tlsSetRecordType, []byte{21}), nil, unix.MSG_MORE); !errors.Is(err, unix.EINVAL) {
+		if _, err := unix.SendmsgN(a, []byte("x"), cmsg(tlsSetRecordType, []byte{21}), nil, unix.MSG_MORE); !errors.Is(err, unix.EINVAL) {
 			t.Errorf("a control record with MSG_MORE: %v", err)
 		}
 		send(t, a, []byte("still alive"), 0)
