@@ -11,11 +11,11 @@ cable "$N"
 [ -n "$(counter "$N" ipsec_tx_pkts)" ] || echo "$(uname -r): the driver has no counters of IPsec: only the wire tells that packets are encrypted"
 
 # 6.1 wants a window of every SA with ESN
-W=; case $(uname -r) in 6.1.*) W="replay-window 64" ;; esac
+OUTW=; case $(uname -r) in 6.1.*) OUTW="replay-window 64" ;; esac
 # crypto A B MODE KEY [OUT [IN]]: offloaded here, software there; OUT and IN are further words for the two directions
 crypto() {
 	flush
-	sa - $1 $2 0x100 $3 ${5:+$W} $5 $(aead $4) offload crypto dev "$N" dir out || die "offloaded SA out"
+	sa - $1 $2 0x100 $3 ${5:+$OUTW} $5 $(aead $4) offload crypto dev "$N" dir out || die "offloaded SA out"
 	sa - $2 $1 0x101 $3 $6 $(aead $4) offload crypto dev "$N" dir in || die "offloaded SA in"
 	sa peer $1 $2 0x100 $3 $6 $(aead $4) && sa peer $2 $1 0x101 $3 ${5:+replay-window 64} $5 $(aead $4) || die "software SAs"
 	policies - $1 $2 $3; policies peer $2 $1 $3

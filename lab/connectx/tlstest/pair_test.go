@@ -138,13 +138,7 @@ func tcp(t *testing.T) (a, b int) {
 	}
 	for _, fd := range []int{a, b} {
 		t.Cleanup(func() { _ = unix.Close(fd) })
-		tv := unix.Timeval{Sec: 60}
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv); err != nil {
-			t.Fatal(err)
-		}
+		// No SO_RCVTIMEO: with it Go's own signals interrupt calls. What hangs meets the test's time limit.
 		if err := unix.SetsockoptString(fd, unix.SOL_TCP, unix.TCP_ULP, "tls"); err != nil {
 			t.Fatal(err)
 		}
