@@ -58,7 +58,7 @@ in_card t0 vf0 t1 vf0 10.9.0.11 "VF to VF again"
 ethtool -K "${R[0]}" hw-tc-offload off
 ovs-appctl dpctl/del-flows
 n=$(seen)
-ip netns exec t0 ping -c 20 -i 0.05 -w 20 -q 10.9.0.11 | grep -q ' 0% packet loss' || die "the slow path loses packets"
+ip netns exec t0 ping -c 20 -i 0.05 -W 10 -q 10.9.0.11 | grep -q ' 0% packet loss' || die "the slow path loses packets"
 [ $(($(seen) - n)) -ge 15 ] || die "the slow path was not taken"
 ethtool -K "${R[0]}" hw-tc-offload on
 
