@@ -178,27 +178,10 @@ func (r *VerifyReport) Print(w io.Writer) error {
 			b.WriteString("  " + line(s) + "\n")
 		}
 	}
-	for _, v := range r.KTLS {
-		colour := green
-		if !v.OK {
-			colour = red
-		}
-		fmt.Fprintf(&b, "kTLS transmit, TLS 1.2 %s, %s -> %s: %s\n", v.Cipher, v.From, v.To, colour(string(v.Verdict)))
-		if v.Reason != "" {
-			fmt.Fprintf(&b, "  why: %s\n", v.Reason)
-		}
-		if v.Sent > 0 {
-			fmt.Fprintf(&b, "  %d bytes sent, %d arrived, equal: %t%s; the kernel says: tx %s, rx of that socket %s\n",
-				v.Sent, v.Received, v.Equal, rate(v.Sent, v.Seconds), v.Sender.Tx, v.Sender.Rx)
-		}
-		for _, c := range v.Device {
-			fmt.Fprintf(&b, "  card    %-26s +%d\n", c.Name, c.Delta())
-		}
-		for _, c := range v.Kernel {
-			fmt.Fprintf(&b, "  kernel  %-26s +%d\n", c.Name, c.Delta())
-		}
-		if !v.OK && v.Require != "" {
-			fmt.Fprintf(&b, "  %s\n", red("the profile requires: "+v.Require))
+	for _, v := range r.Proofs {
+		fmt.Fprintf(&b, "%s: %s %s\n", v.Name(), v.Verdict, v.Reason)
+		for _, c := range v.Counters {
+			fmt.Fprintf(&b, "  %s  %-26s +%d\n", c.Where, c.Name, c.Delta())
 		}
 	}
 	return flush(w, &b)

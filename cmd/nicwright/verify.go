@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -14,7 +13,8 @@ import (
 )
 
 func newVerify(a *app) *cobra.Command {
-	return &cobra.Command{
+	var quick bool
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove by traffic that the host does what the profile wants",
 		Long: `verify looks whether the host is as the profile wants and runs the transfers that
@@ -43,9 +43,7 @@ Exit status 3: a verdict is not what the profile requires.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, lock.Release()) }()
-			report, err := provision.Verify(cmd.Context(), a.state(), want, func(what string) {
-				fmt.Fprintln(os.Stderr, "running: "+what)
-			})
+			report, err := provision.Verify(cmd.Context(), a.state(), want, quick, quiet{})
 			if err != nil {
 				return err
 			}
@@ -60,4 +58,14 @@ Exit status 3: a verdict is not what the profile requires.`,
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&quick, "quick", false, "one cell of each kind, 1 MiB each, between one pair of VFs")
+	return cmd
 }
+
+// quiet shows no progress.
+type quiet struct{}
+
+func (quiet) Plan(int)             {}
+func (quiet) Start(string)         {}
+func (quiet) Rate(int64, float64)  {}
+func (quiet) End(provision.Judged) {}

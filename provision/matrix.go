@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"nicwright/crypto"
+	"nicwright/internal/pci"
+	"nicwright/internal/proof"
+	"nicwright/internal/site"
+	"nicwright/profiles"
+)
+
+// cell is one proof to run on a pair of VFs.
+type cell struct {
+	kind    string
+	fields  func(from, to string) []proof.Field
+	require proof.Verdict
+	run     func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof
+}
+
+// quickBytes is what each cell of the quick matrix sends.
+const quickBytes = 1 << 20
+
+// matrix is the cells that run on every pair: what the profile asks for, with
+// all there is where it does not say. The quick one has the cell of each kind
+// that most depends on.
+func matrix(v *profiles.VerifySpec, quick bool) []cell {
+	var k crypto.KTLSSpec
+	if v != nil && v.KTLS != nil {
+		k = *v.KTLS
+	}
+	if quick {
+		n := int64(quickBytes)
+		k.Versions, k.Ciphers, k.Directions, k.Bytes = crypto.Versions[:1], crypto.Ciphers[:1], []string{crypto.Tx}, &n
+	}
+	return ktlsCells(k)
+}
+
+func ktlsCells(k crypto.KTLSSpec) []cell {
+	var cells []cell
+	named := k.Versions != nil && k.Ciphers != nil
+	for _, version := range or(k.Versions, crypto.Versions) {
+		for _, cipher := range or(k.Ciphers, crypto.Ciphers) {
+			for _, direction := range or(k.Directions, []string{crypto.Tx, crypto.Rx}) {
+				c := crypto.KTLSCell{Version: version, Cipher: cipher, Direction: direction}
+				one := cell{kind: "ktls", fields: c.Fields, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
+					return crypto.ProveKTLS(ctx, c, from, to, bytesOf(k.Bytes), rate)
+				}}
+				if k.Require != nil && (named || c.Never() == "") {
+					one.require = proof.Verdict(*k.Require)
+				}
+				cells = append(cells, one)
+			}
+		}
+	}
+	return cells
+}
+
+func bytesOf(n *int64) int64 {
+	if n == nil {
+		return crypto.DefaultBytes
+	}
+	return *n
+}
+
+func or(list, all []string) []string {
+	if len(list) == 0 {
+		return all
+	}
+	return list
+}
+
+// pair is two VFs and why they were taken.
+type pair struct {
+	from, to pci.Function
+	why      string
+}
+
+var errNoPair = errors.New("no two free VFs with a netdev can reach one another: give a port of the profile two VFs that are bound to mlx5_core and, with Open vSwitch, in the same VLAN")
+
+// pairs are the VFs between which the matrix runs: those that the profile names,
+// else the first two free ones of one port and, without quick, the first two of
+// two ports, that share a VLAN on the switch; without a switch, of one port.
+// passed are the VFs that were passed over, and why.
+func (h Host) pairs(ctx context.Context, want *profiles.Want, quick bool, free func(context.Context, pci.Function) error) (found []pair, passed []string, err error) {
+	if v := want.Verify; v != nil && len(v.Pairs) > 0 {
+		for _, named := range v.Pairs {
+			from, err := pci.ParseFunction(named.From)
+			if err != nil {
+				return nil, nil, err
+			}
+			to, err := pci.ParseFunction(named.To)
+			if err != nil {
+				return nil, nil, err
+			}
+			found = append(found, pair{from, to, "the profile names them (verify.pairs)"})
+			if quick {
+				break
+			}
+		}
+		return found, nil, nil
+	}
+	groups := h.groups(want)
+	tried := map[pci.Function]bool{} // false: passed over
+	take := func(g group, same bool) bool {
+		var ok []pci.Function
+		for _, f := range g.vfs {
+			usable, known := tried[f]
+			if !known {
+				why := h.usable(f)
+				if why == nil {
+					why = free(ctx, f)
+				}
+				if usable = why == nil; !usable {
+					passed = append(passed, fmt.Sprintf("%s was passed over: %v", f, why))
+				}
+				tried[f] = usable
+			}
+			if usable {
+				ok = append(ok, f)
+			}
+		}
+		for i, from := range ok {
+			at := slices.IndexFunc(ok[i+1:], func(to pci.Function) bool { return (to.PF == from.PF) == same })
+			if at < 0 {
+				continue
+			}
+			where := "one port"
+			if !same {
+				where = "two ports"
+			}
+			found = append(found, pair{from, ok[i+1+at], fmt.Sprintf("the first two free VFs of %s in %s", where, g.name)})
+			return true
+		}
+		return false
+	}
+	for _, same := range []bool{true, false} {
+		for _, g := range groups {
+			if take(g, same) {
+				break
+			}
+		}
+		if quick && len(found) > 0 {
+			break
+		}
+	}
+	if len(found) == 0 {
+		return nil, passed, errNoPair
+	}
+	return found, passed, nil
+}
+
+// group is VFs that reach one another.
+type group struct {
+	name string
+	vfs  []pci.Function
+}
+
+// groups are the VFs behind access ports, by bridge and VLAN in the order of the
+// profile; without a bridge the VFs of each port.
+func (h Host) groups(want *profiles.Want) []group {
+	var groups []group
+	add := func(name string, f pci.Function) {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+		if i < 0 {
+			groups, i = append(groups, group{name: name}), len(groups)
+		}
+		groups[i].vfs = append(groups[i].vfs, f)
+	}
+	if want.OVS == nil || len(want.OVS.Bridges) == 0 {
+		for _, c := range h.Cards {
+			for _, p := range c.Ports {
+				for _, vf := range p.VFs {
+					add("the eswitch of "+string(p.Address), pci.VF(p.Address, vf.Index))
+				}
+			}
+		}
+		return groups
+	}
+	for _, b := range want.OVS.Bridges {
+		for _, p := range b.Ports {
+			f, err := pci.ParseFunction(p.VF)
+			if p.VF == "" || err != nil {
+				continue
+			}
+			vlan := 0
+			if p.Tag != nil {
+				vlan = *p.Tag
+			}
+			add(fmt.Sprintf("VLAN %d of %s", vlan, b.Name), f)
+		}
+	}
+	return groups
+}
+
+// usable tells why a VF has no netdev here, nil if it has.
+func (h Host) usable(f pci.Function) error {
+	p := h.port(f.PF)
+	switch {
+	case p == nil || f.VF >= len(p.VFs):
+		return errors.New("it is not there")
+	case p.VFs[f.VF].Netdev == "":
+		driver := p.VFs[f.VF].Driver
+		return fmt.Errorf("it has no netdev in this network namespace, and the driver %q: a virtual machine or a container may hold it", driver)
+	}
+	return nil
+}
