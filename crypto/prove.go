@@ -99,7 +99,7 @@ const decryptError = "TlsDecryptError"
 // judged by its counters; at the other end this process does, as a witness.
 func ProveKTLS(ctx context.Context, c KTLSCell, from, to *site.Place, size int64, rate func(int64, float64)) proof.Proof {
 	p := proof.Proof{Kind: "ktls", Cell: c.Fields(from.Function.String(), to.Function.String())}
-	ctx, cancel := context.WithTimeout(ctx, limit(size))
+	ctx, cancel := context.WithTimeout(ctx, site.Limit(size))
 	defer cancel()
 	seen, err := c.transfer(ctx, from, to, size, &p, rate)
 	judgeKTLS(&p, c, seen, size, err)
@@ -123,7 +123,7 @@ func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64
 	if err != nil {
 		return seen, err
 	}
-	client, server, err := connect(ctx, from, to, false)
+	client, server, err := site.Connect(ctx, from, to, false)
 	if err != nil {
 		return seen, err
 	}
@@ -157,7 +157,7 @@ func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64
 	if err != nil {
 		return seen, err
 	}
-	if err := pump(ctx, w, r, size, p, rate); err != nil {
+	if err := site.Pump(ctx, w, r, size, p, rate); err != nil {
 		return seen, err
 	}
 	if seen.state, err = conn.State(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"nicwright/crypto/ktls"
 	"nicwright/internal/proof"
+	"nicwright/internal/site"
 )
 
 const size = 1000
@@ -42,7 +43,7 @@ func TestJudgeKTLS(t *testing.T) {
 			reason string
 		}{
 			{"nothing is lacking", func(*proof.Proof, *seenTLS) {}, nil, proof.Offloaded, ""},
-			{"other bytes arrived", func(*proof.Proof, *seenTLS) {}, errDiffers, proof.Failed, "other bytes arrived"},
+			{"other bytes arrived", func(*proof.Proof, *seenTLS) {}, site.ErrDiffers, proof.Failed, "other bytes arrived"},
 			{"fewer bytes arrived", func(p *proof.Proof, _ *seenTLS) { p.Bytes = 999 }, nil, proof.Failed, "999 arrived"},
 			{"the transfer broke", func(*proof.Proof, *seenTLS) {}, errors.New("connection reset"), proof.Failed, "connection reset"},
 			{"no TLS in the kernel", func(*proof.Proof, *seenTLS) {}, fmt.Errorf("x: %w", ktls.ErrNoKernelTLS), proof.NotPossible, "modprobe tls"},

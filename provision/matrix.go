@@ -63,7 +63,7 @@ func ktlsCells(k crypto.KTLSSpec) []cell {
 
 func bytesOf(n *int64) int64 {
 	if n == nil {
-		return crypto.DefaultBytes
+		return site.DefaultBytes
 	}
 	return *n
 }

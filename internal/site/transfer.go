@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package crypto
+package site
 
 import (
 	"bytes"
@@ -15,15 +15,14 @@ import (
 
 	"nicwright/internal/cpu"
 	"nicwright/internal/proof"
-	"nicwright/internal/site"
 )
 
 // DefaultBytes are sent by each proof when the profile does not say.
 const DefaultBytes = 16 << 20
 
-// connect makes a TCP connection between two places. Both ends are closed when
+// Connect makes a TCP connection between two places. Both ends are closed when
 // ctx ends.
-func connect(ctx context.Context, from, to *site.Place, v6 bool) (client, server *net.TCPConn, err error) {
+func Connect(ctx context.Context, from, to *Place, v6 bool) (client, server *net.TCPConn, err error) {
 	network, local, remote := "tcp4", from.V4.Addr(), to.V4.Addr()
 	if v6 {
 		network, local, remote = "tcp6", from.V6.Addr(), to.V6.Addr()
@@ -58,8 +57,8 @@ func connect(ctx context.Context, from, to *site.Place, v6 bool) (client, server
 	return client, server, nil
 }
 
-// errDiffers is that other bytes arrived than were sent.
-var errDiffers = errors.New("other bytes arrived than were sent")
+// ErrDiffers is that other bytes arrived than were sent.
+var ErrDiffers = errors.New("other bytes arrived than were sent")
 
 // block is what is sent, again and again: random, and of a length that no record
 // or segment divides, so that bytes out of place are not equal.
@@ -69,9 +68,9 @@ func block() ([]byte, error) {
 	return b, err
 }
 
-// pump sends size bytes into w and compares what comes out of r. It fills in
+// Pump sends size bytes into w and compares what comes out of r. It fills in
 // what arrived and what it took, and tells rate now and then.
-func pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Proof, rate func(bytes int64, seconds float64)) error {
+func Pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Proof, rate func(bytes int64, seconds float64)) error {
 	pattern, err := block()
 	if err != nil {
 		return fmt.Errorf("making something to send: %w", err)
@@ -125,7 +124,7 @@ func compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, 
 		n := min(size-at, int64(len(pattern))-off, chunk)
 		k, err := r.Read(buf[:n])
 		if !bytes.Equal(buf[:k], pattern[off:off+int64(k)]) {
-			return at, fmt.Errorf("%w, between byte %d and byte %d", errDiffers, at, at+int64(k))
+			return at, fmt.Errorf("%w, between byte %d and byte %d", ErrDiffers, at, at+int64(k))
 		}
 		at += int64(k)
 		if err != nil {
@@ -139,8 +138,8 @@ func compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, 
 	return size, nil
 }
 
-// limit is how long a transfer of so many bytes may take: far more than any
+// Limit is how long a transfer of so many bytes may take: far more than any
 // card or emulation needs, so that only one that stands still meets it.
-func limit(size int64) time.Duration {
+func Limit(size int64) time.Duration {
 	return time.Minute + time.Duration(size>>20)*2*time.Second
 }
