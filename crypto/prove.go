@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"nicwright/crypto/ktls"
 	"nicwright/internal/ethtool"
 	"nicwright/internal/proof"
@@ -308,17 +306,11 @@ func take(all []proof.Counter, where string, now map[string]uint64, names ...str
 	return all
 }
 
-// wireBytes is what a connection sent, retransmissions included, or received
-// (struct tcp_info, tcpi_bytes_sent and tcpi_bytes_received).
+// wireBytes is what a connection sent, retransmissions included, or received.
 func wireBytes(c *net.TCPConn, direction string) (uint64, error) {
-	raw, err := c.SyscallConn()
+	info, err := site.TCPInfo(c)
 	if err != nil {
-		return 0, fmt.Errorf("asking a connection for its bytes: %w", err)
-	}
-	var info *unix.TCPInfo
-	ctlErr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
-	if err := errors.Join(ctlErr, err); err != nil {
-		return 0, fmt.Errorf("asking a connection for its bytes (getsockopt TCP_INFO): %w", err)
+		return 0, err
 	}
 	if direction == Rx {
 		return info.Bytes_received, nil

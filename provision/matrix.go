@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"nicwright/crypto"
+	"nicwright/eswitch/ovs"
 	"nicwright/internal/pci"
 	"nicwright/internal/proof"
 	"nicwright/internal/site"
@@ -29,7 +30,8 @@ const quickBytes = 1 << 20
 // matrix is the cells that run on every pair: what the profile asks for, with
 // all there is where it does not say. The quick one has the cell of each kind
 // that most depends on.
-func matrix(v *profiles.VerifySpec, quick bool) []cell {
+func matrix(want *profiles.Want, quick bool) []cell {
+	v := want.Verify
 	var k crypto.KTLSSpec
 	if v != nil && v.KTLS != nil {
 		k = *v.KTLS
@@ -38,7 +40,23 @@ func matrix(v *profiles.VerifySpec, quick bool) []cell {
 		n := int64(quickBytes)
 		k.Versions, k.Ciphers, k.Directions, k.Bytes = crypto.Versions[:1], crypto.Ciphers[:1], []string{crypto.Tx}, &n
 	}
-	return ktlsCells(k)
+	cells := ktlsCells(k)
+	if want.OVS != nil && len(want.OVS.Bridges) > 0 {
+		cells = append(cells, flowsCell(v, bytesOf(k.Bytes)))
+	}
+	return cells
+}
+
+func flowsCell(v *profiles.VerifySpec, size int64) cell {
+	c := cell{kind: "flows", fields: func(from, to string) []proof.Field {
+		return []proof.Field{{Name: "from", Value: from}, {Name: "to", Value: to}}
+	}, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
+		return ovs.ProveFlows(ctx, from, to, size, rate)
+	}}
+	if v != nil && v.Flows != nil && v.Flows.Require != nil {
+		c.require = proof.Verdict(*v.Flows.Require)
+	}
+	return c
 }
 
 func ktlsCells(k crypto.KTLSSpec) []cell {
@@ -83,65 +101,72 @@ type pair struct {
 
 var errNoPair = errors.New("no two free VFs with a netdev can reach one another: give a port of the profile two VFs that are bound to mlx5_core and, with Open vSwitch, in the same VLAN")
 
+// chooser finds VFs for proofs and remembers which it passed over, and why.
+type chooser struct {
+	Host
+	want   *profiles.Want
+	free   func(context.Context, pci.Function) error
+	tried  map[pci.Function]bool // false: passed over
+	passed []string
+}
+
+func newChooser(h Host, want *profiles.Want, free func(context.Context, pci.Function) error) *chooser {
+	return &chooser{Host: h, want: want, free: free, tried: map[pci.Function]bool{}}
+}
+
+// usableOf is the VFs of a group that can be taken.
+func (c *chooser) usableOf(ctx context.Context, g group) []pci.Function {
+	var ok []pci.Function
+	for _, f := range g.vfs {
+		usable, known := c.tried[f]
+		if !known {
+			why := c.usable(f)
+			if why == nil {
+				why = c.free(ctx, f)
+			}
+			if usable = why == nil; !usable {
+				c.passed = append(c.passed, fmt.Sprintf("%s was passed over: %v", f, why))
+			}
+			c.tried[f] = usable
+		}
+		if usable {
+			ok = append(ok, f)
+		}
+	}
+	return ok
+}
+
 // pairs are the VFs between which the matrix runs: those that the profile names,
 // else the first two free ones of one port and, without quick, the first two of
 // two ports, that share a VLAN on the switch; without a switch, of one port.
-// passed are the VFs that were passed over, and why.
-func (h Host) pairs(ctx context.Context, want *profiles.Want, quick bool, free func(context.Context, pci.Function) error) (found []pair, passed []string, err error) {
-	if v := want.Verify; v != nil && len(v.Pairs) > 0 {
+func (c *chooser) pairs(ctx context.Context, quick bool) (found []pair, err error) {
+	if v := c.want.Verify; v != nil && len(v.Pairs) > 0 {
 		for _, named := range v.Pairs {
 			from, err := pci.ParseFunction(named.From)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			to, err := pci.ParseFunction(named.To)
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			found = append(found, pair{from, to, "the profile names them (verify.pairs)"})
 			if quick {
 				break
 			}
 		}
-		return found, nil, nil
+		return found, nil
 	}
-	groups := h.groups(want)
-	tried := map[pci.Function]bool{} // false: passed over
-	take := func(g group, same bool) bool {
-		var ok []pci.Function
-		for _, f := range g.vfs {
-			usable, known := tried[f]
-			if !known {
-				why := h.usable(f)
-				if why == nil {
-					why = free(ctx, f)
-				}
-				if usable = why == nil; !usable {
-					passed = append(passed, fmt.Sprintf("%s was passed over: %v", f, why))
-				}
-				tried[f] = usable
-			}
-			if usable {
-				ok = append(ok, f)
-			}
-		}
-		for i, from := range ok {
-			at := slices.IndexFunc(ok[i+1:], func(to pci.Function) bool { return (to.PF == from.PF) == same })
-			if at < 0 {
-				continue
-			}
-			where := "one port"
-			if !same {
-				where = "two ports"
-			}
-			found = append(found, pair{from, ok[i+1+at], fmt.Sprintf("the first two free VFs of %s in %s", where, g.name)})
-			return true
-		}
-		return false
-	}
+	groups := c.groups(c.want)
 	for _, same := range []bool{true, false} {
 		for _, g := range groups {
-			if take(g, same) {
+			if p, ok := firstPair(c.usableOf(ctx, g), same); ok {
+				where := "one port"
+				if !same {
+					where = "two ports"
+				}
+				p.why = fmt.Sprintf("the first two free VFs of %s in %s", where, g.name)
+				found = append(found, p)
 				break
 			}
 		}
@@ -150,25 +175,39 @@ func (h Host) pairs(ctx context.Context, want *profiles.Want, quick bool, free f
 		}
 	}
 	if len(found) == 0 {
-		return nil, passed, errNoPair
+		return nil, errNoPair
 	}
-	return found, passed, nil
+	return found, nil
+}
+
+// firstPair is the first two VFs of one port, or of two.
+func firstPair(vfs []pci.Function, same bool) (pair, bool) {
+	for i, from := range vfs {
+		for _, to := range vfs[i+1:] {
+			if (to.PF == from.PF) == same {
+				return pair{from: from, to: to}, true
+			}
+		}
+	}
+	return pair{}, false
 }
 
 // group is VFs that reach one another.
 type group struct {
-	name string
-	vfs  []pci.Function
+	name   string
+	bridge string // "": the eswitch alone
+	vlan   int
+	vfs    []pci.Function
 }
 
 // groups are the VFs behind access ports, by bridge and VLAN in the order of the
 // profile; without a bridge the VFs of each port.
 func (h Host) groups(want *profiles.Want) []group {
 	var groups []group
-	add := func(name string, f pci.Function) {
-		i := slices.IndexFunc(groups, func(g group) bool { return g.name == name })
+	add := func(g group, f pci.Function) {
+		i := slices.IndexFunc(groups, func(have group) bool { return have.name == g.name })
 		if i < 0 {
-			groups, i = append(groups, group{name: name}), len(groups)
+			groups, i = append(groups, g), len(groups)
 		}
 		groups[i].vfs = append(groups[i].vfs, f)
 	}
@@ -176,7 +215,7 @@ func (h Host) groups(want *profiles.Want) []group {
 		for _, c := range h.Cards {
 			for _, p := range c.Ports {
 				for _, vf := range p.VFs {
-					add("the eswitch of "+string(p.Address), pci.VF(p.Address, vf.Index))
+					add(group{name: "the eswitch of " + string(p.Address)}, pci.VF(p.Address, vf.Index))
 				}
 			}
 		}
@@ -192,7 +231,7 @@ func (h Host) groups(want *profiles.Want) []group {
 			if p.Tag != nil {
 				vlan = *p.Tag
 			}
-			add(fmt.Sprintf("VLAN %d of %s", vlan, b.Name), f)
+			add(group{name: fmt.Sprintf("VLAN %d of %s", vlan, b.Name), bridge: b.Name, vlan: vlan}, f)
 		}
 	}
 	return groups

@@ -57,12 +57,13 @@ func TestPairs(t *testing.T) {
 		{"no card", Host{}, profile("converged"), false, pci.Function{}, "", "it is not there"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found, passed, err := tt.have.pairs(t.Context(), tt.want, tt.quick, func(_ context.Context, f pci.Function) error {
+			c := newChooser(tt.have, tt.want, func(_ context.Context, f pci.Function) error {
 				if f == tt.busy {
 					return errors.New("in use")
 				}
 				return nil
 			})
+			found, err := c.pairs(t.Context(), tt.quick)
 			var got []string
 			for _, p := range found {
 				got = append(got, p.from.String()+"-"+p.to.String())
@@ -74,7 +75,7 @@ func TestPairs(t *testing.T) {
 			if short != tt.pairs || (err != nil) != (tt.pairs == "") {
 				t.Errorf("got %q, %v; want %q", short, err, tt.pairs)
 			}
-			if all := strings.Join(passed, "\n"); !strings.Contains(all, tt.passed) || tt.passed == "" && all != "" {
+			if all := strings.Join(c.passed, "\n"); !strings.Contains(all, tt.passed) || tt.passed == "" && all != "" {
 				t.Errorf("passed over: %q, want %q", all, tt.passed)
 			}
 		})
@@ -85,7 +86,7 @@ func TestPairs(t *testing.T) {
 func TestMatrix(t *testing.T) {
 	offloaded := "offloaded"
 	names := func(v *profiles.VerifySpec, quick bool) (all, required []string) {
-		for _, c := range matrix(v, quick) {
+		for _, c := range matrix(&profiles.Want{Verify: v}, quick) {
 			n := name(c.kind, c.fields("A", "B"))
 			all = append(all, n)
 			if c.require != "" {

@@ -82,9 +82,9 @@ func (r *VerifyReport) run(ctx context.Context, progress Progress) error {
 	if force {
 		free = func(context.Context, pci.Function) error { return nil }
 	}
-	cells := matrix(r.Want.Verify, r.Quick)
-	found, passed, err := r.Host.pairs(ctx, r.Want, r.Quick, free)
-	r.Taken = append(r.Taken, passed...)
+	cells := matrix(r.Want, r.Quick)
+	c := newChooser(r.Host, r.Want, free)
+	found, err := c.pairs(ctx, r.Quick)
 	progress.Plan(len(cells) * max(1, len(found)))
 	if err != nil {
 		for _, c := range cells {
@@ -96,6 +96,13 @@ func (r *VerifyReport) run(ctx context.Context, progress Progress) error {
 			return err
 		}
 	}
+	if !r.Quick {
+		if err := r.onSwitch(ctx, c, force, progress); err != nil {
+			return err
+		}
+		r.onBonds(ctx, progress)
+	}
+	r.Taken = append(r.Taken, c.passed...)
 	return nil
 }
 

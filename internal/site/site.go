@@ -199,6 +199,20 @@ func Clean(ctx context.Context) error {
 	return forget()
 }
 
+// Remember records how functions are, so that Clean, also of the next run after
+// a kill, brings them back; for what a proof changes without moving anything.
+func Remember(ctx context.Context, functions ...pci.Function) error {
+	var records []record
+	for _, f := range functions {
+		r, _, err := look(ctx, f, true)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	return write(records)
+}
+
 // Free tells why a VF cannot be taken without force: it has no netdev here (no
 // driver bound, vfio-pci, a namespace of somebody's), or it is in use.
 func Free(ctx context.Context, f pci.Function) error {

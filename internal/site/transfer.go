@@ -13,6 +13,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nicwright/internal/cpu"
 	"nicwright/internal/proof"
 )
@@ -142,4 +144,19 @@ func compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, 
 // card or emulation needs, so that only one that stands still meets it.
 func Limit(size int64) time.Duration {
 	return time.Minute + time.Duration(size>>20)*2*time.Second
+}
+
+// TCPInfo is the kernel's account of a connection (struct tcp_info of
+// include/uapi/linux/tcp.h).
+func TCPInfo(c *net.TCPConn) (*unix.TCPInfo, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("asking a connection for its account: %w", err)
+	}
+	var info *unix.TCPInfo
+	ctlErr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	if err := errors.Join(ctlErr, err); err != nil {
+		return nil, fmt.Errorf("asking a connection for its account (getsockopt TCP_INFO): %w", err)
+	}
+	return info, nil
 }
