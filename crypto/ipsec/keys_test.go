@@ -92,7 +92,7 @@ func TestKeysNeverShow(t *testing.T) {
 	for _, key := range k.m.secret() {
 		for _, form := range []string{
 			string(key), hex.EncodeToString(key[:4]), strings.ToUpper(hex.EncodeToString(key[:4])),
-			strings.Trim(fmt.Sprint(key[:4]), "[]"), strings.ReplaceAll(strings.Trim(fmt.Sprint(key[:4]), "[]"), " ", ","),
+			strings.Trim(fmt.Sprintf("%d", key[:4]), "[]"), strings.ReplaceAll(strings.Trim(fmt.Sprintf("%d", key[:4]), "[]"), " ", ","),
 			fmt.Sprintf("0x%x, 0x%x, 0x%x", key[0], key[1], key[2]),
 		} {
 			if strings.Contains(shown.String(), form) {

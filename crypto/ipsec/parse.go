@@ -58,7 +58,7 @@ func parseState(b []byte) (State, error) {
 		Added:        m.Curlft.AddTime,
 		Used:         m.Curlft.UseTime,
 	}
-	err := each(b[nl.SizeofXfrmUsersaInfo:], func(kind uint16, v []byte) error { return s.attribute(kind, v) })
+	err := each(b[nl.SizeofXfrmUsersaInfo:], s.attribute)
 	if err != nil {
 		return State{}, fmt.Errorf("reading the SA to %v with spi %v: %w", s.Dst, s.SPI, err)
 	}
