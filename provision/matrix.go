@@ -33,16 +33,44 @@ const quickBytes = 1 << 20
 func matrix(want *profiles.Want, quick bool) []cell {
 	v := want.Verify
 	var k crypto.KTLSSpec
+	var e crypto.IPsecSpec
 	if v != nil && v.KTLS != nil {
 		k = *v.KTLS
+	}
+	if v != nil && v.IPsec != nil {
+		e = *v.IPsec
 	}
 	if quick {
 		n := int64(quickBytes)
 		k.Versions, k.Ciphers, k.Directions, k.Bytes = crypto.Versions[:1], crypto.Ciphers[:1], []string{crypto.Tx}, &n
+		e.Offloads, e.Modes, e.Directions, e.Bytes = crypto.Offloads[:1], crypto.Modes[:1], []string{crypto.Tx}, &n
 	}
-	cells := ktlsCells(k)
+	cells := append(ktlsCells(k), ipsecCells(e)...)
 	if want.OVS != nil && len(want.OVS.Bridges) > 0 {
 		cells = append(cells, flowsCell(v, bytesOf(k.Bytes)))
+	}
+	return cells
+}
+
+func ipsecCells(e crypto.IPsecSpec) []cell {
+	var cells []cell
+	for _, offload := range or(e.Offloads, crypto.Offloads) {
+		for _, mode := range or(e.Modes, crypto.Modes) {
+			for _, cipher := range or(e.Ciphers, crypto.ESPs[:1]) {
+				for _, ip := range or(e.IP, crypto.IPs[:1]) {
+					for _, direction := range or(e.Directions, []string{crypto.Tx, crypto.Rx}) {
+						c := crypto.IPsecCell{Offload: offload, Mode: mode, Cipher: cipher, IP: ip, Direction: direction}
+						one := cell{kind: "ipsec", fields: c.Fields, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
+							return crypto.ProveIPsec(ctx, c, from, to, bytesOf(e.Bytes), rate)
+						}}
+						if e.Require != nil {
+							one.require = proof.Verdict(*e.Require)
+						}
+						cells = append(cells, one)
+					}
+				}
+			}
+		}
 	}
 	return cells
 }
