@@ -116,9 +116,17 @@ func (r *VerifyReport) onPair(ctx context.Context, p pair, cells []cell, force b
 		return nil
 	}
 	r.Taken = append(r.Taken, fmt.Sprintf("%s and %s: %s", s.Places[0], s.Places[1], p.why))
+	progress.Start(fmt.Sprintf("the way from %s to %s", p.from, p.to))
+	unreachable := site.Reach(ctx, s.Places[0], s.Places[1])
 	for _, c := range cells {
 		if ctx.Err() != nil {
 			break
+		}
+		if unreachable != nil {
+			q := proof.Proof{Kind: c.kind, Cell: c.fields(p.from.String(), p.to.String())}
+			q.Fail(unreachable)
+			r.judge(q, c.require, progress)
+			continue
 		}
 		progress.Start(name(c.kind, c.fields(p.from.String(), p.to.String())))
 		r.judge(c.run(ctx, s.Places[0], s.Places[1], progress.Rate), c.require, progress)

@@ -59,6 +59,26 @@ func Connect(ctx context.Context, from, to *Place, v6 bool) (client, server *net
 	return client, server, nil
 }
 
+// reach is how long the way between two places may take to be there: a switch
+// learns of netdevs that came back a moment later.
+const reach = 30 * time.Second
+
+// Reach waits until the two places reach one another. Each try waits itself, in
+// the kernel, for an answer to its question for the other's address.
+func Reach(ctx context.Context, from, to *Place) error {
+	ctx, cancel := context.WithTimeout(ctx, reach)
+	defer cancel()
+	for {
+		client, server, err := Connect(ctx, from, to, false)
+		if err == nil {
+			return errors.Join(client.Close(), server.Close())
+		}
+		if ctx.Err() != nil || !errors.Is(err, unix.EHOSTUNREACH) {
+			return err
+		}
+	}
+}
+
 // ErrDiffers is that other bytes arrived than were sent.
 var ErrDiffers = errors.New("other bytes arrived than were sent")
 
