@@ -13,7 +13,6 @@ import (
 	"github.com/charmbracelet/colorprofile"
 
 	"nicwright/crypto"
-	"nicwright/crypto/ktls"
 	"nicwright/internal/golden"
 	"nicwright/internal/pci"
 	"nicwright/internal/step"
@@ -86,28 +85,6 @@ func TestApplyText(t *testing.T) {
 		b.WriteString(printed(t, func(w io.Writer) error { d.Print(w); return nil }))
 	}
 	golden.Text(t, "testdata/text/apply.txt", b.String()+printed(t, r.Print))
-}
-
-func TestVerifyText(t *testing.T) {
-	from, to := pci.VF("0001:3b:00.0", 0), pci.VF("0001:3b:00.0", 1)
-	offloaded := crypto.Proof{
-		From: from, To: to, Cipher: "AES-128-GCM", Verdict: crypto.Offloaded, Sent: 64 << 20, Received: 64 << 20, Equal: true, Seconds: 2,
-		Sender: ktls.State{Tx: ktls.Hardware, Rx: ktls.Software},
-		Device: []crypto.Counter{{Name: "tx_tls_encrypted_bytes", Before: 10, After: 67227689}},
-		Kernel: []crypto.Counter{{Name: "TlsTxDevice", Before: 1, After: 2}},
-	}
-	software := offloaded
-	software.Verdict, software.Reason = crypto.Software, "tls-hw-tx-offload is off on the sender"
-	software.Sender.Tx, software.Device, software.Kernel = ktls.Software, nil, nil
-	r := &VerifyReport{Profile: "vm-host", KTLS: []KTLSVerdict{
-		{Proof: offloaded, Require: "offloaded", OK: true},
-		{Proof: software, Require: "offloaded"},
-		{Proof: crypto.NotPossibleHere(from, to, "AES-256-GCM", io.ErrUnexpectedEOF)},
-	}}
-	text := printed(t, r.Print)
-	r.Drift = []step.Step{{Phase: step.Bond, Resource: "bond/bond0", Attribute: "miimon", From: "0", To: "100"}}
-	r.KTLS = nil
-	golden.Text(t, "testdata/text/verify.txt", text+printed(t, r.Print))
 }
 
 func TestPair(t *testing.T) {

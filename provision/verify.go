@@ -9,8 +9,11 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"nicwright/crypto"
 	"nicwright/internal/pci"
+	"nicwright/internal/proof"
 	"nicwright/internal/step"
 	"nicwright/profiles"
 )
@@ -20,17 +23,21 @@ type VerifyReport struct {
 	Profile string         `json:"profile"`
 	Started time.Time      `json:"started"`
 	Seconds float64        `json:"seconds"`
+	Kernel  string         `json:"kernel"` // uname -r
+	Quick   bool           `json:"quick"`
 	OK      bool           `json:"ok"`    // the host is as wanted, and every verdict is what the profile requires
 	Drift   []step.Step    `json:"drift"` // what apply would change
-	KTLS    []KTLSVerdict  `json:"ktls"`
+	Taken   []string       `json:"taken"` // which VFs were taken for the proofs and why, one line each
+	Proofs  []Judged       `json:"proofs"`
+	Host    Host           `json:"-"` // for the picture of the topology
 	Want    *profiles.Want `json:"-"`
 }
 
-// KTLSVerdict is one proof, with what the profile requires of it.
-type KTLSVerdict struct {
-	crypto.Proof
-	Require string `json:"require,omitempty"` // "": any verdict will do
-	OK      bool   `json:"ok"`
+// Judged is a proof with what the profile requires of it.
+type Judged struct {
+	proof.Proof
+	Require proof.Verdict `json:"require,omitempty"` // "": any verdict but failed will do
+	OK      bool          `json:"ok"`
 }
 
 // AppliedWant is what the last finished apply wanted.
@@ -47,8 +54,8 @@ func AppliedWant(state StateDir) (*profiles.Want, error) {
 
 // Verify looks whether the host is as want says and runs the proofs it asks
 // for. An error means that it could not look; what it found is in the report.
-// progress is told what is about to run.
-func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want, error), progress func(string)) (*VerifyReport, error) {
+// progress is told of every cell.
+func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want, error), progress Progress) (*VerifyReport, error) {
 	started := time.Now()
 	// What a killed verify left is put back first: its VFs would look used.
 	if err := crypto.CleanProofs(ctx); err != nil {
@@ -58,7 +65,12 @@ func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want
 	if err != nil {
 		return nil, err
 	}
-	r := &VerifyReport{Profile: plan.Want.Profile, Started: started.UTC(), Want: plan.Want, Drift: plan.Steps, OK: len(plan.Steps) == 0}
+	r := &VerifyReport{Profile: plan.Want.Profile, Started: started.UTC(), Want: plan.Want, Host: have, Drift: plan.Steps, OK: len(plan.Steps) == 0}
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return nil, fmt.Errorf("asking the kernel for its release: %w", err)
+	}
+	r.Kernel = unix.ByteSliceToString(uts.Release[:])
 	spec := crypto.KTLSSpec{}
 	if plan.Want.Verify != nil && plan.Want.Verify.KTLS != nil {
 		spec = *plan.Want.Verify.KTLS
@@ -68,21 +80,48 @@ func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want
 		ciphers = []string{crypto.DefaultCipher}
 	}
 	from, to, err := pair(have, plan.Want, spec)
+	progress.Plan(len(ciphers))
 	for _, cipher := range ciphers {
-		v := KTLSVerdict{Proof: crypto.NotPossibleHere(from, to, cipher, err)}
+		p := crypto.NotPossibleHere(from, to, cipher, err)
 		if err == nil {
-			progress(fmt.Sprintf("kTLS %s from %s to %s", cipher, from, to))
-			v.Proof = crypto.ProveKTLS(ctx, crypto.ProofRequest{From: from, To: to, Cipher: cipher, Bytes: spec.Bytes})
+			progress.Start(Judged{Proof: cell(p)}.Name())
+			p = crypto.ProveKTLS(ctx, crypto.ProofRequest{From: from, To: to, Cipher: cipher, Bytes: spec.Bytes})
 		}
+		j := Judged{Proof: cell(p)}
 		if spec.Require != nil {
-			v.Require = *spec.Require
+			j.Require = proof.Verdict(*spec.Require)
 		}
-		v.OK = v.Require == "" && v.Verdict != crypto.Failed || v.Require == string(v.Verdict)
-		r.OK = r.OK && v.OK
-		r.KTLS = append(r.KTLS, v)
+		j.OK = j.Require == "" && j.Verdict != proof.Failed || j.Require == j.Verdict
+		r.OK = r.OK && j.OK
+		r.Proofs = append(r.Proofs, j)
+		progress.End(j)
 	}
 	r.Seconds = time.Since(started).Seconds()
 	return r, ctx.Err()
+}
+
+// cell is a proof of crypto as a cell of the matrix.
+func cell(p crypto.Proof) proof.Proof {
+	out := proof.Proof{
+		Kind: "ktls",
+		Cell: []proof.Field{
+			{Name: "version", Value: "1.2"},
+			{Name: "cipher", Value: p.Cipher},
+			{Name: "from", Value: p.From.String()},
+			{Name: "to", Value: p.To.String()},
+		},
+		Verdict: proof.Verdict(p.Verdict), Reason: p.Reason, Bytes: p.Received, Seconds: p.Seconds,
+	}
+	if p.Sent > 0 {
+		out.Seen = []proof.Field{{Name: "txconf", Value: p.Sender.Tx.String()}, {Name: "rxconf", Value: p.Sender.Rx.String()}}
+	}
+	for _, c := range p.Device {
+		out.Counters = append(out.Counters, proof.Counter{Where: p.From.String(), Name: c.Name, Before: c.Before, After: c.After})
+	}
+	for _, c := range p.Kernel {
+		out.Counters = append(out.Counters, proof.Counter{Where: "/proc/net/tls_stat", Name: c.Name, Before: c.Before, After: c.After})
+	}
+	return out
 }
 
 // pair is the two VFs between which the proof runs: those the profile names,

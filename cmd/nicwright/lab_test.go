@@ -96,17 +96,17 @@ func rollback(t *testing.T) {
 func assertVerdict(t *testing.T, report, want string) {
 	t.Helper()
 	var r struct {
-		KTLS []struct {
+		Proofs []struct {
 			Verdict, Reason string
-		} `json:"ktls"`
+		} `json:"proofs"`
 	}
 	if err := json.Unmarshal([]byte(report), &r); err != nil {
 		t.Fatalf("verify printed no JSON: %v\n%s", err, report)
 	}
-	if len(r.KTLS) == 0 {
+	if len(r.Proofs) == 0 {
 		t.Fatalf("verify proved nothing:\n%s", report)
 	}
-	for _, p := range r.KTLS {
+	for _, p := range r.Proofs {
 		if p.Verdict != want || (want != "offloaded" && p.Reason == "") {
 			t.Errorf("the verdict is %q (%s), want %q", p.Verdict, p.Reason, want)
 		}
