@@ -41,6 +41,7 @@ type pageData struct {
 // HTML writes the report as one page that needs nothing beside it: no network, no
 // script. It prints with all evidence shown.
 func (r *VerifyReport) HTML(w io.Writer) error {
+	r = r.printable()
 	var host strings.Builder
 	if err := r.Host.Print(&host); err != nil {
 		return err

@@ -27,15 +27,18 @@ type (
 		Suites   []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
-		Name       string          `xml:"name,attr"`
-		Time       string          `xml:"time,attr"`
-		Timestamp  string          `xml:"timestamp,attr"`
-		Tests      int             `xml:"tests,attr"`
-		Failures   int             `xml:"failures,attr"`
-		Errors     int             `xml:"errors,attr"`
-		Skipped    int             `xml:"skipped,attr"`
-		Properties []junitProperty `xml:"properties>property,omitempty"`
-		Cases      []junitCase     `xml:"testcase"`
+		Name       string           `xml:"name,attr"`
+		Time       string           `xml:"time,attr"`
+		Timestamp  string           `xml:"timestamp,attr"`
+		Tests      int              `xml:"tests,attr"`
+		Failures   int              `xml:"failures,attr"`
+		Errors     int              `xml:"errors,attr"`
+		Skipped    int              `xml:"skipped,attr"`
+		Properties *junitProperties `xml:"properties,omitempty"`
+		Cases      []junitCase      `xml:"testcase"`
+	}
+	junitProperties struct {
+		All []junitProperty `xml:"property"`
 	}
 	junitProperty struct {
 		Name  string `xml:"name,attr"`
@@ -59,14 +62,15 @@ type (
 // JUnit writes the report as JUnit XML: a test suite for the host and one a
 // kind of proof, a test case a cell. A verdict that is not as the profile
 // requires is a failure, one that is not possible here and need not be is
-// skipped. What XML cannot hold is written as U+FFFD.
+// skipped.
 func (r *VerifyReport) JUnit(w io.Writer) error {
+	r = r.printable()
 	stamp := r.Started.UTC().Format("2006-01-02T15:04:05")
-	host := junitSuite{Name: "host", Timestamp: stamp, Properties: []junitProperty{
+	host := junitSuite{Name: "host", Timestamp: stamp, Properties: &junitProperties{[]junitProperty{
 		{"profile", r.Profile}, {"kernel", r.Kernel}, {"quick", strconv.FormatBool(r.Quick)},
-	}}
+	}}}
 	for _, t := range r.Taken {
-		host.Properties = append(host.Properties, junitProperty{"taken", t})
+		host.Properties.All = append(host.Properties.All, junitProperty{"taken", t})
 	}
 	as := junitCase{Name: "the host is as the profile wants", Class: "nicwright.host", Time: junitTime(0)}
 	if len(r.Drift) > 0 {
@@ -125,7 +129,7 @@ func junitCell(j Judged) junitCase {
 	c.SystemOut = strings.Join(lines, "\n")
 	switch {
 	case !j.OK:
-		c.Failure = &junitResult{Type: string(j.Verdict), Message: j.Judgement(), Text: j.Reason}
+		c.Failure = &junitResult{Type: string(j.Verdict), Message: strings.TrimSuffix(j.Judgement()+": "+j.Reason, ": "), Text: j.Reason}
 	case j.Verdict == proof.NotPossible:
 		c.Skipped = &junitResult{Type: string(j.Verdict), Message: j.Reason}
 	}

@@ -15,6 +15,7 @@ import (
 // the profile requires or not done by the card, and the outcome at the end.
 // verbose adds the evidence of every cell.
 func (r *VerifyReport) Print(w io.Writer, verbose bool) error {
+	r = r.printable()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", bold(r.Profile))
 	if len(r.Drift) == 0 {

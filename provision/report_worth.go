@@ -10,47 +10,57 @@ import (
 	"nicwright/internal/proof"
 )
 
+// work is what transfers took, in sum.
+type work struct{ bytes, seconds, cpu float64 }
+
+func (w *work) add(p proof.Proof) {
+	w.bytes, w.seconds, w.cpu = w.bytes+float64(p.Bytes), w.seconds+p.Seconds, w.cpu+p.CPUSeconds
+}
+
 // Comparison sets what the card did beside what the CPU did in cells that differ
 // in nothing but what decides that, so that a reader sees whether offload is
 // worth it. A line each.
 func (g *group) Comparison() []string {
-	type sum struct{ bytes, seconds, cpu float64 }
-	type pair struct{ card, cpu sum }
-	pairs := map[string]*pair{}
+	cells := slices.DeleteFunc(slices.Clone(g.Cells), func(j Judged) bool {
+		return throughput(j.Proof) == "" || cpuPerGB(j.Proof) == ""
+	})
+	var like []string // the fields that tell what is compared
+	for _, c := range g.Columns {
+		varies := slices.ContainsFunc(cells, func(j Judged) bool { return j.Get(c) != cells[0].Get(c) })
+		if varies && c != "version" && c != "offload" {
+			like = append(like, c)
+		}
+	}
+	card, cpu := map[string]*work{}, map[string]*work{}
 	var order []string
-	for _, j := range g.Cells {
-		if throughput(j.Proof) == "" || cpuPerGB(j.Proof) == "" {
-			continue
+	for _, j := range cells {
+		var words []string
+		for _, c := range like {
+			words = append(words, c+" "+j.Get(c))
 		}
-		var like []string
-		for _, f := range j.Cell {
-			if f.Name != "version" && f.Name != "offload" {
-				like = append(like, f.Name+" "+f.Value)
-			}
-		}
-		key := strings.Join(like, ", ")
-		if pairs[key] == nil {
-			pairs[key] = &pair{}
+		key := strings.Join(words, ", ")
+		if card[key] == nil {
+			card[key], cpu[key] = &work{}, &work{}
 			order = append(order, key)
 		}
-		s := &pairs[key].cpu
 		switch j.Verdict {
 		case proof.Offloaded:
-			s = &pairs[key].card
+			card[key].add(j.Proof)
 		case proof.Software:
-		default:
-			continue
+			cpu[key].add(j.Proof)
 		}
-		s.bytes, s.seconds, s.cpu = s.bytes+float64(j.Bytes), s.seconds+j.Seconds, s.cpu+j.CPUSeconds
 	}
 	var lines []string
 	for _, key := range order {
-		card, cpu := pairs[key].card, pairs[key].cpu
-		if card.bytes == 0 || cpu.bytes == 0 {
+		a, b := card[key], cpu[key]
+		if a.bytes == 0 || b.bytes == 0 {
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("offloaded against software (%s): %.2f of the throughput, %.2f of the CPU time a byte",
-			key, (card.bytes/card.seconds)/(cpu.bytes/cpu.seconds), (card.cpu/card.bytes)/(cpu.cpu/cpu.bytes)))
+		if key != "" {
+			key += ", "
+		}
+		lines = append(lines, fmt.Sprintf("%soffloaded against software: %.2f of the throughput, %.2f of the CPU time a byte",
+			key, (a.bytes/a.seconds)/(b.bytes/b.seconds), (a.cpu/a.bytes)/(b.cpu/b.bytes)))
 	}
 	return lines
 }
