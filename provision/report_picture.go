@@ -255,12 +255,21 @@ func (d *drawing) drawVFs() []*box {
 				if a.driver != "" {
 					driver = a.driver
 				}
-				b := newBox("vf", name, strings.TrimSpace(driver+" "+netdevs), a.vlan, a.offload)
-				from, class := d.ports[p.Address], "direct"
-				if br, port := d.switchPort(pci.VF(p.Address, a.first).String()); port != nil {
-					from, class = d.bridges[br], portClass(*port)
+				br, port := d.switchPort(pci.VF(p.Address, a.first).String())
+				switch {
+				case port != nil:
+				case p.Mode == "switchdev":
+					a.vlan = "on no bridge"
+				default:
+					a.vlan = "switched by the port"
 				}
-				d.Lines = append(d.Lines, wire{from, b, class})
+				b := newBox("vf", name, strings.TrimSpace(driver+" "+netdevs), a.vlan, a.offload)
+				switch {
+				case port != nil:
+					d.Lines = append(d.Lines, wire{d.bridges[br], b, portClass(*port)})
+				case p.Mode != "switchdev" && len(d.bonds)+len(d.bridges) == 0: // else the line would run behind those
+					d.Lines = append(d.Lines, wire{d.ports[p.Address], b, ""})
+				}
 				col = append(col, b)
 			}
 		}

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"nicwright/eswitch"
 	"nicwright/internal/golden"
+	"nicwright/internal/pci"
 	"nicwright/internal/proof"
 )
 
@@ -100,14 +102,38 @@ func TestComparisonIsOfLikeCells(t *testing.T) {
 		cells []Judged
 		want  string
 	}{
-		{"the card is faster and cheaper", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.3", "A", proof.Software, 2, 8)}, "offloaded against software: 2.00 of the throughput, 0.25 of the CPU time a byte"},
-		{"the card is slower", []Judged{cell("1.3", "A", proof.Software, 1, 2), cell("1.2", "B", proof.Software, 9, 9), cell("1.2", "A", proof.Offloaded, 4, 3)}, "cipher A, offloaded against software: 0.25 of the throughput, 1.50 of the CPU time a byte"},
+		{"the card is faster and cheaper", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.3", "A", proof.Software, 2, 8)}, "offloaded against software: 2.00 times the throughput, 0.25 times the CPU time a byte"},
+		{"the card is slower", []Judged{cell("1.3", "A", proof.Software, 1, 2), cell("1.2", "B", proof.Software, 9, 9), cell("1.2", "A", proof.Offloaded, 4, 3)}, "cipher A, offloaded against software: 0.25 times the throughput, 1.50 times the CPU time a byte"},
 		{"another cipher is not alike", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.2", "B", proof.Software, 2, 8)}, ""},
 		{"one that failed has no say", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.3", "A", proof.Failed, 2, 8)}, ""},
 		{"CPU time that was not measured", []Judged{cell("1.2", "A", proof.Offloaded, 1, 0), cell("1.3", "A", proof.Software, 2, 8)}, ""},
 	} {
 		if got := strings.Join((&group{Cells: tt.cells, Columns: []string{"version", "cipher"}}).Comparison(), "\n"); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestCaveats(t *testing.T) {
+	measured := []Judged{{Proof: proof.Proof{Verdict: proof.Software, Bytes: 1, Seconds: 1}}}
+	card := func(product string, address pci.Address) Host {
+		return Host{Cards: []eswitch.Card{{Product: product, Ports: []eswitch.Port{{Address: address}}}}}
+	}
+	for _, tt := range []struct {
+		name     string
+		host     Host
+		proofs   []Judged
+		lines    int
+		emulated bool
+	}{
+		{"nothing was measured", card("ConnectX-6 Dx (emulated)", "0001:3b:00.0"), []Judged{{Proof: proof.Proof{Verdict: proof.Holds}}}, 0, false},
+		{"a card", card("ConnectX-6 Dx EN adapter card", "0000:3b:00.0"), measured, 2, false},
+		{"the lab's card", card("ConnectX-6 Dx EN adapter card (emulated)", "0001:3b:00.0"), measured, 3, true},
+		{"netdevsim", card("", "netdevsim/netdevsim10"), measured, 3, true},
+	} {
+		got := (&VerifyReport{Host: tt.host, Proofs: tt.proofs}).caveats()
+		if len(got) != tt.lines || strings.Contains(strings.Join(got, ""), "emulation's") != tt.emulated {
+			t.Errorf("%s: %q", tt.name, got)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (g *group) Comparison() []string {
 		if key != "" {
 			key += ", "
 		}
-		lines = append(lines, fmt.Sprintf("%soffloaded against software: %.2f of the throughput, %.2f of the CPU time a byte",
+		lines = append(lines, fmt.Sprintf("%soffloaded against software: %.2f times the throughput, %.2f times the CPU time a byte",
 			key, (a.bytes/a.seconds)/(b.bytes/b.seconds), (a.cpu/a.bytes)/(b.cpu/b.bytes)))
 	}
 	return lines
