@@ -58,7 +58,8 @@ func TestPicture(t *testing.T) {
 	golden.Read(t, "testdata/hosts/small.yaml", &small)
 	broken := small
 	broken.Switch = &ovs.State{Running: true, Bridges: []ovs.BridgeState{{Name: "br-nic", Ports: []ovs.PortState{
-		{ID: "pci/0001:3b:00.0", Name: "eth0", OFPort: 1}, {ID: "pci/0001:3b:00.0/vf/1", Name: "eth4", OFPort: -1, Error: "no such device"},
+		{ID: "pci/0001:3b:00.0", Name: "eth0", OFPort: 1},
+		{ID: "pci/0001:3b:00.0/vf/1", Name: "eth4", OFPort: -1, Error: "no such device"},
 		{ID: "port/tap0", Name: "tap0", OFPort: 3},
 	}}}}
 	broken.Bonds = []bond.State{{Name: "bond0", Mode: "802.3ad", LAG: bond.LAG{State: "disabled"}, Members: []bond.Member{{ID: "0001:3b:00.1", MIIStatus: "down"}}}}
