@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
+
 	"nicwright/eswitch"
 	"nicwright/internal/golden"
 	"nicwright/internal/pci"
@@ -51,6 +54,21 @@ func TestReports(t *testing.T) {
 			golden.Text(t, stem+".xml", printed(t, r.JUnit))
 			golden.Text(t, stem+".html", printed(t, r.HTML))
 		})
+	}
+}
+
+// Colour adds nothing but colour: the columns stand where they stand in a pipe.
+func TestColourMovesNothing(t *testing.T) {
+	r := readReport(t, "three")
+	var b strings.Builder
+	if err := r.Print(&b, true); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), "\x1b[") {
+		t.Error("there is no colour")
+	}
+	if d := cmp.Diff(printed(t, func(w io.Writer) error { return r.Print(w, true) }), ansi.Strip(b.String())); d != "" {
+		t.Error(d)
 	}
 }
 
