@@ -2,17 +2,14 @@
 
 package provision
 
-// Progress is told how a verify goes on, for somebody who watches. Every cell
-// ends, also one that was never started because it is not possible here. Rate may
-// be called from another goroutine than the others.
+// Progress is told what Verify is at. Its methods are called one after another.
 type Progress interface {
-	// Plan tells how many cells there will be.
+	// Plan says how many cells there will be.
 	Plan(cells int)
-	// Start tells which cell begins (Judged.Name).
+	// Start says which cell runs now.
 	Start(name string)
-	// Rate tells that so many bytes arrived in so many seconds, since the last call
-	// or the start.
+	// Rate says how many bytes have arrived in the present cell after so many seconds.
 	Rate(bytes int64, seconds float64)
-	// End tells what was found.
+	// End gives the verdict of the present cell.
 	End(Judged)
 }

@@ -26,13 +26,13 @@ func kindTitle(kind string) string {
 	return kind
 }
 
-// Name is the cell in words: its group, and what tells it from the others.
-func (j Judged) Name() string { return kindTitle(j.Kind) + ": " + j.cell() }
-
+// cell is what tells it from the others of its kind, in words.
 func (j Judged) cell() string {
-	parts := make([]string, len(j.Cell))
-	for i, f := range j.Cell {
-		parts[i] = f.Name + " " + f.Value
+	var parts []string
+	for _, f := range j.Cell {
+		if f.Value != "" {
+			parts = append(parts, f.Name+" "+f.Value)
+		}
 	}
 	return strings.Join(parts, ", ")
 }
@@ -50,8 +50,8 @@ func (j Judged) plain() bool {
 	return j.OK && (j.Verdict == proof.Offloaded || j.Verdict == proof.Holds)
 }
 
-// group is the cells of one kind, a table.
-type group struct {
+// section is the cells of one kind, a table.
+type section struct {
 	Kind     string
 	Title    string
 	Columns  []string // every field that a cell of it has, in the order of the cells
@@ -59,21 +59,21 @@ type group struct {
 	Cells    []Judged
 }
 
-// groups are the kinds in the order in which they were proved.
-func (r *VerifyReport) groups() []*group {
-	var out []*group
+// sections are the kinds in the order in which they were proved.
+func (r *VerifyReport) sections() []*section {
+	var out []*section
 	for _, j := range r.Proofs {
-		i := slices.IndexFunc(out, func(g *group) bool { return g.Kind == j.Kind })
+		i := slices.IndexFunc(out, func(sec *section) bool { return sec.Kind == j.Kind })
 		if i < 0 {
 			i = len(out)
-			out = append(out, &group{Kind: j.Kind, Title: kindTitle(j.Kind)})
+			out = append(out, &section{Kind: j.Kind, Title: kindTitle(j.Kind)})
 		}
-		g := out[i]
-		g.Cells = append(g.Cells, j)
-		g.Measured = g.Measured || throughput(j.Proof) != ""
+		sec := out[i]
+		sec.Cells = append(sec.Cells, j)
+		sec.Measured = sec.Measured || throughput(j.Proof) != ""
 		for _, f := range j.Cell {
-			if !slices.Contains(g.Columns, f.Name) {
-				g.Columns = append(g.Columns, f.Name)
+			if !slices.Contains(sec.Columns, f.Name) {
+				sec.Columns = append(sec.Columns, f.Name)
 			}
 		}
 	}
@@ -81,11 +81,11 @@ func (r *VerifyReport) groups() []*group {
 }
 
 // Span is the number of columns beside the first, for what stands below a row.
-func (g *group) Span() int {
-	if g.Measured {
-		return len(g.Columns) + 3
+func (sec *section) Span() int {
+	if sec.Measured {
+		return len(sec.Columns) + 3
 	}
-	return len(g.Columns) + 1
+	return len(sec.Columns) + 1
 }
 
 // throughput is in Mbit/s of payload, "" for what was not measured.
@@ -194,8 +194,8 @@ func (r *VerifyReport) outcome() string {
 	return "NOT verified (exit status 3): " + strings.Join(why, "; ")
 }
 
-// run is when and on what the report was made.
-func (r *VerifyReport) run() string {
+// header is when and on what the report was made.
+func (r *VerifyReport) header() string {
 	matrix := "the whole matrix"
 	if r.Quick {
 		matrix = "the quick matrix"

@@ -32,7 +32,7 @@ type pageData struct {
 	Run      string
 	Tally    string
 	Outcome  string
-	Groups   []*group
+	Sections []*section
 	Caveats  []string
 	Picture  *picture
 	Topology string
@@ -47,7 +47,7 @@ func (r *VerifyReport) HTML(w io.Writer) error {
 		return err
 	}
 	err := page.Execute(w, pageData{
-		R: r, Run: r.run(), Tally: r.tally(), Outcome: r.outcome(), Groups: r.groups(), Caveats: r.caveats(),
+		R: r, Run: r.header(), Tally: r.tally(), Outcome: r.outcome(), Sections: r.sections(), Caveats: r.caveats(),
 		Picture: drawHost(r.Host), Topology: ansi.Strip(host.String()),
 	})
 	if err != nil {

@@ -85,10 +85,10 @@ func (r *VerifyReport) JUnit(w io.Writer) error {
 	}
 	host.add(as, 0)
 	doc := junitSuites{Name: "nicwright verify " + r.Profile, Time: junitTime(r.Seconds), Suites: []junitSuite{host}}
-	for _, g := range r.groups() {
-		s := junitSuite{Name: g.Title, Timestamp: stamp}
+	for _, sec := range r.sections() {
+		s := junitSuite{Name: sec.Title, Timestamp: stamp}
 		seconds := 0.0
-		for _, j := range g.Cells {
+		for _, j := range sec.Cells {
 			seconds += j.Seconds
 			s.add(junitCell(j), seconds)
 		}

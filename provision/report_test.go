@@ -126,7 +126,7 @@ func TestComparisonIsOfLikeCells(t *testing.T) {
 		{"one that failed has no say", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.3", "A", proof.Failed, 2, 8)}, ""},
 		{"CPU time that was not measured", []Judged{cell("1.2", "A", proof.Offloaded, 1, 0), cell("1.3", "A", proof.Software, 2, 8)}, ""},
 	} {
-		if got := strings.Join((&group{Cells: tt.cells, Columns: []string{"version", "cipher"}}).Comparison(), "\n"); got != tt.want {
+		if got := strings.Join((&section{Cells: tt.cells, Columns: []string{"version", "cipher"}}).Comparison(), "\n"); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

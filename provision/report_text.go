@@ -26,18 +26,18 @@ func (r *VerifyReport) Print(w io.Writer, verbose bool) error {
 			b.WriteString("  " + line(s) + "\n")
 		}
 	}
-	b.WriteString(faint(r.run()) + "\n")
+	b.WriteString(faint(r.header()) + "\n")
 	for _, t := range r.Taken {
-		b.WriteString("taken for the proofs: " + t + "\n")
+		b.WriteString("VFs for the proofs: " + t + "\n")
 	}
-	for _, g := range r.groups() {
-		fmt.Fprintf(&b, "\n%s\n%s", bold(g.Title), g.table())
-		for _, j := range g.Cells {
+	for _, sec := range r.sections() {
+		fmt.Fprintf(&b, "\n%s\n%s", bold(sec.Title), sec.table())
+		for _, j := range sec.Cells {
 			if verbose || !j.plain() {
 				printCell(&b, j)
 			}
 		}
-		for _, l := range g.Comparison() {
+		for _, l := range sec.Comparison() {
 			b.WriteString("  " + l + "\n")
 		}
 	}
@@ -73,10 +73,10 @@ func (j Judged) colour(s string) string {
 	return amber(s)
 }
 
-// table is the group with a line a cell, the figures side by side.
-func (g *group) table() string {
-	head := append([]string{""}, g.Columns...)
-	if g.Measured {
+// table is the section with a line a cell, the figures side by side.
+func (sec *section) table() string {
+	head := append([]string{""}, sec.Columns...)
+	if sec.Measured {
 		head = append(head, "Mbit/s", "CPU s/GB")
 	}
 	figures := len(head) - 2 // where they begin, if Measured
@@ -91,17 +91,17 @@ func (g *group) table() string {
 			if col < len(head)-1 {
 				s = s.PaddingRight(2)
 			}
-			if g.Measured && col >= figures && col < figures+2 {
+			if sec.Measured && col >= figures && col < figures+2 {
 				s = s.AlignHorizontal(lipgloss.Right)
 			}
 			return s
 		})
-	for _, j := range g.Cells {
+	for _, j := range sec.Cells {
 		row := []string{j.Mark()}
-		for _, c := range g.Columns {
+		for _, c := range sec.Columns {
 			row = append(row, orDash(j.Get(c)))
 		}
-		if g.Measured {
+		if sec.Measured {
 			row = append(row, orDash(throughput(j.Proof)), orDash(cpuPerGB(j.Proof)))
 		}
 		t.Row(append(row, j.colour(j.Judgement()))...)

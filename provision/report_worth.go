@@ -20,12 +20,12 @@ func (w *work) add(p proof.Proof) {
 // Comparison sets what the card did beside what the CPU did in cells that differ
 // in nothing but what decides that, so that a reader sees whether offload is
 // worth it. A line each.
-func (g *group) Comparison() []string {
-	cells := slices.DeleteFunc(slices.Clone(g.Cells), func(j Judged) bool {
+func (sec *section) Comparison() []string {
+	cells := slices.DeleteFunc(slices.Clone(sec.Cells), func(j Judged) bool {
 		return throughput(j.Proof) == "" || cpuPerGB(j.Proof) == ""
 	})
 	var like []string // the fields that tell what is compared
-	for _, c := range g.Columns {
+	for _, c := range sec.Columns {
 		varies := slices.ContainsFunc(cells, func(j Judged) bool { return j.Get(c) != cells[0].Get(c) })
 		if varies && c != "version" && c != "offload" {
 			like = append(like, c)

@@ -12,11 +12,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 
-	"nicwright/crypto"
 	"nicwright/internal/golden"
-	"nicwright/internal/pci"
 	"nicwright/internal/step"
-	"nicwright/profiles"
 )
 
 // printed is what a pipe gets of what print writes.
@@ -85,53 +82,4 @@ func TestApplyText(t *testing.T) {
 		b.WriteString(printed(t, func(w io.Writer) error { d.Print(w); return nil }))
 	}
 	golden.Text(t, "testdata/text/apply.txt", b.String()+printed(t, r.Print))
-}
-
-func TestPair(t *testing.T) {
-	var small Host
-	golden.Read(t, "testdata/hosts/small.yaml", &small)
-	profile := func(text string) *profiles.Want {
-		p, err := profiles.Load(profiles.Options{Name: "testdata/plan/" + text + "/want.yaml"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := profiles.Resolve(p, small.CardInfos())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
-	p0, p1 := pci.Address("0001:3b:00.0"), pci.Address("0001:3b:00.1")
-	apart := profile("other-vlan")
-	apart.OVS.Bridges[0].Ports = apart.OVS.Bridges[0].Ports[2:4] // one VF in each VLAN
-	var noDriver Host
-	golden.Read(t, "testdata/hosts/small.yaml", &noDriver)
-	noDriver.Cards[0].Ports[0].VFs[0].Netdev = ""
-	for _, tt := range []struct {
-		name     string
-		have     Host
-		want     *profiles.Want
-		spec     crypto.KTLSSpec
-		from, to pci.Function // zero: an error
-	}{
-		{"the first two of a VLAN", small, profile("converged"), crypto.KTLSSpec{}, pci.VF(p0, 0), pci.VF(p0, 1)},
-		{"one without a netdev is left out", noDriver, profile("converged"), crypto.KTLSSpec{}, pci.VF(p0, 1), pci.VF(p1, 0)},
-		{"those that are named", small, profile("converged"), crypto.KTLSSpec{From: pci.VF(p1, 1).String(), To: pci.VF(p0, 0).String()}, pci.VF(p1, 1), pci.VF(p0, 0)},
-		{"without a switch two of a port", small, &profiles.Want{}, crypto.KTLSSpec{}, pci.VF(p0, 0), pci.VF(p0, 1)},
-		{"never of two VLANs", small, apart, crypto.KTLSSpec{}, pci.Function{}, pci.Function{}},
-		{"no card", Host{}, profile("converged"), crypto.KTLSSpec{}, pci.Function{}, pci.Function{}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			from, to, err := pair(tt.have, tt.want, tt.spec)
-			if tt.from == (pci.Function{}) {
-				if err == nil {
-					t.Errorf("got %s and %s, want an error", from, to)
-				}
-				return
-			}
-			if err != nil || from != tt.from || to != tt.to {
-				t.Errorf("got %s and %s, %v; want %s and %s", from, to, err, tt.from, tt.to)
-			}
-		})
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
@@ -50,12 +49,11 @@ type statusLine struct {
 	out   io.Writer
 	width func() int // columns, at the moment
 
-	mu      sync.Mutex
 	cells   int
 	ended   int
-	name    string
+	name    string // of what runs, "" for nothing
 	rate    string
-	bytes   int64 // since the rate was last shown
+	bytes   int64 // that had arrived when the rate was last made
 	seconds float64
 }
 
@@ -63,41 +61,31 @@ type statusLine struct {
 const rateWindow = 0.25
 
 func (s *statusLine) Plan(cells int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.cells = cells
 }
 
 func (s *statusLine) Start(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.name, s.rate, s.bytes, s.seconds = name, "", 0, 0
 	s.draw()
 }
 
 func (s *statusLine) Rate(bytes int64, seconds float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bytes, s.seconds = s.bytes+bytes, s.seconds+seconds
-	if s.seconds < rateWindow {
+	took := seconds - s.seconds
+	if took < rateWindow {
 		return
 	}
-	s.rate = fmt.Sprintf("%.1f Mbit/s  ", float64(s.bytes)*8/1e6/s.seconds)
-	s.bytes, s.seconds = 0, 0
+	s.rate = fmt.Sprintf("%.1f Mbit/s  ", float64(bytes-s.bytes)*8/1e6/took)
+	s.bytes, s.seconds = bytes, seconds
 	s.draw()
 }
 
 func (s *statusLine) End(j provision.Judged) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.ended++
 	s.name = ""
 	s.print(ansi.EraseEntireLine + "\r" + j.Mark() + "  " + j.Name() + ": " + j.Judgement() + "\n")
 }
 
 func (s *statusLine) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.name != "" {
 		s.name = ""
 		s.print(ansi.EraseEntireLine + "\r")
@@ -107,7 +95,11 @@ func (s *statusLine) stop() {
 // draw rewrites the line; one column is left free, for a cursor in the last one
 // would make some terminals begin another line.
 func (s *statusLine) draw() {
-	text := fmt.Sprintf("[%d/%d] %s%s", s.ended+1, s.cells, s.rate, s.name)
+	n := fmt.Sprintf("[%d/%d]", s.ended+1, s.cells)
+	if s.ended >= s.cells { // more than was planned
+		n = fmt.Sprintf("[%d]", s.ended+1)
+	}
+	text := n + " " + s.rate + s.name
 	s.print(ansi.EraseEntireLine + "\r" + ansi.Truncate(text, max(s.width()-1, 1), "..."))
 }
 

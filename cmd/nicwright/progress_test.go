@@ -76,19 +76,20 @@ func TestStatusLine(t *testing.T) {
 		want  string
 	}{
 		{"before anything", 80, func(*statusLine) {}, ""},
-		{"one runs", 80, func(p *statusLine) { p.Start(a.Name()) }, "[1/3] Kernel TLS: cipher A"},
-		{"its rate", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 0.5) }, "[1/3] 16.0 Mbit/s  Kernel TLS: cipher A"},
-		{"a rate is of a quarter of a second at least", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e9, 0.1); p.Rate(1e9, 0.1) }, "[1/3] Kernel TLS: cipher A"},
-		{"and of all that arrived in it", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 0.125); p.Rate(3e6, 0.125) }, "[1/3] 128.0 Mbit/s  Kernel TLS: cipher A"},
-		{"the last rate counts", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e9, 1); p.Rate(1e6, 1) }, "[1/3] 8.0 Mbit/s  Kernel TLS: cipher A"},
-		{"one has ended", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 1); p.End(a) }, "ok  Kernel TLS: cipher A: offloaded\n"},
-		{"the next runs without the first's rate", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 1); p.End(a); p.Start(b.Name()) }, "ok  Kernel TLS: cipher A: offloaded\n[2/3] Kernel TLS: cipher B"},
-		{"one that is not as required", 80, func(p *statusLine) { p.Start(b.Name()); p.End(b) }, "FAIL  Kernel TLS: cipher B: software, required: offloaded\n"},
-		{"one that ended without a start", 80, func(p *statusLine) { p.End(a); p.Start(b.Name()) }, "ok  Kernel TLS: cipher A: offloaded\n[2/3] Kernel TLS: cipher B"},
+		{"one runs", 80, func(p *statusLine) { p.Start(a.Name()) }, "[1/3] ktls A"},
+		{"its rate", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 0.5) }, "[1/3] 16.0 Mbit/s  ktls A"},
+		{"a rate is of a quarter of a second at least", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e9, 0.1); p.Rate(2e9, 0.2) }, "[1/3] ktls A"},
+		{"and of all that arrived in it", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 0.125); p.Rate(4e6, 0.25) }, "[1/3] 128.0 Mbit/s  ktls A"},
+		{"the last rate counts", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e9, 1); p.Rate(1e9+1e6, 2) }, "[1/3] 8.0 Mbit/s  ktls A"},
+		{"one has ended", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 1); p.End(a) }, "ok  ktls A: offloaded\n"},
+		{"the next runs without the first's rate", 80, func(p *statusLine) { p.Start(a.Name()); p.Rate(1e6, 1); p.End(a); p.Start(b.Name()) }, "ok  ktls A: offloaded\n[2/3] ktls B"},
+		{"one that is not as required", 80, func(p *statusLine) { p.Start(b.Name()); p.End(b) }, "FAIL  ktls B: software, required: offloaded\n"},
+		{"one that ended without a start", 80, func(p *statusLine) { p.End(a); p.Start(b.Name()) }, "ok  ktls A: offloaded\n[2/3] ktls B"},
+		{"more than was planned", 80, func(p *statusLine) { p.Plan(1); p.End(a); p.Start(b.Name()) }, "ok  ktls A: offloaded\n[2] ktls B"},
 		{"a name that is too long", 20, func(p *statusLine) { p.Start(strings.Repeat("long ", 10)); p.Start("x") }, "[1/3] x"},
 		{"stays within its line", 20, func(p *statusLine) { p.Start(strings.Repeat("long ", 10)) }, "[1/3] long long ..."},
 		{"interrupted", 80, func(p *statusLine) { p.Start(a.Name()); p.stop() }, ""},
-		{"interrupted after one", 80, func(p *statusLine) { p.Start(a.Name()); p.End(a); p.stop() }, "ok  Kernel TLS: cipher A: offloaded\n"},
+		{"interrupted after one", 80, func(p *statusLine) { p.Start(a.Name()); p.End(a); p.stop() }, "ok  ktls A: offloaded\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &screen{width: tt.width}

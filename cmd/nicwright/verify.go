@@ -13,8 +13,11 @@ import (
 )
 
 func newVerify(a *app) *cobra.Command {
-	var out reports
-	c := &cobra.Command{
+	var (
+		quick bool
+		out   reports
+	)
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove by traffic that the host does what the profile wants",
 		Long: `verify looks whether the host is as the profile wants and runs the transfers that
@@ -48,7 +51,7 @@ Exit status 3: a verdict is not what the profile requires.`,
 			}
 			defer func() { err = errors.Join(err, lock.Release()) }()
 			progress := newProgress(os.Stderr)
-			report, err := provision.Verify(cmd.Context(), a.state(), want, progress)
+			report, err := provision.Verify(cmd.Context(), a.state(), want, quick, progress)
 			progress.stop()
 			if err != nil {
 				return err
@@ -60,6 +63,7 @@ Exit status 3: a verdict is not what the profile requires.`,
 			return err
 		},
 	}
-	out.flags(c)
-	return c
+	cmd.Flags().BoolVar(&quick, "quick", false, "one cell of each kind, 1 MiB each, between one pair of VFs")
+	out.flags(cmd)
+	return cmd
 }
