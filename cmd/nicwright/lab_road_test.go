@@ -37,7 +37,7 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 
 	t.Run("no-op", testNoOpWritesNothing)
 	t.Run("the whole matrix", func(t *testing.T) {
-		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576")
+		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576", "--set", "verify.ipsec.bytes=1048576")
 		for _, cipher := range []string{"AES-128-GCM", "AES-256-GCM"} {
 			for _, direction := range []string{"tx", "rx"} {
 				assertVerdict(t, r.stdout, "ktls TLSv1.2 "+cipher+" "+direction, "offloaded")
