@@ -7,18 +7,24 @@
 #define W(f, v)  MLX5_SET(e_switch_cap, c, f, v)
 #define P(f, v)  MLX5_SET(flow_table_prop_layout, p, f, v)
 
-static void table_caps(void *p)
+static void base_caps(void *p)
 {
-	P(ft_support, 1); P(flow_counter, 1); P(flow_modify_en, 1); P(modify_root, 1);
+	P(ft_support, 1); P(flow_modify_en, 1); P(modify_root, 1);
 	P(identified_miss_table_mode, 1); P(flow_table_modify, 1); P12(reset_root_to_default, 1);
-	P(pop_vlan, 1); P(push_vlan, 1); P(pop_vlan_2, 1); P(push_vlan_2, 1);
-	P(reformat_and_vlan_action, 1); P(reformat_and_modify_action, 1);
-	P(ignore_flow_level, 1); P(table_miss_action_domain, 1); P(termination_table, 1);
-	P(log_max_ft_size, 22); P(log_max_modify_header_context, 16); P(max_modify_header_actions, 32);
-	P(max_ft_level, 64); P(log_max_ft_num, 20); P(log_max_flow_counter, 20);
+	P(log_max_ft_size, 22); P(max_ft_level, 64); P(log_max_ft_num, 20);
 	P(log_max_destination, 9); P(log_max_flow, 22);
 	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_support), 0xff, 16);
 	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_bitmask_support), 0xff, 16);
+}
+
+static void table_caps(void *p)
+{
+	base_caps(p);
+	P(flow_counter, 1);
+	P(pop_vlan, 1); P(push_vlan, 1); P(pop_vlan_2, 1); P(push_vlan_2, 1);
+	P(reformat_and_vlan_action, 1); P(reformat_and_modify_action, 1);
+	P(ignore_flow_level, 1); P(table_miss_action_domain, 1); P(termination_table, 1);
+	P(log_max_modify_header_context, 16); P(max_modify_header_actions, 32); P(log_max_flow_counter, 20);
 }
 
 static void general(struct cx_func *f, void *c)
@@ -55,7 +61,8 @@ static void general(struct cx_func *f, void *c)
 	}
 	if (!f->is_vf) {
 		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(ets, 1);
-		G(lag_master, cx_nports > 1);
+		G(lag_master, cx_nports > 1); G(lag_native_fdb_selection, cx_lag_hash);
+		G12(create_lag_when_not_master_up, cx_lag_hash);
 	}
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
@@ -114,7 +121,14 @@ static void eswitch(void *c)
 {
 	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1); W(vport_cvlan_insert_overwrite, 1);
 	W(esw_uplink_ingress_acl, 1); W(merged_eswitch, cx_nports > 1);
+	W(esw_shared_ingress_acl, cx_lag_hash); W(root_ft_on_other_esw, cx_lag_hash);
 	W(nic_vport_node_guid_modify, 1); W(nic_vport_port_guid_modify, 1);
+}
+
+static void port_selection(void *c)
+{
+	MLX5_SET(port_selection_cap, c, port_select_flow_table, 1);
+	base_caps(MLX5_ADDR_OF(port_selection_cap, c, flow_table_properties_port_selection));
 }
 
 static void tls(void *c)
@@ -160,6 +174,10 @@ void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
 	case MLX5_CAP_ESWITCH:
 		if (!f->is_vf)
 			eswitch(page);
+		break;
+	case MLX5_CAP_PORT_SELECTION:
+		if (!f->is_vf && cx_lag_hash)
+			port_selection(page);
 		break;
 	case MLX5_CAP_TLS:
 		if (cx_crypto)

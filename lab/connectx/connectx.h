@@ -56,11 +56,11 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 enum cx_type {				/* what an object id stands for */
 	CX_O_NONE, CX_O_PD, CX_O_TD, CX_O_MKEY, CX_O_TIS, CX_O_CQ, CX_O_RQ, CX_O_SQ, CX_O_RQT, CX_O_TIR,
 	CX_O_FT, CX_O_FG, CX_O_MH, CX_O_FC, CX_O_QCNT, CX_O_XRCD, CX_O_RMP, CX_O_SRQ, CX_O_QP, CX_O_UCTX,
-	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_REFORMAT, CX_O_PSV,
+	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_REFORMAT, CX_O_PSV, CX_O_DEFINER,
 };
 
 /* table types of the flow table commands */
-enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_TYPES };
+enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_PORT_SEL = 9, CX_FT_TYPES };
 
 /* cx_func.flags: requests to the card's thread */
 enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL, CX_F_SW_RESET };
@@ -123,6 +123,7 @@ struct cx_func {
 	struct list_head sqs;		/* struct cx_obj.node of every SQ that may run */
 	unsigned long hot;		/* jiffies until which its SQs are polled closely */
 	u32 root[CX_FT_TYPES];
+	struct cx_func *fdb;		/* the PF whose table the FDB's root is */
 };
 
 struct cx_wq {				/* the memory of a CQ, RQ or SQ */
@@ -133,6 +134,7 @@ struct cx_wq {				/* the memory of a CQ, RQ or SQ */
 };
 
 struct cx_hash { struct hlist_head *head; u32 mask; };
+struct cx_definer { u16 format; u8 mask[64]; };
 
 struct cx_obj {
 	u8 type;			/* enum cx_type */
@@ -153,12 +155,14 @@ struct cx_obj {
 			int nkey;
 			struct { u16 off; u64 mask; } key[CX_MP_SZ / 8];
 			struct cx_hash hash;
+			struct cx_definer *def;	/* of a hash group */
 		} fg;
 		struct { u32 n; u8 (*act)[8]; } mh;
 		struct cx_count fc;
 		struct { u8 len, key[32]; } dek;
 		struct cx_sa *sa;
 		struct { u8 type, len, data[76]; } rf;	/* up to Ethernet, IPv6, ESP and IV */
+		struct cx_definer def;
 	};
 };
 
@@ -187,14 +191,14 @@ struct cx_pkt {
 	__be64 mp[CX_MP_SZ / 8];	/* fte_match_param */
 };
 
-struct cx_lag { bool active; u8 remap[2]; u8 mode, fdb_sel; };
+struct cx_lag { bool active; u8 mode, remap[2]; };
 
 extern struct cx_func *cx_funcs;
 extern struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];	/* of all cards */
 extern struct cx_lag cx_lags[CX_MAX_CARDS];
 extern int cx_ncards, cx_nports, cx_nvfs;	/* ports of a card, VFs of a port */
 extern unsigned int cx_log;
-extern bool cx_crypto, cx_ipsec;
+extern bool cx_crypto, cx_ipsec, cx_lag_hash;
 
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
@@ -293,8 +297,10 @@ int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_count(struct cx_count c[3], const u8 *dmac, u32 pkts, u64 bytes);
 void cx_link_update(int port);
 int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_lag_init(void);
 int cx_lag_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_port(struct cx_pkt *p, int port);
+int cx_port_of(struct cx_func *f, u16 vhca);
 
 /* fault.c */
 struct cx_faults {
@@ -310,10 +316,12 @@ u64 cx_fault_delay(struct cx_func *f, void *in);
 bool cx_fault_take(u32 *n);
 bool cx_fault_chance(u32 per);
 
-/* flow.c, steer.c */
+/* flow.c, definer.c, steer.c */
 int cx_flow_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_ft_free(struct cx_obj *ft);
 void cx_fg_free(struct cx_obj *fg);
+int cx_definer_create(struct cx_obj *o, void *in);
+u32 cx_definer_hash(const struct cx_definer *d, const struct cx_pkt *p);
 struct cx_dst { u8 type; u16 vhca; u32 id; };
 struct cx_fte {
 	struct hlist_node node;

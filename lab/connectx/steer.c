@@ -9,9 +9,9 @@ static void vport_rx(int port, int vport, struct cx_pkt *p);
 static void esw_in(int port, int vport, struct cx_pkt *p);
 
 /* the port of this function's card whose PF has the id; -1: none has */
-static int port_of(struct cx_func *f, u16 vhca)
+int cx_port_of(struct cx_func *f, u16 vhca)
 {
-	return vhca - 1 < cx_nports ? cx_card_of(f) * cx_nports + vhca - 1 : -1;
+	return vhca && vhca <= cx_nports ? cx_card_of(f) * cx_nports + vhca - 1 : -1;
 }
 
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth);
@@ -25,7 +25,7 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 	for (k = 0; k < e->ndst; k++) {
 		struct cx_dst *d = &e->dst[k];
 		struct cx_pkt *q = k < e->ndst - 1 ? cx_pkt_dup(p) : p;
-		int port = d->vhca ? port_of(f, d->vhca) : f->pf;
+		int port = d->vhca ? cx_port_of(f, d->vhca) : f->pf;
 
 		if (!q)
 			continue;
@@ -41,7 +41,8 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 				vport_rx(port, d->id & 0xffff, q);
 			break;
 		case MLX5_IFC_FLOW_DESTINATION_TYPE_UPLINK:
-			vport_rx(f->pf, MLX5_VPORT_UPLINK, q);
+			if (port >= 0)
+				vport_rx(port, MLX5_VPORT_UPLINK, q);
 			break;
 		}
 		if (q != p)
@@ -187,7 +188,7 @@ static void esw_in(int port, int vport, struct cx_pkt *p)
 	if (v->ingress && !walk(pf, v->ingress, p, 0))
 		return;
 	if (pf->root[CX_FT_FDB])
-		walk(pf, pf->root[CX_FT_FDB], p, 0);
+		walk(pf->fdb, pf->root[CX_FT_FDB], p, 0);
 	else
 		vport_rx(port, vport ? 0 : MLX5_VPORT_UPLINK, p);
 }
