@@ -46,6 +46,7 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MAX_UC	128
 #define CX_MAX_VLAN	512
 #define CX_MAX_MTU	9978
+#define CX_VXLAN_PORTS	4
 #define CX_CAPS		0x40
 #define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
 #define CX_FW_MAJOR	22
@@ -94,7 +95,7 @@ struct cx_vport {
 struct cx_port {			/* a physical port and its eswitch */
 	struct cx_vport *vport;		/* PF, VFs 1..n, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
-	u16 mtu;
+	u16 mtu, vxlan[CX_VXLAN_PORTS];	/* UDP ports of VXLAN */
 	struct cx_count rx, tx;
 	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
 };
@@ -167,7 +168,8 @@ struct cx_obj {
 };
 
 struct cx_frag { u8 *p; u32 len; };
-#define CX_HEADROOM	32
+struct cx_l3 { u8 l3off, l4off, l4proto; bool v6; };	/* as in struct cx_pkt */
+#define CX_HEADROOM	96		/* the headers of a tunnel, VLAN tags */
 #define CX_HDR		192		/* linear part: the headers, at most */
 #define CX_FRAGS	80
 
@@ -179,9 +181,13 @@ struct cx_pkt {
 	struct_group(meta,
 	u32 mss;			/* not 0: an LSO packet, cut up where it is delivered */
 	u32 nsegs;
-	u8 l3off, l4off;		/* 0: not an IP packet, no L4 header */
-	u8 l4proto, esp_next;		/* esp_next: of a large ESP packet, whose trailers are still to be made */
-	bool v6, l3csum, l4csum, inner_csum;	/* checksums still to be filled in */
+	union {
+		struct { u8 l3off, l4off, l4proto; bool v6; };	/* offsets: 0: not an IP packet, no L4 header */
+		struct cx_l3 out;
+	};
+	struct cx_l3 in;		/* behind a tunnel's header */
+	u8 tun, esp_next;		/* the inner Ethernet header; of a large ESP packet, whose trailers are still to be made */
+	bool l3csum, l4csum, in_l3csum, inner_csum;	/* checksums still to be filled in */
 	struct cx_port *port;		/* eswitch it came into, vport it came from */
 	int src;
 	u32 sqn, tag, reg_b;
@@ -322,11 +328,12 @@ void cx_ft_free(struct cx_obj *ft);
 void cx_fg_free(struct cx_obj *fg);
 int cx_definer_create(struct cx_obj *o, void *in);
 u32 cx_definer_hash(const struct cx_definer *d, const struct cx_pkt *p);
-struct cx_dst { u8 type; u16 vhca; u32 id; };
+struct cx_dst { u8 type; u16 vhca; u32 id, reformat; };
 struct cx_fte {
 	struct hlist_node node;
 	struct cx_obj *fg;
 	u32 index, action, mh, tag, push_vlan[2], crypt, reformat;
+	bool encap;			/* reformat is a tunnel's header */
 	int ndst, ncnt;
 	u32 cnt[4];
 	u64 *key;			/* masked match value, fg.nkey words */
@@ -339,6 +346,7 @@ void cx_uplink_rx(int port, struct cx_pkt *p);
 /* pkt.c, emit.c */
 void cx_pkt_reset(struct cx_pkt *p);
 void cx_parse(struct cx_pkt *p);
+bool cx_matchable(const u64 *mask, u8 crit);
 bool cx_pull(struct cx_pkt *p);
 struct cx_pkt *cx_pkt_dup(const struct cx_pkt *p);
 bool cx_linear(struct cx_pkt *p, u8 *buf, u32 size);
@@ -356,7 +364,17 @@ struct cx_sink {			/* where the segments of a packet go */
 void cx_emit(struct cx_pkt *p, struct cx_sink *s);
 void cx_seg_ip(u8 *l3, bool v6, u32 len, u32 i);
 void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last);
-__sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum);
+__sum16 cx_l4_sum(const struct cx_l3 *l, u8 *h, u32 l4len, __wsum sum);
+
+/* tunnel.c */
+bool cx_tunnel_find(struct cx_pkt *p, u8 *b, u8 *end);
+void cx_tunnel_forget(struct cx_pkt *p);
+void cx_tunnel_len(const struct cx_pkt *p, u8 *h, u32 len, u32 i);
+bool cx_is_encap(const struct cx_obj *rf);
+bool cx_encap(struct cx_obj *rf, struct cx_pkt *p);
+bool cx_decap(struct cx_pkt *p);
+void cx_vxlan_reset(struct cx_port *pt);
+int cx_vxlan_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);

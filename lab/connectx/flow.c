@@ -126,6 +126,10 @@ static int create_fg(struct cx_func *f, void *in, void *out)
 
 	if (!ft)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
+	if (!cx_matchable(m, crit)) {
+		pr_info_once("connectx_emu: a match on unknown fields is not supported\n");
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
 	if (MLX5_GET(create_flow_group_in, in, group_type)) {	/* hash split: in port selection only */
 		def = cx_obj(f, CX_O_DEFINER, MLX5_GET(create_flow_group_in, in, match_definer_id));
 		if (!def || ft->ft.tt != CX_FT_PORT_SEL)
@@ -180,7 +184,8 @@ static void fte_key(struct cx_fte *e, struct cx_obj *g, void *val)
 		 MLX5_FLOW_CONTEXT_ACTION_COUNT | MLX5_FLOW_CONTEXT_ACTION_MOD_HDR | MLX5_FLOW_CONTEXT_ACTION_VLAN_POP | \
 		 MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH | MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2 | \
 		 MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2 | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT | \
-		 MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT)
+		 MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT | \
+		 MLX5_FLOW_CONTEXT_ACTION_DECAP)
 #define CRYPTO	(MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT)
 
 static int set_fte(struct cx_func *f, void *in, int inlen)
@@ -194,13 +199,17 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	u8 *d = MLX5_ADDR_OF(flow_context, c, destination);
 	u16 action = MLX5_GET(flow_context, c, action);
 	struct cx_fte *e, *old;
+	bool encap;
 
 	if (!ft)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	g = cx_obj(f, CX_O_FG, MLX5_GET(flow_context, c, group_id));
 	if (!g || g->fg.ft != ft || idx < g->fg.start || idx > g->fg.end)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
-	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO))) {
+	encap = (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && ft->ft.tt == CX_FT_FDB &&
+		cx_is_encap(cx_obj(f, CX_O_REFORMAT, MLX5_GET(flow_context, c, packet_reformat_id)));
+	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO) && !encap) ||
+	    (action & MLX5_FLOW_CONTEXT_ACTION_DECAP && ft->ft.tt != CX_FT_FDB)) {
 		pr_info_once("connectx_emu: flow action 0x%x is not supported\n", action);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
@@ -217,6 +226,7 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	e->tag = MLX5_GET(flow_context, c, flow_tag);
 	e->crypt = MLX5_GET(flow_context, c, encrypt_decrypt_obj_id);
 	e->reformat = MLX5_GET(flow_context, c, packet_reformat_id);
+	e->encap = encap;
 	e->push_vlan[0] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan));
 	e->push_vlan[1] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan_2));
 	fte_key(e, g, MLX5_ADDR_OF(flow_context, c, match_value));
@@ -225,6 +235,13 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 		e->dst[i].id = MLX5_GET(dest_format_struct, d, destination_id);
 		if (MLX5_GET(dest_format_struct, d, destination_eswitch_owner_vhca_id_valid))
 			e->dst[i].vhca = MLX5_GET(dest_format_struct, d, destination_eswitch_owner_vhca_id);
+		if (ext && MLX5_GET(dest_format_struct, d, packet_reformat)) {
+			e->dst[i].reformat = MLX5_GET(extended_dest_format, d, packet_reformat_id);
+			if (!cx_is_encap(cx_obj(f, CX_O_REFORMAT, e->dst[i].reformat))) {
+				kfree(e);
+				return MLX5_CMD_STAT_BAD_PARAM_ERR;
+			}
+		}
 	}
 	e->ndst = nd;
 	for (i = 0; i < nc; i++, d += 8)

@@ -29,6 +29,8 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 
 		if (!q)
 			continue;
+		if (d->reformat && !cx_encap(cx_obj(f, CX_O_REFORMAT, d->reformat), q))
+			goto next;
 		switch (d->type) {
 		case MLX5_IFC_FLOW_DESTINATION_TYPE_FLOW_TABLE:
 			on |= walk(f, d->id, q, depth);
@@ -45,6 +47,7 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 				vport_rx(port, MLX5_VPORT_UPLINK, q);
 			break;
 		}
+next:
 		if (q != p)
 			kfree(q);
 	}
@@ -68,6 +71,8 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		p->tag = e->tag;
 	if (a & MLX5_FLOW_CONTEXT_ACTION_DROP)
 		return false;
+	if ((a & MLX5_FLOW_CONTEXT_ACTION_DECAP) && !cx_decap(p))
+		return false;
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP)
 		cx_vlan_pop(p);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2)
@@ -86,6 +91,8 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		cx_vlan_push(p, e->push_vlan[0]);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2)
 		cx_vlan_push(p, e->push_vlan[1]);
+	if (e->encap && !cx_encap(cx_obj(f, CX_O_REFORMAT, e->reformat), p))
+		return false;
 	return true;
 }
 
@@ -202,6 +209,7 @@ void cx_tx_packet(struct cx_func *f, struct cx_pkt *p)
 
 void cx_uplink_rx(int port, struct cx_pkt *p)
 {
+	p->port = &cx_ports[port];
 	cx_parse(p);
 	esw_in(port, MLX5_VPORT_UPLINK, p);
 }

@@ -4,41 +4,27 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/laglib.sh"
 
-# vf_flows: VFs 0 and 1 of each port in t0..t3, their flows in the card only: to the bond, and from either uplink
+# vf_flows: the VFs' packets are the card's alone: to the bond, and from either uplink
 vf_flows() {
-	local pf i k=0 d
+	local k n M
 	for n in $U0 $U1; do tc qdisc add dev $n ingress_block 22 ingress || die "block of $n"; done
-	for pf in $PF0 $PF1; do
-		for i in 0 1; do
-			R[k]=$(rep $pf $i)
-			d=$(basename "$(readlink -f /sys/bus/pci/devices/$pf/virtfn$i)")
-			echo "$d" > /sys/bus/pci/drivers/mlx5_core/bind || die "VF $d"
-			vf_ns $pf $i t$k 10.9.0.1$k/24
-			M=$(ip -n t$k -j link show vf0 | jq -r '.[].address')
-			ip -n t$k neigh replace $PEER lladdr "$(ip -n peer -j link show bond1 | jq -r '.[].address')" dev vf0
-			ip -n peer neigh replace 10.9.0.1$k lladdr "$M" dev bond1
-			ip link set "${R[k]}" up
-			tc qdisc add dev "${R[k]}" clsact
-			tc filter add dev "${R[k]}" ingress protocol ip prio 1 flower skip_sw action mirred egress redirect dev bond0 ||
-				die "no flow from ${R[k]} to the bond"
-			tc filter add block 22 protocol ip prio 1 flower skip_sw dst_mac "$M" action mirred egress redirect dev "${R[k]}" ||
-				die "no flow from the uplinks to ${R[k]}"
-			k=$((k + 1))
-		done
+	vf_up 10.9.0
+	for k in 0 1 2 3; do
+		M=$(ip -n t$k -j link show vf0 | jq -r '.[].address')
+		ip -n t$k neigh replace $PEER lladdr "$(ip -n peer -j link show bond1 | jq -r '.[].address')" dev vf0
+		ip -n peer neigh replace 10.9.0.1$k lladdr "$M" dev bond1
+		tc filter add dev "${R[k]}" ingress protocol ip prio 1 flower skip_sw action mirred egress redirect dev bond0 ||
+			die "no flow from ${R[k]} to the bond"
+		tc filter add block 22 protocol ip prio 1 flower skip_sw dst_mac "$M" action mirred egress redirect dev "${R[k]}" ||
+			die "no flow from the uplinks to ${R[k]}"
 	done
 	tc -s filter show block 22 | grep -q in_hw || die "the flows are not in the card"
 }
-rep() {
-	devlink -j port show | jq -r ".port | to_entries[] | select((.key | startswith(\"pci/$1/\")) and .value.flavour == \"pcivf\" and
-		.value.vfnum == $2) | .value.netdev" | grep . || die "no representor of VF $2 of $1"
-}
 vf_end() {
-	local k pf
+	local n
 	for n in $U0 $U1; do tc qdisc del dev $n ingress_block 22 ingress; done
-	for k in 0 1 2 3; do tc qdisc del dev "${R[k]}" clsact; ip netns del t$k; done
-	for pf in $PF0 $PF1; do
-		for i in 0 1; do basename "$(readlink -f /sys/bus/pci/devices/$pf/virtfn$i)" > /sys/bus/pci/drivers/mlx5_core/unbind; done
-	done
+	for n in "${R[@]}"; do tc qdisc del dev "$n" clsact; done
+	vf_down
 }
 both_ways() { # the peer and each VF, while WHAT
 	local k
@@ -111,13 +97,13 @@ none() {
 
 load lag=${LAG_MODE:=hash}
 wires
-if [ "$LAG_MODE" = hash ]; then FDB=on; else FDB=off; fi
+if [ "$LAG_MODE" = hash ]; then FDB=on SEL=hash; else FDB=off SEL=queue_affinity; fi
 U0=$(uplink $PF0) U1=$(uplink $PF1)
 
 # legacy, without VFs: the RoCE LAG, of which the netdevs take no notice
 bonds mode 802.3ad xmit_hash_policy layer3+4 lacp_rate fast
 soon "a LAG of PFs in legacy mode" state active
-[ "$(lag type)" = roce ] || die "LAG type $(lag type) in legacy mode"
+[ "$(lag type)" = roce ] && [ "$(lag port_sel_mode)" = "$SEL" ] || die "LAG is $(lag type), $(lag port_sel_mode) in legacy mode"
 ip addr add 10.9.0.1/24 dev bond0
 soon "the bond reaches the peer" reaches host
 spread host "legacy" 10 10
