@@ -15,12 +15,11 @@ struct cx_fte *cx_flow_lookup(struct cx_obj *ft, const struct cx_pkt *p)
 	u64 key[CX_MP_SZ / 8];
 
 	list_for_each_entry(g, &ft->ft.groups, node) {
+		u32 i, n = g->fg.end - g->fg.start + 1;
 		struct cx_fte *e, *best = NULL;
-		int i;
 
 		if (g->fg.def) {
-			best = xa_load(&ft->ft.fte, g->fg.start +
-				       cx_definer_hash(g->fg.def, p) % (g->fg.end - g->fg.start + 1));
+			best = xa_load(&ft->ft.fte, g->fg.start + cx_definer_hash(g->fg.def, p) % n);
 			if (best)
 				return best;
 			continue;
@@ -195,11 +194,10 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	u32 idx = MLX5_GET(set_fte_in, in, flow_index);
 	u32 nd = MLX5_GET(flow_context, c, destination_list_size), i;
 	u32 nc = MLX5_GET(flow_context, c, flow_counter_list_size);
-	bool ext = MLX5_GET(flow_context, c, extended_destination);
+	bool ext = MLX5_GET(flow_context, c, extended_destination), encap;
 	u8 *d = MLX5_ADDR_OF(flow_context, c, destination);
 	u16 action = MLX5_GET(flow_context, c, action);
 	struct cx_fte *e, *old;
-	bool encap;
 
 	if (!ft)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
