@@ -69,14 +69,15 @@ tunnel() {
 	ip -n t0 addr replace fd09::10/64 dev vf0 nodad
 	ip link set "$dev" up
 	tc qdisc add dev "$R" clsact; tc qdisc add dev "$dev" clsact
-	for n in ip ipv6; do
-		tc filter add dev "$R" ingress protocol $n prio $((${#n} - 1)) flower skip_sw dst_mac "$T" \
+	for n in ip ipv6; do	# skip_sw is not for a device that is not the card's own
+		tc filter add dev "$R" ingress protocol $n prio $((${#n} - 1)) flower skip_sw verbose dst_mac "$T" \
 			action tunnel_key set src_ip "$a" dst_ip "$b" id "$key" ${port:+dst_port $port} \
 			action mirred egress redirect dev "$dev" || die "$name: encapsulation of $n is refused"
-		tc filter add dev "$dev" ingress protocol $n prio $((${#n} - 1)) flower skip_sw enc_src_ip "$b" enc_dst_ip "$a" \
+		tc filter add dev "$dev" ingress protocol $n prio $((${#n} - 1)) flower verbose enc_src_ip "$b" enc_dst_ip "$a" \
 			enc_key_id "$key" ${port:+enc_dst_port $port} dst_mac "$M" \
 			action tunnel_key unset action mirred egress redirect dev "$R" || die "$name: decapsulation of $n is refused"
 	done
+	tc filter show dev "$dev" ingress | grep -q not_in_hw && die "$name: a flow of $dev is not in the card"
 	s=$(seen)
 	sizes t0 10.9.0.20; sizes t0 fd09::20
 	copy t0 peer 10.9.0.20; copy peer t0 10.9.0.10
@@ -87,7 +88,7 @@ tunnel() {
 	[ $(($(seen) - s)) -lt 50 ] || die "$name: the representor sees $(($(seen) - s)) packets"
 	# another key is another tunnel: the card has no flow for it, and the host no use
 	tc filter del dev "$dev" ingress
-	tc filter add dev "$dev" ingress protocol ip prio 1 flower skip_sw enc_src_ip "$b" enc_dst_ip "$a" enc_key_id $((key + 1)) \
+	tc filter add dev "$dev" ingress protocol ip prio 1 flower verbose enc_src_ip "$b" enc_dst_ip "$a" enc_key_id $((key + 1)) \
 		${port:+enc_dst_port $port} action tunnel_key unset action mirred egress redirect dev "$R" || die "$name: other key"
 	ip netns exec t0 ping -c 2 -W 1 -q 10.9.0.20 > /dev/null && die "$name: a packet of another key is decapsulated"
 	tc qdisc del dev "$R" clsact
@@ -107,7 +108,7 @@ tunnel "GRE over IPv4" grh 10.1.0.1 10.1.0.2 77 ""
 tc qdisc add dev "$R" clsact
 refused() { # WHAT DEVICE KEYWORDS...
 	local what=$1 dev=$2; shift 2
-	tc filter add dev "$R" ingress protocol ip prio 1 flower skip_sw action tunnel_key set src_ip 10.1.0.1 dst_ip 10.1.0.2 id 5 "$@" \
+	tc filter add dev "$R" ingress protocol ip prio 1 flower skip_sw verbose action tunnel_key set src_ip 10.1.0.1 dst_ip 10.1.0.2 id 5 "$@" \
 		action mirred egress redirect dev "$dev" 2> /dev/null && die "$what is taken by the card"
 	tc filter add dev "$R" ingress protocol ip prio 1 flower action tunnel_key set src_ip 10.1.0.1 dst_ip 10.1.0.2 id 5 "$@" \
 		action mirred egress redirect dev "$dev" || die "$what is not in software either"
