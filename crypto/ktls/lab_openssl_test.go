@@ -221,61 +221,79 @@ func TestLabOpensslRekeys(t *testing.T) {
 			if suite.version != tls.VersionTLS13 {
 				continue
 			}
-			t.Run(side+" "+suite.name, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
-				defer cancel()
-				o := peer(ctx, t, i)
-				if err := o.SetDeadline(time.Now().Add(60 * time.Second)); err != nil {
-					t.Fatal(err)
-				}
-				lines := func(words ...string) error {
-					for _, w := range words {
-						if _, err := io.WriteString(o.stdin, w+"\n"); err != nil {
-							t.Fatal(err)
-						}
-					}
-					p := make([]byte, len(words[len(words)-1])+1)
-					_, err := io.ReadFull(o.Conn, p)
-					if err == nil && string(p) != words[len(words)-1]+"\n" {
-						t.Errorf("read %q", p)
-					}
-					return err
-				}
-				if err := lines("hello"); err != nil {
-					t.Fatal(err)
-				}
-				err := lines("k", "one")
-				if !newKeys(t) {
-					if !errors.Is(err, ErrNoRekey) {
-						t.Errorf("got %v, want ErrNoRekey", err)
-					}
-					return
-				}
-				if err = errors.Join(err, lines("K", "two")); err != nil {
-					t.Fatalf("%v\n%s", err, o.diag.Bytes())
-				}
-				say := func(text string) {
-					if _, err := io.WriteString(o.Conn, text+"\n"); err != nil {
+			for _, flags := range [][]string{nil, {"-ktls"}} {
+				t.Run(fmt.Sprint(side, suite.name, flags), func(t *testing.T) {
+					ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+					defer cancel()
+					o := peer(ctx, t, i, flags...)
+					if err := o.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 						t.Fatal(err)
 					}
-					o.out.waits(t, text)
-				}
-				say("after the answer")
-				if err := o.Rekey(true); err != nil {
-					t.Fatal(err)
-				}
-				say("after a request")
-				if err := lines("three"); err != nil { // with the keys that we asked for
-					t.Fatal(err)
-				}
-				if err := o.Close(); err != nil {
-					t.Error(err)
-				}
-				o.wait()
-				if strings.Contains(string(o.diag.Bytes()), "error") {
-					t.Errorf("openssl says\n%s", o.diag.Bytes())
-				}
-			})
+					// line has openssl send a line, after a command that makes it change its keys: it takes a
+					// command and the line after it for one if they come together.
+					line := func(command, text string) error {
+						read := make(chan error, 1)
+						go func() {
+							p := make([]byte, len(text)+1)
+							_, err := io.ReadFull(o.Conn, p)
+							if err == nil && string(p) != text+"\n" {
+								err = fmt.Errorf("read %q", p)
+							}
+							read <- err
+						}()
+						if command != "" {
+							_, rx, _ := rekeysIf(t)
+							if _, err := io.WriteString(o.stdin, command+"\n"); err != nil {
+								t.Fatal(err)
+							}
+							if !newKeys(t) {
+								return <-read
+							}
+							for now := rx; now == rx && len(read) == 0; _, now, _ = rekeys(t) {
+								time.Sleep(20 * time.Millisecond)
+							}
+						}
+						if _, err := io.WriteString(o.stdin, text+"\n"); err != nil {
+							t.Fatal(err)
+						}
+						return <-read
+					}
+					if err := line("", "hello"); err != nil {
+						t.Fatal(err)
+					}
+					err := line("k", "one")
+					if !newKeys(t) {
+						if !errors.Is(err, ErrNoRekey) {
+							t.Errorf("got %v, want ErrNoRekey", err)
+						}
+						return
+					}
+					if err = errors.Join(err, line("K", "two")); err != nil {
+						t.Fatalf("%v\n%s", err, o.diag.Bytes())
+					}
+					say := func(text string) {
+						if _, err := io.WriteString(o.Conn, text+"\n"); err != nil {
+							t.Fatal(err)
+						}
+						o.out.waits(t, text)
+					}
+					say("after the answer")
+					if err := o.Rekey(true); err != nil {
+						t.Fatal(err)
+					}
+					say("after a request")
+					if err := line("", "three"); err != nil { // with the keys that we asked for
+						t.Fatal(err)
+					}
+					if err := o.Close(); err != nil {
+						t.Error(err)
+					}
+					o.wait()
+					if strings.Contains(string(o.diag.Bytes()), "error") {
+						t.Errorf("openssl says\n%s", o.diag.Bytes())
+					}
+				})
+			}
 		}
 	}
 }

@@ -213,7 +213,7 @@ func TestLabAnswerWaits(t *testing.T) {
 		return // TestLabPeerRekeys says what then
 	}
 	c, peer := half(t)
-	data := randomBytes(32 << 20) // more than the sockets hold
+	data := randomBytes(2 << 20) // more than the sockets hold
 	wrote := make(chan error, 1)
 	go func() { _, err := c.Write(data); wrote <- err }()
 	first := make([]byte, recordHeader)

@@ -112,6 +112,9 @@ func half(t *testing.T) (c *Conn, peer *testPeer) {
 	t.Helper()
 	needLab(t)
 	a, b := loopback(t)
+	if err := errors.Join(a.SetWriteBuffer(1<<16), b.SetReadBuffer(1<<16)); err != nil {
+		t.Fatal(err)
+	}
 	ours, theirs := traffic(tls.TLS_AES_128_GCM_SHA256)
 	c, err := Attach(a, ours)
 	if err != nil {
