@@ -144,16 +144,6 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 	tx, rx := KTLSCell{Versions[0], Ciphers[0], Tx}, KTLSCell{Versions[0], Ciphers[0], Rx}
 	const small, large = 1 << 20, 48 << 20
 
-	for i := range 8 {
-		p := l.prove(tx, large, once(func() {
-			in(from, "ip", "link", "set", from.Netdev, "down")
-			in(from, "ip", "link", "set", from.Netdev, "up")
-		}))
-		t.Log(i, p.Verdict, p.Seconds)
-		if p.Verdict == proof.Failed {
-			break
-		}
-	}
 	in(from, "ethtool", "-K", from.Netdev, featTLSTx, "off")
 	expect(t, "transmit switched off", l.prove(tx, small, quietly), proof.Software, featTLSTx+" is off on the sending VF")
 	in(from, "ethtool", "-K", from.Netdev, featTLSTx, "on")
@@ -178,16 +168,6 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 		in(from, "ip", "link", "set", from.Netdev, "up")
 	}))
 	expect(t, "a bounced link", p, proof.Software, "less than the")
-	if t.Failed() {
-		for _, x := range l.Places {
-			for _, c := range []string{"ss -tieon", "ip -s link", "ethtool -S " + x.Netdev + " | grep -v ': 0$'", "ping -c 3 -W 2 192.0.2.1", "ping -c 3 -W 2 192.0.2.2", "ip neigh; ip route; ip addr", "ethtool -S " + x.Netdev + " | grep -v ': 0$'"} {
-				out, _ := exec.Command("ip", "netns", "exec", x.NS.Name(), "sh", "-c", c).CombinedOutput()
-				t.Logf("%s: %s\n%s", x, c, out)
-			}
-		}
-		t.Logf("%s", witness(t, "dmesg"))
-		t.FailNow()
-	}
 	if len(p.Seen) == 0 || p.Seen[0].Value != "hardware" {
 		t.Errorf("after the link bounced the kernel says %v: this test is about it saying hardware still", p.Seen)
 	}

@@ -30,13 +30,22 @@ const (
 // Versions and ciphers of TLS that can be proved, as a profile names them.
 var (
 	Versions = []string{"TLSv1.2", "TLSv1.3"}
-	Ciphers  = []string{"AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305"}
+	Ciphers  = []string{"AES-128-GCM", "AES-256-GCM", chacha}
 )
 
-var (
-	versions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
-	ciphers  = map[string]ktls.Cipher{"AES-128-GCM": ktls.AES128GCM, "AES-256-GCM": ktls.AES256GCM, "ChaCha20-Poly1305": ktls.ChaCha20Poly1305}
-)
+const chacha = "ChaCha20-Poly1305"
+
+var versions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
+
+// suites stand for a version and cipher.
+var suites = map[string]map[string]uint16{
+	"TLSv1.2": {
+		"AES-128-GCM": tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		"AES-256-GCM": tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		chacha:        tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	},
+	"TLSv1.3": {"AES-128-GCM": tls.TLS_AES_128_GCM_SHA256, "AES-256-GCM": tls.TLS_AES_256_GCM_SHA384, chacha: tls.TLS_CHACHA20_POLY1305_SHA256},
+}
 
 // KTLSCell is one cell of the matrix of kernel TLS.
 type KTLSCell struct {
@@ -50,7 +59,7 @@ func (c KTLSCell) Never() string {
 	switch {
 	case c.Version != "TLSv1.2":
 		return "TLS 1.3 is not offloaded by any mainline kernel up to 7.3 (net/tls/tls_device.c); use TLS 1.2 where the card is to encrypt"
-	case c.Cipher == "ChaCha20-Poly1305":
+	case c.Cipher == chacha:
 		return "the card has no ChaCha20-Poly1305 (mlx5: AES-GCM alone, en_accel/ktls.h); use an AES-GCM suite where the card is to encrypt"
 	}
 	return ""
@@ -112,12 +121,12 @@ type seenTLS struct {
 }
 
 func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64, p *proof.Proof, rate func(int64, float64)) (seen seenTLS, err error) {
-	keys, err := newKeys(versions[c.Version], ciphers[c.Cipher])
+	keys, err := newKeys(suites[c.Version][c.Cipher])
 	if err != nil {
 		return seen, err
 	}
 	defer clear(keys.Key)
-	other, err := newRecords(keys)
+	other, err := c.newRecords(keys)
 	if err != nil {
 		return seen, err
 	}
@@ -146,10 +155,10 @@ func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64
 	var r io.Reader = opener{server, other}
 	var conn *ktls.Conn
 	if c.Direction == Tx {
-		conn, err = ktls.Attach(end, &keys, nil)
+		conn, err = ktls.AttachKeys(end, &keys, nil)
 		w = conn
 	} else {
-		conn, err = ktls.Attach(end, nil, &keys)
+		conn, err = ktls.AttachKeys(end, nil, &keys)
 		r = conn
 	}
 	if err != nil {

@@ -47,7 +47,7 @@ func TestJudgeKTLS(t *testing.T) {
 			{"fewer bytes arrived", func(p *proof.Proof, _ *seenTLS) { p.Bytes = 999 }, nil, proof.Failed, "999 arrived"},
 			{"the transfer broke", func(*proof.Proof, *seenTLS) {}, errors.New("connection reset"), proof.Failed, "connection reset"},
 			{"no TLS in the kernel", func(*proof.Proof, *seenTLS) {}, fmt.Errorf("x: %w", ktls.ErrNoKernelTLS), proof.NotPossible, "modprobe tls"},
-			{"no such cipher in the kernel", func(*proof.Proof, *seenTLS) {}, fmt.Errorf("x: %w", ktls.ErrNoCipher), proof.NotPossible, "modprobe gcm"},
+			{"no such cipher in the kernel", func(*proof.Proof, *seenTLS) {}, fmt.Errorf("x: %w", ktls.ErrNoCipher), proof.NotPossible, "does not find the cipher"},
 			{"the kernel has the keys", func(_ *proof.Proof, x *seenTLS) { x.state.Tx, x.state.Rx = ktls.Software, ktls.Software }, nil, proof.Software, s.what + " software"},
 			{"the card's counter moved too little", func(p *proof.Proof, _ *seenTLS) { p.Counters[0].After = 1499 }, nil, proof.Software, "moved by 999"},
 			{"the card's counter moved too much", func(p *proof.Proof, _ *seenTLS) { p.Counters[0].After = 1 << 20 }, nil, proof.Software, "somebody else"},

@@ -41,29 +41,27 @@ type records struct {
 
 // newKeys makes random keys of one direction, for the kernel and for the
 // witness. They exist in memory alone.
-func newKeys(version uint16, c ktls.Cipher) (ktls.Keys, error) {
-	k := ktls.Keys{Version: version, Cipher: c, Key: make([]byte, c.KeySize())}
-	if _, err := rand.Read(k.Key); err != nil {
-		return k, fmt.Errorf("making a key: %w", err)
-	}
-	if _, err := rand.Read(k.IV[:]); err != nil {
-		return k, fmt.Errorf("making a key: %w", err)
+func newKeys(suite uint16) (ktls.Keys, error) {
+	k := ktls.Keys{Suite: suite, Key: make([]byte, ktls.KeySize(suite))}
+	for _, b := range [][]byte{k.Key, k.IV[:]} {
+		if _, err := rand.Read(b); err != nil {
+			return k, fmt.Errorf("making a key: %w", err)
+		}
 	}
 	return k, nil
 }
 
-func newRecords(k ktls.Keys) (*records, error) {
-	r := &records{version: k.Version, iv: k.IV, seq: k.Sequence}
+func (c KTLSCell) newRecords(k ktls.Keys) (*records, error) {
+	r := &records{version: versions[c.Version], iv: k.IV, seq: k.Sequence}
 	var err error
-	switch k.Cipher {
-	case ktls.ChaCha20Poly1305:
+	if c.Cipher == chacha {
 		r.aead, err = chacha20poly1305.New(k.Key)
-	default:
+	} else {
 		var block cipher.Block
 		if block, err = aes.NewCipher(k.Key); err == nil {
 			r.aead, err = cipher.NewGCM(block)
 		}
-		r.explicit = k.Version == tls.VersionTLS12
+		r.explicit = r.version == tls.VersionTLS12
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making the cipher of the witness: %w", err)

@@ -13,12 +13,13 @@ import (
 
 func witnessPair(t testing.TB, version, cipher string) (seal, open *records) {
 	t.Helper()
-	keys, err := newKeys(versions[version], ciphers[cipher])
+	c := KTLSCell{Version: version, Cipher: cipher}
+	keys, err := newKeys(suites[version][cipher])
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []**records{&seal, &open} {
-		if *r, err = newRecords(keys); err != nil {
+		if *r, err = c.newRecords(keys); err != nil {
 			t.Fatal(err)
 		}
 	}
