@@ -24,6 +24,9 @@ type Port struct {
 	VF         uint16
 	SF         uint32
 	External   bool // the function is on another host (a DPU's view)
+	// Caps are the capabilities of the port's function that the driver has, by the devlink tool's
+	// names (roce, migratable, ipsec_crypto, ipsec_packet), and whether each is enabled.
+	Caps map[string]bool
 }
 
 // Ports lists all ports of all devices of the network namespace, in one dump.
@@ -45,7 +48,7 @@ func (c *Client) Ports(ctx context.Context) ([]Port, error) {
 }
 
 func parsePort(m genetlink.Message) (Port, error) {
-	p := Port{Flavour: FlavourUnset}
+	p := Port{Flavour: FlavourUnset, Caps: map[string]bool{}}
 	ad, err := netlink.NewAttributeDecoder(m.Data)
 	if err != nil {
 		return Port{}, fmt.Errorf("a devlink port message: %w", err)
@@ -74,6 +77,8 @@ func parsePort(m genetlink.Message) (Port, error) {
 			p.SF = ad.Uint32()
 		case attrPortExternal:
 			p.External = ad.Uint8() != 0
+		case attrPortFunction:
+			ad.Nested(parseCaps(p.Caps))
 		}
 	}
 	if err := ad.Err(); err != nil {
