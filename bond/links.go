@@ -54,3 +54,11 @@ func IPsecLink(bonds []State, netdev string) chain.Link {
 	}
 	return chain.Held(linkName, b.Name+" is in mode "+b.Mode)
 }
+
+// Over is the name of the bond that a netdev is a member of, or "".
+func Over(bonds []State, netdev string) string {
+	if b := of(bonds, netdev); b != nil {
+		return b.Name
+	}
+	return ""
+}

@@ -5,6 +5,7 @@ package crypto
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"nicwright/internal/kconfig"
@@ -51,13 +52,14 @@ const (
 	modESP6 = "esp6_offload"
 )
 
-// ObserveBuild asks the running kernel. It reads /proc/kallsyms, which takes a
-// tenth of a second.
-func ObserveBuild() (Build, error) {
-	return observeBuild(kconfig.Host{}, "/sys")
+// ObserveBuild asks the running kernel. What the driver has it sees by the
+// devices' features, where one has them; only where none has it reads
+// /proc/kallsyms, which takes a tenth of a second.
+func ObserveBuild(devices []Device) (Build, error) {
+	return observeBuild(kconfig.Host{}, "/sys", devices)
 }
 
-func observeBuild(h kconfig.Host, sys string) (Build, error) {
+func observeBuild(h kconfig.Host, sys string, devices []Device) (Build, error) {
 	release, err := h.Release()
 	if err != nil {
 		return Build{}, err
@@ -67,21 +69,25 @@ func observeBuild(h kconfig.Host, sys string) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
-	symbols, err := h.Symbols(symTLS, symOldTLS, symIPsec, symTC, symXFRM, symTLSDevice)
-	if err != nil {
-		return Build{}, err
-	}
 	for _, m := range []string{modTLS, modESP4, modESP6} {
 		if b.Modules[m], err = h.Module(m); err != nil {
 			return Build{}, err
 		}
 	}
-	b.TLSDevice = first(config.Option("TLS_DEVICE"), symbols.Has(modTLS, symTLSDevice))
-	b.XFRMOffload = first(config.Option("XFRM_OFFLOAD"), symbols.Has("", symXFRM))
+	b.TLSDevice, b.XFRMOffload = config.Option("TLS_DEVICE"), config.Option("XFRM_OFFLOAD")
+	b.DriverTLS, b.DriverIPsec, b.DriverTC = offers(devices, featTLSTx, featTLSRx), offers(devices, featESP), offers(devices, featTC)
+	unknown := func(a kconfig.Answer) bool { return !a.Known }
+	if !slices.ContainsFunc([]kconfig.Answer{b.TLSDevice, b.XFRMOffload, b.DriverTLS, b.DriverIPsec, b.DriverTC}, unknown) {
+		return b, nil
+	}
+	symbols, err := h.Symbols(symTLS, symOldTLS, symIPsec, symTC, symXFRM, symTLSDevice)
+	if err != nil {
+		return Build{}, err
+	}
 	// A driver from elsewhere than the kernel's own tree is not what the kernel's configuration says.
 	own := func(option string) kconfig.Answer {
 		if taint, err := os.ReadFile(sys + "/module/" + mlx5 + "/taint"); err != nil || strings.Contains(string(taint), "O") {
-			return kconfig.Unknown("the configuration says nothing of an mlx5_core that is not the kernel's own, or not loaded")
+			return kconfig.Unknown("the kernel's configuration says nothing of an mlx5_core that is not the kernel's own, or not loaded")
 		}
 		return config.Option(option)
 	}
@@ -89,10 +95,25 @@ func observeBuild(h kconfig.Host, sys string) (Build, error) {
 	if old := symbols.Has(mlx5, symOldTLS); old.Yes {
 		tls = old
 	}
-	b.DriverTLS = first(tls, own("MLX5_EN_TLS"))
-	b.DriverIPsec = first(symbols.Has(mlx5, symIPsec), own("MLX5_EN_IPSEC"))
-	b.DriverTC = first(symbols.Has(mlx5, symTC), own("MLX5_CLS_ACT"))
+	b.TLSDevice = first(b.TLSDevice, symbols.Has(modTLS, symTLSDevice))
+	b.XFRMOffload = first(b.XFRMOffload, symbols.Has("", symXFRM))
+	b.DriverTLS = first(b.DriverTLS, tls, own("MLX5_EN_TLS"))
+	b.DriverIPsec = first(b.DriverIPsec, symbols.Has(mlx5, symIPsec), own("MLX5_EN_IPSEC"))
+	b.DriverTC = first(b.DriverTC, symbols.Has(mlx5, symTC), own("MLX5_CLS_ACT"))
 	return b, nil
+}
+
+// offers is yes where mlx5_core gives any of its netdevs one of the features: it
+// has what the feature takes. Where it gives none, the card may be the reason.
+func offers(devices []Device, features ...string) kconfig.Answer {
+	for _, d := range devices {
+		for _, name := range features {
+			if f := d.Features[name]; d.Driver == mlx5 && (f.Active || !f.Fixed && f.Hardware) {
+				return kconfig.Yes("mlx5_core gives " + d.Netdev + " " + name)
+			}
+		}
+	}
+	return kconfig.Unknown("no netdev of mlx5_core has " + strings.Join(features, " or "))
 }
 
 // first is the first answer that is known, or what all of them tried.

@@ -48,7 +48,7 @@ func (c *Client) Ports(ctx context.Context) ([]Port, error) {
 }
 
 func parsePort(m genetlink.Message) (Port, error) {
-	p := Port{Flavour: FlavourUnset, Caps: map[string]bool{}}
+	p := Port{Flavour: FlavourUnset}
 	ad, err := netlink.NewAttributeDecoder(m.Data)
 	if err != nil {
 		return Port{}, fmt.Errorf("a devlink port message: %w", err)
@@ -78,6 +78,7 @@ func parsePort(m genetlink.Message) (Port, error) {
 		case attrPortExternal:
 			p.External = ad.Uint8() != 0
 		case attrPortFunction:
+			p.Caps = map[string]bool{}
 			ad.Nested(parseCaps(p.Caps))
 		}
 	}
