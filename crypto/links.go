@@ -94,24 +94,26 @@ func (d Device) tlsOffered(dir Direction) chain.Link {
 	return chain.Broke(name, feature+" is fixed off: the card has no crypto, or it is fused off (part numbers without crypto), or it is Socket Direct")
 }
 
-// checksum holds TLS's dependencies (net/core/dev.c, netdev_fix_features): the
-// kernel drops TLS without them.
-func (d Device) checksum(dir Direction) chain.Link {
-	const name = "checksum"
+// Checksums tells whether the netdev has the checksum offload without which the
+// kernel drops TLS of a direction (net/core/dev.c, netdev_fix_features).
+func (d Device) Checksums(dir Direction) bool {
 	on := func(f string) bool { return d.Features[f].Active }
 	if dir == Receive {
-		if on(featRxCsum) {
-			return chain.Held(name, featRxCsum+" is on")
-		}
-		return chain.Broke(name, "receive checksum offload is off, and without it the kernel drops "+featTLSRx, "ethtool -K "+d.Netdev+" rx on")
+		return on(featRxCsum)
 	}
-	switch {
-	case on(featTxCsum):
-		return chain.Held(name, featTxCsum+" is on")
-	case on(featTxCsumV4) && on(featTxCsumV6):
-		return chain.Held(name, featTxCsumV4+" and "+featTxCsumV6+" are on")
+	return on(featTxCsum) || on(featTxCsumV4) && on(featTxCsumV6)
+}
+
+func (d Device) checksum(dir Direction) chain.Link {
+	const name = "checksum"
+	word, flag := "transmit", "tx"
+	if dir == Receive {
+		word, flag = "receive", "rx"
 	}
-	return chain.Broke(name, "transmit checksum offload is off, and without it the kernel drops "+featTLSTx, "ethtool -K "+d.Netdev+" tx on")
+	if d.Checksums(dir) {
+		return chain.Held(name, word+" checksum offload is on")
+	}
+	return chain.Broke(name, word+" checksum offload is off, and without it the kernel drops "+dir.feature(), "ethtool -K "+d.Netdev+" "+flag+" on")
 }
 
 func (d Device) tlsSwitch(dir Direction) chain.Link {

@@ -28,7 +28,7 @@ func hostRules() []Rule {
 	add("NW155", Fatal, "flows in the card need an mlx5_core built with MLX5_CLS_ACT, which needs NET_TC_SKB_EXT, and Debian's kernels have neither; leave hw-offload and hw-tc-offload out, or use such a kernel",
 		"drivers/net/ethernet/mellanox/mlx5/core/Kconfig, MLX5_CLS_ACT", checkDriverTC)
 	add("NW156", Fatal, "the kernel gives the card ciphers of TLS by its version: AES-GCM, with 256 bits from 6.1 on",
-		"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls_utils.h, mlx5e_ktls_type_check", checkKernelCipher)
+		"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", checkKernelCipher)
 	add("NW157", Fatal, "kernels before 6.0 do not show the card's LAG, so that apply would wait for it in vain; leave lag out, or use a newer kernel",
 		"drivers/net/ethernet/mellanox/mlx5/core/lag/debugfs.c", checkKernelLAG)
 	add("NW158", Fatal, "the eswitch's mode cannot be changed while the PF has IPsec states; remove them first (ip xfrm state)",
@@ -36,10 +36,10 @@ func hostRules() []Rule {
 	add("NW159", Fatal, "a VF LAG is over ports in switchdev, and a port whose eswitch-mode is not set stays as it is; set it",
 		"drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_lag_check_prereq", checkLAGHost)
 	add("NW160", Fatal, "IPsec in packet mode on a PF and flows of Open vSwitch in the card on its uplink exclude each other; remove the states (ip xfrm state), or leave hw-offload out",
-		"drivers/net/ethernet/mellanox/mlx5/core/en_tc.c, mlx5e_configure_flower", checkPacketFlows)
+		"drivers/net/ethernet/mellanox/mlx5/core/en_tc.c, mlx5e_tc_block_ipsec_offload", checkPacketFlows)
 	add("NW161", Fatal, "a switch that the driver has fixed the other way cannot be set; leave it out, or put it where the card offers it",
 		"net/core/dev.c, __netdev_update_features", checkFixed)
-	add("NW162", Fatal, "flow_steering_mode hmfs is not in kernels before 6.13; take dmfs or smfs",
+	add("NW162", Fatal, "flow_steering_mode hmfs is not in kernels up to 6.12; take dmfs or smfs",
 		"drivers/net/ethernet/mellanox/mlx5/core/fs_core.c, mlx5_fs_mode_validate", checkHMFS)
 	add("NW170", Warning, "turning hw-offload of Open vSwitch off takes a restart of ovs-vswitchd; until then it goes on offloading",
 		"ovs-vswitchd.conf.db(5), other_config:hw-offload", checkOffloadOff)

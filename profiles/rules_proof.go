@@ -23,7 +23,7 @@ func versionsUnmet(require *string, versions []string) string {
 }
 
 // ciphersUnmet: the card has AES-GCM only, with keys of 256 bits from Linux 6.1
-// on (m5/en_accel/ktls_utils.h, mlx5e_ktls_type_check). An unknown kernel is
+// on (m5/en_accel/ktls.h, mlx5e_ktls_type_check). An unknown kernel is
 // taken for a new one.
 func ciphersUnmet(require *string, ciphers []string, kernel kconfig.Version) string {
 	if !isSet(require, "offloaded") {

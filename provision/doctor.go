@@ -18,6 +18,7 @@ type Checkup struct {
 	Build   crypto.Build
 	Devices []crypto.Device
 	Grants  map[pci.Function]eswitch.Grant
+	IPv6    map[int][]string // addresses, by ifindex
 }
 
 // Diagnosis says of each netdev of each card what it can take over, and why not.

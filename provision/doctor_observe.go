@@ -5,11 +5,12 @@ package provision
 import (
 	"context"
 
+	"nicwright/bond"
 	"nicwright/crypto"
 	"nicwright/eswitch"
 )
 
-// ObserveCheckup looks at all that the doctor wants to know, and changes nothing.
+// ObserveCheckup looks at all that the doctor and the rules want to know, and changes nothing.
 func ObserveCheckup(ctx context.Context) (Checkup, error) {
 	var (
 		c   Checkup
@@ -24,6 +25,9 @@ func ObserveCheckup(ctx context.Context) (Checkup, error) {
 	if c.Build, err = crypto.ObserveBuild(c.Devices); err != nil {
 		return c, err
 	}
-	c.Grants, err = eswitch.ObserveGrants(ctx)
+	if c.Grants, err = eswitch.ObserveGrants(ctx); err != nil {
+		return c, err
+	}
+	c.IPv6, err = bond.ObserveIPv6(ctx)
 	return c, err
 }

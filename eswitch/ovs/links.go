@@ -11,8 +11,9 @@ import (
 )
 
 // FlowsLink is whether Open vSwitch puts TC rules on an uplink: those and IPsec
-// in packet mode on the PF exclude each other (m5/en_accel/ipsec.c and en_tc.c,
-// mlx5_eswitch_block_ipsec and its like: EBUSY either way round). bond is that over the uplink, or "".
+// in packet mode on the PF exclude each other, with EBUSY either way round
+// (m5/en_tc.c, mlx5e_tc_block_ipsec_offload; en_accel/ipsec_fs.c,
+// mlx5e_ipsec_block_tc_offload). bond is that over the uplink, or "".
 func (s *State) FlowsLink(fn pci.Function, bond string) chain.Link {
 	const name = "flows"
 	if s == nil || !s.Running || !s.HWOffload || fn.IsVF() {
