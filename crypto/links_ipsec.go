@@ -79,14 +79,3 @@ func (d Device) PacketLink() chain.Link {
 	}
 	return chain.Open("packet", "no file or feature says whether the firmware has packet offload: the first state tells (a refusal is EOPNOTSUPP)")
 }
-
-// OthersLink holds the PF against its VFs: a state on the PF is EBUSY while a VF
-// has IPsec (m5/en_accel/ipsec.c, mlx5_eswitch_block_ipsec). granted are the VFs
-// that have.
-func (d Device) OthersLink(granted []int) chain.Link {
-	const name = "VFs"
-	if len(granted) == 0 {
-		return chain.Held(name, "no VF has IPsec")
-	}
-	return chain.Broke(name, fmt.Sprintf("VF %d has IPsec (%d VFs have), and IPsec on the PF and on VFs exclude each other: the kernel answers EBUSY", granted[0], len(granted)))
-}

@@ -60,16 +60,30 @@ func ObserveGrants(ctx context.Context) (_ map[pci.Function]Grant, err error) {
 	return grants, nil
 }
 
-// Granted are the VFs of a PF that have IPsec of either kind.
-func Granted(grants map[pci.Function]Grant, pf pci.Address) []int {
-	var vfs []int
+// OthersLink holds a PF against its VFs: a state on the PF is EBUSY while a VF
+// has IPsec of either kind (m5/eswitch.c, mlx5_eswitch_block_ipsec).
+func OthersLink(grants map[pci.Function]Grant, pf pci.Address) chain.Link {
+	const name = "VFs"
+	var mend []string
+	first := pci.Function{VF: -1}
 	for fn, g := range grants {
-		if fn.PF == pf && (g.Caps[grantCrypto] || g.Caps[grantPacket]) {
-			vfs = append(vfs, fn.VF)
+		if fn.PF != pf || !g.Caps[grantCrypto] && !g.Caps[grantPacket] {
+			continue
+		}
+		if first.VF < 0 || fn.VF < first.VF {
+			first = fn
+		}
+		for _, kind := range []string{grantCrypto, grantPacket} {
+			if g.Caps[kind] {
+				mend = append(mend, "devlink port function set "+g.Port+" "+kind+" disable, with the VF's driver unbound")
+			}
 		}
 	}
-	slices.Sort(vfs)
-	return vfs
+	if mend == nil {
+		return chain.Held(name, "no VF has IPsec")
+	}
+	slices.Sort(mend)
+	return chain.Broke(name, fmt.Sprintf("VF %d has IPsec, and IPsec on the PF and on VFs exclude each other: the kernel answers EBUSY", first.VF), mend...)
 }
 
 // GrantLink is whether a VF was granted IPsec by its port function. active: its

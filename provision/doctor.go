@@ -128,7 +128,7 @@ func (c Checkup) ipsec(dev crypto.Device, p eswitch.Port, packet bool, ask crypt
 		esp := dev.Features["esp-hw-offload"].Active
 		links = append(links, eswitch.GrantLink(dev.Function, c.Grants[dev.Function], packet, esp, c.states(dev.Function)))
 	} else {
-		links = append(links, dev.OthersLink(eswitch.Granted(c.Grants, dev.Function.PF)))
+		links = append(links, eswitch.OthersLink(c.Grants, dev.Function.PF))
 	}
 	links = append(links, dev.ESPLink(), dev.UpLink())
 	if packet {

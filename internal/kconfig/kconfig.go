@@ -62,9 +62,12 @@ func (c Config) Option(name string) Answer {
 
 // Host is where the running kernel is asked; the zero value is this host.
 type Host struct {
-	root    string // for tests
-	release string
+	root    string
+	release string // for tests
 }
+
+// At is the running kernel with its files below another root directory.
+func At(root string) Host { return Host{root: root} }
 
 // Release is the kernel's release, as uname -r prints it.
 func (h Host) Release() (string, error) {

@@ -40,7 +40,7 @@ func parseSymbols(r io.Reader, names []string) (Symbols, error) {
 		wanted[n] = true
 	}
 	lines := bufio.NewScanner(r)
-	last := ""
+	last := "none"
 	for lines.Scan() {
 		// Cut and not Fields: there are 200,000 lines.
 		_, rest, _ := strings.Cut(lines.Text(), " ")
@@ -61,7 +61,7 @@ func parseSymbols(r io.Reader, names []string) (Symbols, error) {
 }
 
 // Has says whether a module that is loaded has a function that is in it with a
-// certain option only. The function must not be static, or it may be inlined.
+// certain option only; module "" is the kernel itself. The function must not be static, or it may be inlined.
 // Not known: the module is not loaded, or has no symbols.
 func (s Symbols) Has(module, symbol string) Answer {
 	if s.failed != "" {
@@ -75,6 +75,9 @@ func (s Symbols) Has(module, symbol string) Answer {
 	}
 	if _, ok := s.modules[module]; !ok {
 		return Unknown(module + " is not loaded, or has no symbols in /proc/kallsyms")
+	}
+	if module == "" {
+		return No("the kernel has no " + symbol + " (/proc/kallsyms)")
 	}
 	return No("the " + module + " that is loaded has no " + symbol + " (/proc/kallsyms)")
 }
