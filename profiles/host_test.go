@@ -111,7 +111,7 @@ func TestBuiltInProfilesAreWithoutWarnings(t *testing.T) {
 }
 
 func word(s string) *string { return &s }
-func yesNo(b bool) *bool     { return &b }
+func yesNo(b bool) *bool    { return &b }
 
 func TestProofRules(t *testing.T) {
 	offloaded, software := word("offloaded"), word("software")

@@ -31,13 +31,13 @@ type Link struct {
 	Mend []string `json:"mend,omitempty"`
 }
 
-// Held, Open and Broke make a link.
+// Held is a link that holds, by what was found.
 func Held(name, found string) Link { return Link{Name: name, Status: OK, Found: found} }
 
 // Open is a link of which nothing can be told.
 func Open(name, found string) Link { return Link{Name: name, Status: Unknown, Found: found} }
 
-// Broke is a broken link.
+// Broke is a broken link: why, and what mends it.
 func Broke(name, found string, mend ...string) Link {
 	return Link{Name: name, Status: Broken, Found: found, Mend: mend}
 }

@@ -33,9 +33,13 @@ type Answer struct {
 	Source string `json:"source"`
 }
 
-// Yes, No and Unknown make an Answer.
-func Yes(source string) Answer     { return Answer{true, true, source} }
-func No(source string) Answer      { return Answer{true, false, source} }
+// Yes is an answer.
+func Yes(source string) Answer { return Answer{true, true, source} }
+
+// No is an answer, too.
+func No(source string) Answer { return Answer{true, false, source} }
+
+// Unknown is none; source is what was tried.
 func Unknown(source string) Answer { return Answer{Source: source} }
 
 // Config is a kernel's configuration.

@@ -109,7 +109,7 @@ func TestSymbols(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	h := host(t, map[string]string{
-		"/proc/modules":                        "tls 155648 1 mlx5_core, Live 0x0000000000000000\n",
+		"/proc/modules":                         "tls 155648 1 mlx5_core, Live 0x0000000000000000\n",
 		"/lib/modules/6.12.1-x/modules.dep":     "kernel/net/ipv4/esp4_offload.ko.xz: kernel/net/ipv4/esp4.ko.xz\nkernel/x/a-b.ko:\n",
 		"/lib/modules/6.12.1-x/modules.builtin": "kernel/net/ipv6/esp6_offload.ko\n",
 	})
