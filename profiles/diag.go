@@ -55,6 +55,8 @@ type Error struct {
 	Position
 	// Rule is the id of the rule that is broken (Rules), or "".
 	Rule string `json:"rule,omitempty"`
+	// Severity of the rule; "" is Fatal.
+	Severity Severity `json:"severity,omitempty"`
 	// Message says what is wrong.
 	Message string `json:"message"`
 	// Allowed says what may be written there, or what to do.
@@ -72,6 +74,9 @@ func (e *Error) Error() string {
 	}
 	if e.Rule != "" {
 		b.WriteString(e.Rule + ": ")
+	}
+	if e.Severity == Warning {
+		b.WriteString("warning: ")
 	}
 	b.WriteString(e.Message + "\n" + e.excerpt())
 	if e.Allowed != "" {
@@ -105,15 +110,24 @@ func (es Errors) Unwrap() []error {
 	return all
 }
 
+// Fatal are those that are no warnings.
+func (es Errors) Fatal() Errors {
+	return slices.DeleteFunc(slices.Clone(es), func(e *Error) bool { return e.Severity == Warning })
+}
+
 // orNil is nil if there are none, so that no empty Errors is taken for an error.
 func (es Errors) orNil() error {
 	if len(es) == 0 {
 		return nil
 	}
+	es.sort()
+	return es
+}
+
+func (es Errors) sort() {
 	slices.SortStableFunc(es, func(a, b *Error) int {
 		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
 	})
-	return es
 }
 
 // nearest is the word of words that s is a misspelling of, or "".

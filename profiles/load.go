@@ -47,7 +47,8 @@ type layer struct {
 // Load reads the profile that o names, with all its layers, and validates it.
 // What is wrong in it is an Errors, all of it at once as far as it can be told:
 // first what is wrong in each document for itself, then what is wrong in the
-// whole (Rules). Other errors are those of reading files.
+// whole (Rules; warnings are left out: Check has them). Other errors are those of
+// reading files.
 func Load(o Options) (*Profile, error) {
 	book, err := theSchema()
 	if err != nil {
@@ -76,7 +77,7 @@ func Load(o Options) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	if errs := p.check(); len(errs) > 0 {
+	if errs := p.check().Fatal(); len(errs) > 0 {
 		return nil, errs.orNil()
 	}
 	return p, nil
@@ -97,7 +98,7 @@ func Validate(source string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return p.check().orNil()
+	return p.check().Fatal().orNil()
 }
 
 // stack parses and validates the layers and lays them upon doc, which has below layers.

@@ -25,7 +25,7 @@ func TestLoad(t *testing.T) {
 	for _, dir := range cases {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			t.Chdir(dir)
-			var file, got string
+			var file, got, warnings string
 			p, err := Load(caseOptions(t))
 			if err != nil {
 				file, got = "error.txt", err.Error()+"\n"
@@ -36,15 +36,23 @@ func TestLoad(t *testing.T) {
 				}
 				file, got = "want.yaml", string(text)
 				sameAgain(t, p)
+				for _, e := range p.Check(nil) {
+					warnings += e.Error() + "\n"
+				}
 			}
 			if *update {
-				for _, f := range []string{"want.yaml", "error.txt"} {
+				for _, f := range []string{"want.yaml", "error.txt", "warnings.txt"} {
 					if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
 						t.Fatal(err)
 					}
 				}
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
+				}
+				if warnings != "" {
+					if err := os.WriteFile("warnings.txt", []byte(warnings), 0o644); err != nil {
+						t.Fatal(err)
+					}
 				}
 				return
 			}
@@ -54,6 +62,13 @@ func TestLoad(t *testing.T) {
 			}
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", file, diff)
+			}
+			said, err := os.ReadFile("warnings.txt")
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(said), warnings); diff != "" {
+				t.Errorf("warnings.txt (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -5,19 +5,34 @@ package profiles
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
-// Rule is something that has to hold in a whole profile. Ids from NW001 are of
-// the document itself, ids from NW101 are what is known of the hardware and the
-// drivers.
+// Severity says what breaking a rule means.
+type Severity string
+
+// The severities.
+const (
+	Fatal   Severity = "error"   // it cannot be, or can never work: plan refuses
+	Warning Severity = "warning" // it can be, and is hardly what was meant
+)
+
+// Rule is something that has to hold in a whole profile, or in a profile and the
+// host that it is for. Ids from NW001 are of the document itself, ids from NW101
+// are what is known of the hardware and the drivers, of those from NW151 the host
+// is looked at as well.
 type Rule struct {
 	ID string `json:"id"`
+	// Severity of breaking it.
+	Severity Severity `json:"severity"`
 	// Sentence says what holds, and what to do.
 	Sentence string `json:"sentence"`
 	// Source is where it is known from, or "" for what follows from the document.
 	Source string `json:"source,omitempty"`
+	// Host: the host has to be known to tell.
+	Host bool `json:"host,omitempty"`
 
-	check func(p *Profile, report report)
+	check func(s *subject, report report)
 }
 
 // report takes a finding: where it is, and about what.
@@ -25,7 +40,35 @@ type report func(at Position, format string, args ...any)
 
 // Rules are all rules, in the order of their ids.
 func Rules() []Rule {
-	return []Rule{
+	return slices.Concat(profileRules(), hostRules())
+}
+
+// rule is one that the profile alone can break, with severity Fatal.
+type rule struct {
+	id, sentence, source string
+	check                func(p *Profile, report report)
+}
+
+// with makes a Rule of it.
+func (r rule) with(s Severity) Rule {
+	return Rule{ID: r.id, Severity: s, Sentence: r.sentence, Source: r.source, check: func(s *subject, report report) { r.check(s.Profile, report) }}
+}
+
+// profileRules are those that need no host.
+func profileRules() []Rule {
+	var out []Rule
+	for _, r := range fatalRules() {
+		out = append(out, r.with(Fatal))
+	}
+	for _, r := range warningRules() {
+		out = append(out, r.with(Warning))
+	}
+	slices.SortFunc(out, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func fatalRules() []rule {
+	return append([]rule{
 		{"NW001", "a profile has a name and at least one card", "", checkWhole},
 		{"NW002", "a card says by select which one of the host's it is", "", checkSelect},
 		{"NW003", "a port has an index (port: 0), another one than the other ports of its card", "", checkPortIndex},
@@ -56,19 +99,21 @@ func Rules() []Rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
-		{
-			"NW103", "no mainline kernel up to 7.3 offloads TLS 1.3, and mlx5 none but AES-GCM; require offloaded of TLS 1.2 with AES-GCM",
-			"net/tls/tls_device.c; drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", checkNeverOffloaded,
-		},
-	}
+	}, hardwareRules()...)
 }
 
-// check runs all rules.
-func (p *Profile) check() Errors {
+// check runs all rules on the profile alone.
+func (p *Profile) check() Errors { return broken(profileRules(), &subject{Profile: p}) }
+
+// broken are the findings of some rules.
+func broken(rules []Rule, s *subject) Errors {
 	var errs Errors
-	for _, r := range Rules() {
-		r.check(p, func(at Position, format string, args ...any) {
-			errs = append(errs, &Error{Position: at, Rule: r.ID, Message: fmt.Sprintf(format, args...), Allowed: "rule: " + r.Sentence, Origin: r.Source})
+	for _, r := range rules {
+		r.check(s, func(at Position, format string, args ...any) {
+			errs = append(errs, &Error{
+				Position: at, Rule: r.ID, Severity: r.Severity, Message: fmt.Sprintf(format, args...),
+				Allowed: "rule: " + r.Sentence, Origin: r.Source,
+			})
 		})
 	}
 	return errs

@@ -22,6 +22,7 @@ const (
 	keyFunction = "nicwright-function" // pci.Function.String()
 	keyBond     = "nicwright-bond"     // the bond's name
 	keyOffload  = "hw-offload"         // of other_config
+	keyPolicy   = "tc-policy"          // of other_config
 )
 
 // Observe reads the switch: one OVSDB monitor, one dump of the netdevs, one of the
@@ -95,7 +96,7 @@ func assemble(r rows, n names) State {
 	if r.Root == nil {
 		return State{Reason: "Open vSwitch's database was never initialised (it has no Open_vSwitch row): systemctl restart openvswitch-switch, or ovs-vsctl --no-wait init"}
 	}
-	s := State{Running: true, HWOffload: strings.EqualFold(r.Root.OtherConfig[keyOffload], "true")}
+	s := State{Running: true, HWOffload: strings.EqualFold(r.Root.OtherConfig[keyOffload], "true"), TCPolicy: r.Root.OtherConfig[keyPolicy]}
 	if r.Root.Version != nil {
 		s.Version = *r.Root.Version
 	}
@@ -133,6 +134,9 @@ func (r rows) portState(p portRow, n names) PortState {
 	}
 	for i, id := range p.Interfaces {
 		f := r.Interfaces[id]
+		if of, ok := n.ids[f.Name]; ok && len(p.Interfaces) > 1 {
+			s.Bonded = append(s.Bonded, of)
+		}
 		if f.OFPort != nil && (i == 0 || *f.OFPort < s.OFPort) {
 			s.OFPort = *f.OFPort
 		}

@@ -18,8 +18,10 @@ type State struct {
 	Version string `json:"version,omitempty"`
 	// HWOffload is other_config:hw-offload as configured. After it was set to false the
 	// running ovs-vswitchd goes on offloading until it is restarted.
-	HWOffload bool          `json:"hw-offload"`
-	Bridges   []BridgeState `json:"bridges"`
+	HWOffload bool `json:"hw-offload"`
+	// TCPolicy is other_config:tc-policy, "" where it is not set.
+	TCPolicy string        `json:"tc-policy,omitempty"`
+	Bridges  []BridgeState `json:"bridges"`
 }
 
 // BridgeState is a bridge; its internal port of the same name is not among
@@ -48,6 +50,8 @@ type PortState struct {
 	// ovs-vswitchd has not said yet.
 	OFPort int    `json:"ofport"`
 	Error  string `json:"error,omitempty"` // Interface.error
+	// Bonded are the IDs of the interfaces of a bond that Open vSwitch itself makes.
+	Bonded []string `json:"bonded,omitempty"`
 }
 
 // idBond and idPort begin the ID of what has no PCI identity.

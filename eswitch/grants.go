@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"nicwright/internal/chain"
+	"nicwright/internal/devlink"
+	"nicwright/internal/netdev"
+	"nicwright/internal/pci"
+	"nicwright/internal/sysfs"
+)
+
+// Names of what is granted to a VF by its port function (Linux 6.6).
+const (
+	grantCrypto = "ipsec_crypto"
+	grantPacket = "ipsec_packet"
+)
+
+// Grant is what the port function of a VF says of IPsec. A name that is not in
+// it is one that the driver has not got.
+type Grant struct {
+	Port string          `json:"port"` // of devlink: "pci/0000:3b:00.0/1"
+	Caps map[string]bool `json:"caps"`
+}
+
+// ObserveGrants reads the port functions of all VFs, in one dump. There are none
+// in legacy mode.
+func ObserveGrants(ctx context.Context) (_ map[pci.Function]Grant, err error) {
+	c, err := devlink.Dial()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a kernel without devlink
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	ports, err := c.Ports(ctx)
+	if err != nil {
+		return nil, err
+	}
+	grants := map[pci.Function]Grant{}
+	for _, p := range ports {
+		if p.Flavour != devlink.FlavourPCIVF || p.External || p.Controller != 0 {
+			continue
+		}
+		pf, err := netdev.Owner(p.Device, sysfs.FS{})
+		if err != nil {
+			return nil, err
+		}
+		if pf != "" {
+			grants[pci.VF(pf, int(p.VF))] = Grant{Port: fmt.Sprintf("%s/%d", p.Device, p.Index), Caps: p.Caps}
+		}
+	}
+	return grants, nil
+}
+
+// OthersLink holds a PF against its VFs: a state on the PF is EBUSY while a VF
+// has IPsec of either kind (m5/eswitch.c, mlx5_eswitch_block_ipsec).
+func OthersLink(grants map[pci.Function]Grant, pf pci.Address) chain.Link {
+	const name = "VFs"
+	var mend []string
+	first := pci.Function{VF: -1}
+	for fn, g := range grants {
+		if fn.PF != pf || !g.Caps[grantCrypto] && !g.Caps[grantPacket] {
+			continue
+		}
+		if first.VF < 0 || fn.VF < first.VF {
+			first = fn
+		}
+		for _, kind := range []string{grantCrypto, grantPacket} {
+			if g.Caps[kind] {
+				mend = append(mend, "devlink port function set "+g.Port+" "+kind+" disable, with the VF's driver unbound")
+			}
+		}
+	}
+	if mend == nil {
+		return chain.Held(name, "no VF has IPsec")
+	}
+	slices.Sort(mend)
+	return chain.Broke(name, fmt.Sprintf("VF %d has IPsec, and IPsec on the PF and on VFs exclude each other: the kernel answers EBUSY", first.VF), mend...)
+}
+
+// GrantLink is whether a VF was granted IPsec by its port function. active: its
+// netdev has ESP offload as it is. states are those on the PF: with one, the
+// grant is EBUSY (m5/eswitch_offloads.c, mlx5_devlink_port_fn_ipsec_crypto_set).
+func GrantLink(fn pci.Function, g Grant, packet, active bool, states int) chain.Link {
+	const link = "port function"
+	name := grantCrypto
+	if packet {
+		name = grantPacket
+	}
+	on, has := g.Caps[name]
+	switch {
+	case !fn.IsVF():
+		return chain.Held(link, "it is a PF")
+	case on:
+		return chain.Held(link, name+" is enabled")
+	case !has && active && !packet:
+		return chain.Held(link, "the driver grants VFs no "+name+", and this one has ESP offload")
+	case !has:
+		return chain.Open(link, "the driver says nothing of "+name+" for this VF (devlink port function; Linux 6.6 and switchdev mode)")
+	case active && !packet:
+		return chain.Held(link, name+" is disabled now, and its netdev has ESP offload from before")
+	case states > 0:
+		return chain.Broke(link, fmt.Sprintf("%s is disabled, and cannot be enabled while the PF has IPsec states (%d): the kernel answers EBUSY", name, states),
+			"remove the states of the PF (ip xfrm state), then devlink port function set "+g.Port+" "+name+" enable with the VF's driver unbound")
+	}
+	return chain.Broke(link, name+" is disabled",
+		"devlink port function set "+g.Port+" "+name+" enable, with the VF's driver unbound, and bind it again")
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kconfig says what the running kernel and its modules were built with,
+// as far as this host lets it be read: the kernel's configuration, the symbols
+// of what is loaded, and which modules are loaded or could be. What cannot be
+// read is said to be unknown, with what was tried.
+package kconfig
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxConfig bounds what is read of a configuration, in bytes: that of a
+// distribution's kernel has some 300 KB.
+const maxConfig = 16 << 20
+
+// Answer is yes, no, or not known, and where it is known from.
+type Answer struct {
+	Known bool `json:"known"`
+	Yes   bool `json:"yes"`
+	// Source is what says so, as in "CONFIG_TLS_DEVICE=y in /boot/config-6.12.0"; of what is not
+	// known, what was tried.
+	Source string `json:"source"`
+}
+
+// Yes is an answer.
+func Yes(source string) Answer { return Answer{true, true, source} }
+
+// No is an answer, too.
+func No(source string) Answer { return Answer{true, false, source} }
+
+// Unknown is none; source is what was tried.
+func Unknown(source string) Answer { return Answer{Source: source} }
+
+// Config is a kernel's configuration.
+type Config struct {
+	file    string // "" if there is none
+	tried   string
+	options map[string]string // without CONFIG_
+}
+
+// Option says whether an option is built in or a module (y, m). name is without CONFIG_.
+// An option that the file does not name is not set: its Kconfig file was not
+// reached, or what it depends on is not set.
+func (c Config) Option(name string) Answer {
+	if c.file == "" {
+		return Unknown("no configuration of this kernel is readable: " + c.tried)
+	}
+	switch v := c.options[name]; v {
+	case "y", "m":
+		return Yes(fmt.Sprintf("CONFIG_%s=%s in %s", name, v, c.file))
+	default:
+		return No(fmt.Sprintf("CONFIG_%s is not set in %s", name, c.file))
+	}
+}
+
+// Host is where the running kernel is asked; the zero value is this host.
+type Host struct {
+	root    string
+	release string // for tests
+}
+
+// At is the running kernel with its files below another root directory.
+func At(root string) Host { return Host{root: root} }
+
+// Release is the kernel's release, as uname -r prints it.
+func (h Host) Release() (string, error) {
+	if h.release != "" {
+		return h.release, nil
+	}
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", fmt.Errorf("asking for the kernel's release (uname): %w", err)
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}
+
+// Config reads the running kernel's configuration from the first of these that
+// is there: /proc/config.gz (with IKCONFIG_PROC), /boot/config-RELEASE,
+// /lib/modules/RELEASE/config (Fedora, newer Debian), the headers' .config. None
+// of them is no error.
+func (h Host) Config() (Config, error) {
+	release, err := h.Release()
+	if err != nil {
+		return Config{}, err
+	}
+	files := []string{
+		"/proc/config.gz",
+		"/boot/config-" + release,
+		"/lib/modules/" + release + "/config",
+		"/lib/modules/" + release + "/build/.config",
+		"/usr/src/linux-headers-" + release + "/.config",
+	}
+	var tried []string
+	for _, file := range files {
+		options, err := readConfig(filepath.Join(h.root, file))
+		if err == nil {
+			return Config{file: file, options: options}, nil
+		}
+		why := file
+		if !errors.Is(err, fs.ErrNotExist) {
+			why += " (" + err.Error() + ")"
+		}
+		tried = append(tried, why)
+	}
+	return Config{tried: strings.Join(tried, ", ")}, nil
+}
+
+func readConfig(file string) (_ map[string]string, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var r io.Reader = f
+	if filepath.Ext(file) == ".gz" {
+		if r, err = gzip.NewReader(f); err != nil {
+			return nil, fmt.Errorf("unpacking it: %w", err)
+		}
+	}
+	return parseConfig(io.LimitReader(r, maxConfig))
+}
+
+// parseConfig reads the lines CONFIG_NAME=VALUE; all others say that something is not set.
+func parseConfig(r io.Reader) (map[string]string, error) {
+	options := map[string]string{}
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		name, value, ok := strings.Cut(lines.Text(), "=")
+		if name, is := strings.CutPrefix(name, "CONFIG_"); ok && is {
+			options[name] = value
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("reading it: %w", err)
+	}
+	if len(options) == 0 {
+		return nil, errors.New("it has no CONFIG_ lines")
+	}
+	return options, nil
+}

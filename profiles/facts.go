@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"nicwright/internal/kconfig"
+	"nicwright/internal/pci"
+)
+
+// Facts are what rules want to know of a host. What is not known (nil, zero, a
+// key that is not there) breaks no rule.
+type Facts struct {
+	Cards  []CardInfo
+	Kernel kconfig.Version
+	// What the mlx5_core that is loaded was built with: MLX5_EN_TLS, MLX5_EN_IPSEC, MLX5_CLS_ACT.
+	DriverTLS, DriverIPsec, DriverTC kconfig.Answer
+	Ports                            map[pci.Address]PortFacts
+	Functions                        map[pci.Function]FunctionFacts
+	Switch                           SwitchFacts
+}
+
+// PortFacts are those of a PF.
+type PortFacts struct {
+	Mode     string // of the eswitch: legacy, switchdev, "" for none
+	TotalVFs int    // that the device offers
+	// States are the IPsec states that are offloaded to the PF, Packet those of them in packet mode.
+	States, Packet int
+	IPv6           []string // addresses of its netdev
+}
+
+// FunctionFacts are those of the netdev of a PF or VF.
+type FunctionFacts struct {
+	// Fixed are the features that the driver does not let be changed, by the kernel's name, and
+	// whether they are on.
+	Fixed map[string]bool
+	// NoTxChecksum and NoRxChecksum: checksum offload is off.
+	NoTxChecksum, NoRxChecksum bool
+}
+
+// SwitchFacts are those of Open vSwitch.
+type SwitchFacts struct {
+	HWOffload bool
+	TCPolicy  string // other_config:tc-policy: none, skip_sw, skip_hw, "" for not set
+	// Bonds are the functions in each bond that Open vSwitch itself makes, by the port's name.
+	Bonds map[string][]pci.Function
+}
+
+// subject is what rules look at.
+type subject struct {
+	*Profile
+	facts Facts
+	ports map[portRef]PortInfo // which port of the host each of the profile is
+}
+
+// info is a port of the host.
+func (s *subject) info(ref portRef) PortFacts { return s.facts.Ports[s.ports[ref].Address] }
+
+// after is the mode that the port's eswitch will have.
+func (s *subject) after(ref portRef, port *Port) string {
+	if port.Mode != nil {
+		return *port.Mode
+	}
+	return s.info(ref).Mode
+}
+
+// Check holds the profile against all rules; host is nil for those that need
+// none. What is not fatal is among the findings. It reads nothing but its
+// arguments. A card that is not on the host is a finding as well.
+func (p *Profile) Check(host *Facts) Errors {
+	if host == nil {
+		errs := p.check()
+		errs.sort()
+		return errs
+	}
+	errs := append(p.check(), p.checkHost(*host)...)
+	errs.sort()
+	return errs
+}
+
+// CheckHost holds the profile against the rules that are about the host, and
+// gives those that are fatal, or nil.
+func (p *Profile) CheckHost(host Facts) error { return p.checkHost(host).Fatal().orNil() }
+
+func (p *Profile) checkHost(host Facts) Errors {
+	r := &resolver{p: p, ports: map[portRef]PortInfo{}, counts: map[portRef]int{}}
+	r.selectCards(host.Cards)
+	if len(r.errs) > 0 {
+		return r.errs
+	}
+	return broken(hostRules(), &subject{Profile: p, facts: host, ports: r.ports})
+}
