@@ -54,7 +54,7 @@ static void general(struct cx_func *f, void *c)
 		G(lag_tx_port_affinity, 1);
 	}
 	if (!f->is_vf) {
-		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(ets, 1);
+		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(qos, 1);
 		G(lag_master, cx_nports > 1);
 	}
 	if (cx_crypto) {
@@ -112,9 +112,18 @@ static void esw_tables(void *c)
 
 static void eswitch(void *c)
 {
-	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1); W(vport_cvlan_insert_overwrite, 1);
+	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1);
 	W(esw_uplink_ingress_acl, 1); W(merged_eswitch, cx_nports > 1);
 	W(nic_vport_node_guid_modify, 1); W(nic_vport_port_guid_modify, 1);
+}
+
+/* of the eswitch's vports only: neither queues (HTB) nor traffic classes have rates */
+static void qos(void *c)
+{
+#define Q(f, v)  MLX5_SET(qos_cap, c, f, v)
+	Q(esw_scheduling, 1); Q(esw_bw_share, 1); Q(esw_rate_limit, 1); Q(max_tsar_bw_share, CX_MAX_SHARE);
+	Q(log_esw_max_sched_depth, CX_LOG_SCHED_DEPTH); Q(esw_tsar_type, TSAR_TYPE_CAP_MASK_DWRR);
+	Q(esw_element_type, ELEMENT_TYPE_CAP_MASK_TSAR | ELEMENT_TYPE_CAP_MASK_VPORT);
 }
 
 static void tls(void *c)
@@ -160,6 +169,10 @@ void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
 	case MLX5_CAP_ESWITCH:
 		if (!f->is_vf)
 			eswitch(page);
+		break;
+	case MLX5_CAP_QOS:
+		if (!f->is_vf)
+			qos(page);
 		break;
 	case MLX5_CAP_TLS:
 		if (cx_crypto)

@@ -229,6 +229,9 @@ static const struct cmd {
 	/* LAG */
 	{ MLX5_CMD_OP_CREATE_LAG, cx_lag_cmd }, { MLX5_CMD_OP_MODIFY_LAG, cx_lag_cmd },
 	{ MLX5_CMD_OP_QUERY_LAG, cx_lag_cmd }, { MLX5_CMD_OP_DESTROY_LAG, cx_lag_cmd },
+	/* QoS */
+	{ MLX5_CMD_OP_CREATE_SCHEDULING_ELEMENT, cx_sched_cmd }, { MLX5_CMD_OP_DESTROY_SCHEDULING_ELEMENT, cx_sched_cmd },
+	{ MLX5_CMD_OP_MODIFY_SCHEDULING_ELEMENT, cx_sched_cmd }, { MLX5_CMD_OP_QUERY_SCHEDULING_ELEMENT, cx_sched_cmd },
 	/* keys, security associations */
 	{ MLX5_CMD_OP_CREATE_GENERAL_OBJECT, cx_general_create },
 	{ MLX5_CMD_OP_DESTROY_GENERAL_OBJECT, cx_general_destroy },

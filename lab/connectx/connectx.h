@@ -89,6 +89,7 @@ struct cx_vport {
 	u32 ingress, egress;		/* root tables of the ACLs */
 	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
 	u64 drops;
+	u32 sched;			/* its scheduling element, one of the PF's objects */
 };
 
 struct cx_port {			/* a physical port and its eswitch */
@@ -157,6 +158,7 @@ struct cx_obj {
 		struct { u32 n; u8 (*act)[8]; } mh;
 		struct cx_count fc;
 		struct { u8 len, key[32]; } dek;
+		struct { u8 elem; u32 attr, parent, share, max, seen; s64 tokens; u64 then, served, vtime; } sched;
 		struct cx_sa *sa;
 		struct { u8 type, len, data[76]; } rf;	/* up to Ethernet, IPv6, ESP and IV */
 	};
@@ -295,6 +297,15 @@ void cx_link_update(int port);
 int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_port(struct cx_pkt *p, int port);
+
+/* sched.c */
+#define CX_MAX_SHARE	100
+#define CX_LOG_SCHED_DEPTH 2
+int cx_sched_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_sched_free(struct cx_obj *o);
+void cx_sched_round(void);
+bool cx_sched_ready(struct cx_func *f, struct cx_vport *v);
+void cx_sched_spend(struct cx_func *f, struct cx_vport *v, u32 bytes);
 
 /* fault.c */
 struct cx_faults {

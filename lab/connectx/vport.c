@@ -239,6 +239,9 @@ int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 
 #define ESEL(x) MLX5_GET(esw_vport_context_fields_select, s, x)
 #define ECP(x) MLX5_SET(esw_vport_context, v->esw, x, MLX5_GET(esw_vport_context, c, x))
+		if (ESEL(vport_cvlan_insert) &&
+		    MLX5_GET(esw_vport_context, c, vport_cvlan_insert) > MLX5_VPORT_CVLAN_INSERT_WHEN_NO_CVLAN)
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
 		if (ESEL(vport_cvlan_strip))
 			ECP(vport_cvlan_strip);
 		if (ESEL(vport_cvlan_insert)) {
