@@ -42,6 +42,7 @@ static void general(struct cx_func *f, void *c)
 	G(scqe_break_moderation, 1); G(umr_ptr_rlky, 1); G(mkey_by_name, 1);
 	/* Ethernet */
 	G(eth_net_offloads, 1); G(nic_flow_table, 1); G(eth_virt, 1); G(vport_counters, 1);
+	G(receive_discard_vport_down, 1); G(transmit_discard_vport_down, 1);
 	G(log_max_vlan_list, 9); G(log_max_current_mc_list, 7); G(log_max_current_uc_list, 7);
 	G(log_max_current_uc_list_wr_supported, 1); G(disable_local_lb_uc, 1); G(disable_local_lb_mc, 1);
 	G(log_max_l2_table, 10); G(nic_vport_change_event, 1); G(ports_check, 1);

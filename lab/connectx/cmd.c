@@ -209,10 +209,9 @@ static const struct cmd {
 	{ MLX5_CMD_OP_QUERY_VPORT_STATE, cx_vport_cmd }, { MLX5_CMD_OP_MODIFY_VPORT_STATE, cx_vport_cmd },
 	{ MLX5_CMD_OP_QUERY_NIC_VPORT_CONTEXT, cx_vport_cmd }, { MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT, cx_vport_cmd },
 	{ MLX5_CMD_OP_QUERY_ESW_VPORT_CONTEXT, cx_vport_cmd }, { MLX5_CMD_OP_MODIFY_ESW_VPORT_CONTEXT, cx_vport_cmd },
-	{ MLX5_CMD_OP_QUERY_VPORT_COUNTER, cx_vport_cmd },
+	{ MLX5_CMD_OP_QUERY_VPORT_COUNTER, cx_vport_cmd }, { MLX5_CMD_OP_QUERY_VNIC_ENV, cx_vport_cmd },
 	{ MLX5_CMD_OP_SET_L2_TABLE_ENTRY, ok },		/* receive steering of the PF filters by itself */
 	{ MLX5_CMD_OP_DELETE_L2_TABLE_ENTRY, ok },
-	{ MLX5_CMD_OP_QUERY_VNIC_ENV, ok },		/* counters of errors that do not happen here */
 	{ MLX5_CMD_OP_SET_WOL_ROL, ok },		/* no wake on LAN modes are offered */
 	{ MLX5_CMD_OP_QUERY_WOL_ROL, ok },
 	{ MLX5_CMD_OP_ADD_VXLAN_UDP_DPORT, ok },	/* tunnels are not parsed, and not offered */

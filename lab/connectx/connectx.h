@@ -88,7 +88,7 @@ struct cx_vport {
 	bool armed, link;
 	u32 ingress, egress;		/* root tables of the ACLs */
 	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
-	u64 drops;
+	u64 rx_down, tx_down;		/* packets discarded because the link is down */
 	u32 sched;			/* its scheduling element, one of the PF's objects */
 };
 

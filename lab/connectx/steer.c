@@ -147,6 +147,8 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 	return false;
 }
 
+static bool is_vf(int vport) { return vport && vport != MLX5_VPORT_UPLINK; }
+
 /* the packet leaves an eswitch through a vport */
 static void vport_rx(int port, int vport, struct cx_pkt *p)
 {
@@ -155,6 +157,10 @@ static void vport_rx(int port, int vport, struct cx_pkt *p)
 
 	if (!v || (vport == p->src && p->port == &cx_ports[port]))
 		return;			/* never back to where it came from */
+	if (is_vf(vport) && !v->link) {
+		v->rx_down += p->nsegs;
+		return;
+	}
 	if (v->egress && !walk(pf, v->egress, p, 0))
 		return;
 	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_strip))
@@ -182,6 +188,10 @@ static void esw_in(int port, int vport, struct cx_pkt *p)
 
 	p->port = &cx_ports[port];
 	p->src = vport;
+	if (is_vf(vport) && !v->link) {
+		v->tx_down += p->nsegs;
+		return;
+	}
 	MLX5_SET(fte_match_set_misc, m, source_port, vport);
 	MLX5_SET(fte_match_set_misc, m, source_eswitch_owner_vhca_id, cx_vhca(pf));
 	if (v->ingress && !walk(pf, v->ingress, p, 0))
