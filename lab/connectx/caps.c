@@ -56,6 +56,8 @@ static void general(struct cx_func *f, void *c)
 	}
 	if (!f->is_vf) {
 		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(qos, 1);
+		/* reads and grants capabilities of VFs; hca_cap_2, which is empty, is what has the driver read them anew */
+		G(vhca_resource_manager, 1); G(hca_cap_2, 1);
 		G(lag_master, cx_nports > 1);
 	}
 	if (cx_crypto) {
@@ -63,20 +65,20 @@ static void general(struct cx_func *f, void *c)
 		G(log_max_dek, 12);
 		G(tls_tx, 1); G(tls_rx, 1);
 	}
-	if (cx_ipsec) {
+	if (cx_ipsec_may(f, CX_IPSEC)) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_IPSEC;
 		G(ipsec_offload, 1);
 	}
 	MLX5_SET64(cmd_hca_cap, c, general_obj_types, objs);
 }
 
-static void ethernet(void *c)
+static void ethernet(struct cx_func *f, void *c)
 {
 	E(csum_cap, 1); E(vlan_cap, 1); E(max_lso_cap, 18); E(wqe_vlan_insert, 1);
 	E(self_lb_en_modifiable, 1); E(rss_ind_tbl_cap, 11);
 	E(wqe_inline_mode, MLX5_CAP_INLINE_MODE_NOT_REQUIRED);
 	E(reg_umr_sq, 1); E(scatter_fcs, 0); E(cqe_checksum_full, 1);
-	E(swp, 1); E(swp_csum, 1); E(swp_lso, 1); E(insert_trailer, 1);
+	E(swp, 1); E(swp_csum, 1); E(swp_lso, 1); E(insert_trailer, cx_ipsec_may(f, CX_IPSEC_TRAILER));
 	E(tunnel_stateless_ip_over_ip, 0);
 }
 
@@ -84,13 +86,16 @@ static void nic_tables(void *c)
 {
 	void *p = MLX5_ADDR_OF(flow_table_nic_cap, c, flow_table_properties_nic_receive);
 
+	MLX5_SET(flow_table_nic_cap, c, max_encap_header_size, CX_MAX_ENCAP);
 	MLX5_SET(flow_table_nic_cap, c, nic_rx_multi_path_tirs, 1);
 	MLX5_SET(flow_table_nic_cap, c, nic_rx_multi_path_tirs_fts, 1);
 	table_caps(p);
 	P(ipsec_decrypt, cx_ipsec);
+	P(decap, cx_ipsec); P12(reformat_del_esp_trasport, cx_ipsec); P12(reformat_l3_esp_tunnel_to_l2, cx_ipsec);
 	p = MLX5_ADDR_OF(flow_table_nic_cap, c, flow_table_properties_nic_transmit);
 	table_caps(p);
 	P(ipsec_encrypt, cx_ipsec);
+	P12(reformat_add_esp_trasport, cx_ipsec); P12(reformat_l2_to_l3_esp_tunnel, cx_ipsec);
 }
 
 static void esw_tables(void *c)
@@ -115,6 +120,7 @@ static void eswitch(void *c)
 {
 	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1);
 	W(esw_uplink_ingress_acl, 1); W(merged_eswitch, cx_nports > 1);
+	W(max_encap_header_size, CX_MAX_ENCAP);
 	W(nic_vport_node_guid_modify, 1); W(nic_vport_port_guid_modify, 1);
 }
 
@@ -133,9 +139,10 @@ static void tls(void *c)
 	MLX5_SET(tls_cap, c, tls_1_2_aes_gcm_256, 1);
 }
 
-static void ipsec(void *c)
+static void ipsec(struct cx_func *f, void *c)
 {
-	MLX5_SET(ipsec_cap, c, ipsec_crypto_offload, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_offload, cx_ipsec_may(f, CX_IPSEC_CRYPTO));
+	MLX5_SET(ipsec_cap, c, ipsec_full_offload, cx_ipsec_may(f, CX_IPSEC_PACKET));
 	MLX5_SET(ipsec_cap, c, ipsec_esn, 1);
 	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_128_encrypt, 1);
 	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_128_decrypt, 1);
@@ -144,21 +151,14 @@ static void ipsec(void *c)
 	MLX5_SET(ipsec_cap, c, log_max_ipsec_offload, 12);
 }
 
-/* page: 4096 bytes, zeroed */
-void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
+static void built(struct cx_func *f, int type, void *page)
 {
-	void *cur = max ? NULL : xa_load(&f->setcap, type);
-
-	if (cur) {
-		memcpy(page, cur, 4096);
-		return;
-	}
 	switch (type) {
 	case MLX5_CAP_GENERAL:
 		general(f, page);
 		break;
 	case MLX5_CAP_ETHERNET_OFFLOADS:
-		ethernet(page);
+		ethernet(f, page);
 		break;
 	case MLX5_CAP_FLOW_TABLE:
 		nic_tables(page);
@@ -181,7 +181,30 @@ void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
 		break;
 	case MLX5_CAP_IPSEC:
 		if (cx_ipsec)
-			ipsec(page);
+			ipsec(f, page);
 		break;
 	}
+}
+
+/* page: CX_CAP_SZ bytes, zeroed */
+void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
+{
+	void *cur = max ? NULL : xa_load(&f->setcap, type);
+
+	if (cur)
+		memcpy(page, cur, CX_CAP_SZ);
+	else
+		built(f, type, page);
+	if (f->is_vf)
+		cx_grant_show(f, type, page);
+}
+
+/* what the driver has set lasts until the function is initialized anew */
+void cx_setcap_free(struct cx_func *f)
+{
+	unsigned long k;
+	void *p;
+
+	xa_for_each(&f->setcap, k, p)
+		kfree(xa_erase(&f->setcap, k));
 }

@@ -24,7 +24,7 @@ static int query_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int 
 		t = other(f, MLX5_GET(query_hca_cap_in, in, function_id));
 	if (!t || op >> 1 >= CX_CAPS)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	if (outlen < 16 + 4096)
+	if (outlen < 16 + CX_CAP_SZ)
 		return MLX5_CMD_STAT_BAD_OUTP_LEN_ERR;
 	cx_caps_get(t, op >> 1, !(op & 1), MLX5_ADDR_OF(query_hca_cap_out, out, capability));
 	return 0;
@@ -40,9 +40,11 @@ static int set_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int ou
 		t = other(f, MLX5_GET(set_hca_cap_in, in, function_id));
 	if (!t || op >> 1 >= CX_CAPS)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	if (inlen < 16 + 4096)
+	if (inlen < 16 + CX_CAP_SZ)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
-	page = kmemdup(MLX5_ADDR_OF(set_hca_cap_in, in, capability), 4096, GFP_KERNEL);
+	if (t != f)
+		return cx_grant(t, op >> 1, MLX5_ADDR_OF(set_hca_cap_in, in, capability));
+	page = kmemdup(MLX5_ADDR_OF(set_hca_cap_in, in, capability), CX_CAP_SZ, GFP_KERNEL);
 	if (!page)
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	kfree(xa_store(&t->setcap, op >> 1, page, GFP_KERNEL));
@@ -123,6 +125,7 @@ static int teardown_hca(struct cx_func *f, void *in, int inlen, void *out, int o
 	f->hca_up = false;
 	cx_objs_free(f);
 	cx_eqs_free(f);
+	cx_setcap_free(f);
 	bitmap_zero(f->uars, CX_PF_BAR / SZ_4K);
 	MLX5_SET(teardown_hca_out, out, state, 0);
 	return 0;
