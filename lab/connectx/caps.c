@@ -49,17 +49,18 @@ static void general(struct cx_func *f, void *c)
 	G(flow_counter_bulk_alloc, 0); G(log_max_flow_counter_bulk, 10); G(max_flow_counter_15_0, 0xffff);
 	/* the rest */
 	G(device_frequency_khz, 1000000); G(device_frequency_mhz, 1000);	/* a tick is a nanosecond */
-	G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
+	G(hca_cap_2, 1); G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
 	if (cx_nports > 1) {
 		G(num_lag_ports, 2);
 		G(lag_tx_port_affinity, 1);
 	}
 	if (!f->is_vf) {
 		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(qos, 1);
-		/* reads and grants capabilities of VFs; hca_cap_2, which is empty, is what has the driver read them anew */
-		G(vhca_resource_manager, 1); G(hca_cap_2, 1);
+		G(vhca_resource_manager, 1); G(migration, 1);	/* reads and grants capabilities of VFs: grant.c */
 		G(lag_master, cx_nports > 1);
 	}
+	/* of RoCE a VF has the capability, as on the real card until its PF takes it away; there is no traffic */
+	G(roce_rw_supported, f->is_vf); G(roce, f->is_vf);
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
 		G(log_max_dek, 12);
@@ -70,6 +71,12 @@ static void general(struct cx_func *f, void *c)
 		G(ipsec_offload, 1);
 	}
 	MLX5_SET64(cmd_hca_cap, c, general_obj_types, objs);
+}
+
+static void general2(struct cx_func *f, void *c)
+{
+	MLX5_SET(cx_hca_cap_2, c, migratable, !!(f->granted & CX_MIGRATABLE));
+	MLX5_SET(cx_hca_cap_2, c, max_num_eqs_24b, f->max_eqs);
 }
 
 static void ethernet(struct cx_func *f, void *c)
@@ -156,6 +163,9 @@ static void built(struct cx_func *f, int type, void *page)
 	switch (type) {
 	case MLX5_CAP_GENERAL:
 		general(f, page);
+		break;
+	case MLX5_CAP_GENERAL_2:
+		general2(f, page);
 		break;
 	case MLX5_CAP_ETHERNET_OFFLOADS:
 		ethernet(f, page);

@@ -44,6 +44,8 @@ static int set_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int ou
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
 	if (t != f)
 		return cx_grant(t, op >> 1, MLX5_ADDR_OF(set_hca_cap_in, in, capability));
+	if (!cx_granted(t, op >> 1, MLX5_ADDR_OF(set_hca_cap_in, in, capability)))
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	page = kmemdup(MLX5_ADDR_OF(set_hca_cap_in, in, capability), CX_CAP_SZ, GFP_KERNEL);
 	if (!page)
 		return MLX5_CMD_STAT_NO_RES_ERR;

@@ -64,8 +64,8 @@ enum cx_type {				/* what an object id stands for */
 /* table types of the flow table commands */
 enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_TYPES };
 
-/* cx_func.granted: what a VF may of IPsec; a PF always may */
-enum { CX_IPSEC = 1, CX_IPSEC_TRAILER = 2, CX_IPSEC_CRYPTO = 4, CX_IPSEC_PACKET = 8 };
+/* cx_func.granted: what a VF may have; of IPsec a PF may all, and the rest is about VFs */
+enum { CX_IPSEC = 1, CX_IPSEC_TRAILER = 2, CX_IPSEC_CRYPTO = 4, CX_IPSEC_PACKET = 8, CX_ROCE = 16, CX_MIGRATABLE = 32 };
 
 /* cx_func.flags: requests to the card's thread */
 enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL, CX_F_SW_RESET };
@@ -122,7 +122,7 @@ struct cx_func {
 	int npages, maxpages;
 	DECLARE_BITMAP(uars, CX_PF_BAR / SZ_4K);
 	DECLARE_BITMAP(irq_pending, CX_MSIX_PF);
-	u32 next_id, next_fc, granted;
+	u32 next_id, next_fc, granted, max_eqs;
 	u64 oob;			/* packets dropped for want of receive buffers */
 	struct xarray objs;		/* id -> struct cx_obj */
 	struct xarray setcap;		/* capability type -> page set by SET_HCA_CAP */
@@ -261,7 +261,9 @@ void *cx_dma(u64 addr, u64 len);
 int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_caps_get(struct cx_func *f, int type, bool max, void *page);
 void cx_setcap_free(struct cx_func *f);
+void cx_grant_reset(struct cx_func *f);
 void cx_grant_show(struct cx_func *vf, int type, void *page);
+bool cx_granted(struct cx_func *f, int type, void *page);
 int cx_grant(struct cx_func *vf, int type, void *want);
 
 /* eq.c */

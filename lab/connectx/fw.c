@@ -138,7 +138,7 @@ void cx_fw_reset(struct cx_func *f)
 	f->late = 0;
 	f->bar = cx_func_enabled(f) ? (void *)s : NULL;
 	if (!f->bar) {
-		f->granted = 0;
+		cx_grant_reset(f);
 		return;
 	}
 	s->cmd_dbell = 0;
@@ -160,7 +160,7 @@ void cx_fw_sw_reset(struct cx_func *pf)
 		struct cx_func *f = cx_vf(pf->pf, n);
 
 		WRITE_ONCE(f->hang, 0);
-		f->granted = 0;
+		cx_grant_reset(f);
 		if (!f->seg)
 			continue;
 		cx_fw_reset(f);
