@@ -94,13 +94,15 @@ port=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(
 refused devlink port split "$port" count 4
 refused devlink port add pci/$PF0 flavour pcivf pfnum 0
 
-# health reporters, of the function and of its port (that of an uplink in switchdev has none)
-devlink -j health show | jq -r '.health | to_entries[] | select(.key | startswith("pci/'$PF1'")) | .value[].reporter' | sort -u > /tmp/reporters
-for r in fw fw_fatal tx rx; do grep -qx $r /tmp/reporters || die "no health reporter $r: $(cat /tmp/reporters)"; done
-devlink health diagnose pci/$PF0 reporter fw > /dev/null || die "diagnose fw"
+# health reporters, of the function and of its port
 port=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(\"pci/$PF1/\")) | select(.value.flavour == \"physical\") | .key")
 ip link set "$(netdev $PF1)" up
+for r in "pci/$PF0 reporter fw" "pci/$PF0 reporter fw_fatal" "$port reporter tx" "$port reporter rx"; do
+	devlink -j health show $r | jq -e '.health[][0].state == "healthy"' > /dev/null || die "no health reporter $r"
+done
+devlink health diagnose pci/$PF0 reporter fw > /dev/null || die "diagnose fw"
 devlink health diagnose "$port" reporter tx | grep -qi sqn || die "diagnose tx"
+refused devlink health show pci/$PF0 reporter tx
 
 # back in the legacy eswitch the VFs reach one another by their addresses, without representors
 devlink dev eswitch set pci/$PF0 mode legacy || die "legacy"
