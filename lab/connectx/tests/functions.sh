@@ -93,6 +93,7 @@ devlink dev eswitch set pci/$PF0 encap-mode basic && [ "$(esw encap-mode)" = bas
 port=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(\"pci/$PF0/\")) | select(.value.flavour == \"physical\") | .key")
 refused devlink port split "$port" count 4
 refused devlink port add pci/$PF0 flavour pcivf pfnum 0
+refused devlink port add pci/$PF0 flavour pcisf pfnum 0 sfnum 88
 
 # health reporters, of the function and of its port
 port=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(\"pci/$PF1/\")) | select(.value.flavour == \"physical\") | .key")
