@@ -132,6 +132,8 @@ struct cx_wq {				/* the memory of a CQ, RQ or SQ */
 	u32 npages, pi;			/* CQ: producer; SQ, RQ: consumer */
 };
 
+struct cx_rss { u8 fn; bool sym, v6, udp; u32 fields; u8 key[40]; };	/* how a TIR hashes */
+
 struct cx_hash { struct hlist_head *head; u32 mask; };
 
 struct cx_obj {
@@ -145,7 +147,7 @@ struct cx_obj {
 		struct { u32 cqn, tis; u8 state; } sq;
 		struct { u32 cqn; u8 state; bool vsd; u64 stalled; } rq;
 		struct { u32 n, *rq; } rqt;
-		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; } t;	/* TIR, TIS */
+		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; struct cx_rss rss; } t;	/* TIR, TIS */
 		struct { u8 tt, miss, level; u32 miss_id; struct list_head groups; struct xarray fte; } ft;
 		struct {
 			struct cx_obj *ft;
@@ -353,6 +355,10 @@ __sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum);
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);
 void cx_modify_header(struct cx_obj *mh, struct cx_pkt *p);
+
+/* rss.c */
+int cx_rss_set(struct cx_rss *r, void *c);
+u32 cx_rss(const struct cx_rss *r, const struct cx_pkt *p, u32 n, u32 *hash, u8 *type);
 
 /* tx.c, rx.c, wire.c */
 bool cx_sq_run(struct cx_obj *sq);
