@@ -95,6 +95,7 @@ struct cx_port {			/* a physical port and its eswitch */
 	struct cx_vport *vport;		/* PF, VFs 1..n, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
 	u16 mtu;
+	struct { u32 speeds; bool an_off, pause_rx, pause_tx; u8 fec[4]; } phy;	/* as the driver has set them: phy.c */
 	struct cx_count rx, tx;
 	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
 };
@@ -355,6 +356,11 @@ __sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum);
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);
 void cx_modify_header(struct cx_obj *mh, struct cx_pkt *p);
+
+/* phy.c */
+void cx_phy_init(struct cx_port *p);
+bool cx_phy_link(struct cx_port *p);
+int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
 
 /* rss.c */
 int cx_rss_set(struct cx_rss *r, void *c);
