@@ -148,7 +148,7 @@ static void eeprom(int port, u8 *b)
 
 	memset(b, 0, EEPROM);
 	b[0] = b[128] = MLX5_MODULE_ID_QSFP28;
-	b[1] = 8;			/* revision 2.8 */
+	b[1] = 7;			/* revision 2.7 */
 	b[2] = 4;			/* flat */
 	b[130] = 0x23;			/* no separable connector */
 	b[131] = 0x88;			/* 40GBASE-CR4, and see byte 192 */

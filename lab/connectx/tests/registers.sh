@@ -17,8 +17,8 @@ has 'Identifier +: 0x11 \(QSFP28\)'
 has 'Vendor name +: Mellanox'
 has 'Vendor PN +: MCP1600-C002'
 has 'Vendor SN +: EMU2026C00001'
-has 'Transceiver type +: .*100GBASE-CR4'
-has 'Length \(Copper.*: 2m|Length \(Copper or Active cable\) +: 2m'
+has 'Transceiver type +: .*100G Base-CR4'
+has 'Length \(Copper or Active cable\) +: 2m'
 ethtool -m "$Q" | grep -Eq 'Vendor SN +: EMU2026C00002' || die "the other port has the same module"
 sum() { ethtool -m "$P" raw on offset "$1" length "$2" | od -An -v -tu1 | tr -s ' ' '\n' | awk '{ s += $1 } END { print s % 256 }'; }
 byte() { ethtool -m "$P" raw on offset "$1" length 1 | od -An -tu1 | tr -d ' '; }

@@ -17,22 +17,16 @@ ping_ok t0 10.9.0.20
 TEXT=NeverOnTheWire+16
 # text BYTES: what is served, all of it known: 31 bytes of it in a row hold the word once
 text() { yes $TEXT | tr -d '\n' | head -c "$1" > "$WORK/data"; }
-# capture FILE-SERVED-IN-BYTES CIPHER: leaves the transfer's status in $ok and all frames of the wire in $WORK/cap
-capture() {
-	local pid
+quiet_fetch() { fetch "$@" 2> "$WORK/fetch.log"; }
+# serve BYTES CIPHER: leaves the transfer's status in $ok and all frames from the VF in $WORK/cap
+serve() {
 	text "$1"
-	ip netns exec peer tcpdump -i wire0 -s 0 -U -B 65536 -w "$WORK/cap" tcp src port 4433 2> "$WORK/cap.log" &
-	pid=$!
-	for _ in $(seq 200); do grep -q 'listening on' "$WORK/cap.log" && break; sleep 0.1; done
-	fetch t0 10.9.0.10 peer "$2" 2> "$WORK/fetch.log"; ok=$?
-	sleep 0.5
-	kill $pid; wait $pid 2>/dev/null
-	grep -q '^0 packets dropped by kernel' "$WORK/cap.log" || die "the capture has lost frames: $(cat "$WORK/cap.log")"
+	capture "$WORK/cap" "tcp src port 4433" quiet_fetch t0 10.9.0.10 peer "$2"; ok=$?
 }
 # hidden BYTES CIPHER WHAT
 hidden() {
 	local e n; e=$(stat t0 vf0 tx_tls_encrypted_bytes)
-	capture "$1" "$2"
+	serve "$1" "$2"
 	[ $ok = 0 ] || die "$3, $1 bytes: $(cat "$WORK/fetch.log")"
 	rose "$e" "$(stat t0 vf0 tx_tls_encrypted_bytes)" "$1" "$3: tx_tls_encrypted_bytes"
 	n=$(wc -c < "$WORK/cap")
@@ -68,7 +62,7 @@ ip netns exec t0 tc qdisc del dev vf0 root
 
 # the look finds what is there
 echo 1 > /sys/kernel/debug/connectx_emu/no_encrypt
-capture 300000 $AES128
+serve 300000 $AES128
 [ $ok != 0 ] || die "the peer took what was not encrypted"
 grep -qaF $TEXT "$WORK/cap" || die "a card that encrypts nothing is not found out"
 echo 0 > /sys/kernel/debug/connectx_emu/no_encrypt
