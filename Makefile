@@ -43,6 +43,7 @@ test-kernels: lab
 	for k in $(KERNELS); do $(LAB) build --kernel $$k || exit; done
 	lab/test.sh $(LAB) $(BIN) $(KERNELS)
 	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
+	NICWRIGHT_LAB=1 NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m -run TestNetdevsim ./lab/cmd/lab
 
 # A thousand runs of the quick matrix leave the machine as it was; make test does ten.
 soak: build lab
@@ -59,6 +60,7 @@ fuzz:
 
 bench: build lab
 	$(LAB) run $(CARD) --ovs --mem 4096 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
+	$(LAB) run --card ports=2,vfs=2 --mem 4096 --time-limit 30m --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
 
 install: build
 	install -D -m 0755 $(BIN)/nicwright $(DESTDIR)$(PREFIX)/bin/nicwright

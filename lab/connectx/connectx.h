@@ -102,6 +102,7 @@ struct cx_port {			/* a physical port and its eswitch */
 	struct cx_vport *vport;		/* PF, VFs 1..n, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
 	u16 mtu, vxlan[CX_VXLAN_PORTS];	/* UDP ports of VXLAN */
+	struct { u32 speeds; bool an_off, pause_rx, pause_tx; u8 fec[4]; } phy;	/* as the driver has set them: phy.c */
 	struct cx_count rx, tx;
 	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
 };
@@ -140,6 +141,8 @@ struct cx_wq {				/* the memory of a CQ, RQ or SQ */
 	u32 npages, pi;			/* CQ: producer; SQ, RQ: consumer */
 };
 
+struct cx_rss { u8 fn; bool sym, v6, udp; u32 fields; u8 key[40]; };	/* how a TIR hashes */
+
 struct cx_hash { struct hlist_head *head; u32 mask; };
 struct cx_definer { u16 format; u8 mask[64]; };
 
@@ -154,7 +157,7 @@ struct cx_obj {
 		struct { u32 cqn, tis; u8 state; } sq;
 		struct { u32 cqn; u8 state; bool vsd; u64 stalled; } rq;
 		struct { u32 n, *rq; } rqt;
-		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; } t;	/* TIR, TIS */
+		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; struct cx_rss rss; } t;	/* TIR, TIS */
 		struct { u8 tt, miss, level; u32 miss_id; struct list_head groups; struct xarray fte; } ft;
 		struct {
 			struct cx_obj *ft;
@@ -402,6 +405,15 @@ int cx_vxlan_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);
 void cx_modify_header(struct cx_obj *mh, struct cx_pkt *p);
+
+/* phy.c */
+void cx_phy_init(struct cx_port *p);
+bool cx_phy_link(struct cx_port *p);
+int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
+
+/* rss.c */
+int cx_rss_set(struct cx_rss *r, void *c);
+u32 cx_rss(const struct cx_rss *r, const struct cx_pkt *p, u32 n, u32 *hash, u8 *type);
 
 /* tx.c, rx.c, wire.c */
 bool cx_sq_run(struct cx_obj *sq);

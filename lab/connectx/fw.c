@@ -149,7 +149,8 @@ void cx_fw_reset(struct cx_func *f)
 	s->fw_rev = cpu_to_be32(CX_FW_MINOR << 16 | CX_FW_MAJOR);
 	s->cmdif_rev_fw_sub = cpu_to_be32(5 << 16 | CX_FW_SUB);
 	s->cmdq_addr_h = 0;
-	s->cmdq_addr_l_sz = cpu_to_be32(LOG_CMDQ << 4 | LOG_STRIDE);
+	/* a driver that has not asked for the reset finds out by this that its commands are gone */
+	s->cmdq_addr_l_sz = cpu_to_be32(MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED << MLX5_NIC_IFC_OFFSET | LOG_CMDQ << 4 | LOG_STRIDE);
 	f->seg = s;
 	wmb();
 	WRITE_ONCE(s->initializing, cpu_to_be32(BIT(MLX5_FW_RESET_SUPPORTED_OFFSET)));

@@ -173,6 +173,7 @@ static int create(struct cx_func *f, u16 op, void *in, void *end, void *out)
 		o->t.rqn = MLX5_GET(tirc, c, inline_rqn);
 		o->t.rqt = MLX5_GET(tirc, c, indirect_table);
 		o->t.tls_en = MLX5_GET(tirc, c, tls_en);
+		st = cx_rss_set(&o->t.rss, c);
 		break;
 	case CX_O_TIS:
 		c = MLX5_ADDR_OF(create_tis_in, in, ctx);
@@ -222,7 +223,11 @@ static int modify_tir(struct cx_func *f, void *in)
 {
 	struct cx_obj *o = cx_obj(f, CX_O_TIR, MLX5_GET(modify_tir_in, in, tirn));
 
-	return o ? 0 : MLX5_CMD_STAT_BAD_RES_ERR;	/* LRO, hash fields, loopback: no effect here */
+	if (!o)
+		return MLX5_CMD_STAT_BAD_RES_ERR;
+	if (MLX5_GET(modify_tir_in, in, bitmask.hash))
+		return cx_rss_set(&o->t.rss, MLX5_ADDR_OF(modify_tir_in, in, ctx));
+	return 0;	/* LRO, loopback: no effect here */
 }
 
 int cx_queue_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)

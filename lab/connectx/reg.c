@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Access registers: port type, speed, MTU, admin state, counters, firmware information. */
+/* Access registers: MTU, admin state, counters, firmware information. */
 #include "connectx.h"
 
 #define FW_VERSION (CX_FW_MAJOR << 24 | CX_FW_MINOR << 16 | CX_FW_SUB)
-/* 1G to 100G as a ConnectX-6 Dx has them */
-#define SPEEDS	(BIT(MLX5E_1000BASE_KX) | BIT(MLX5E_10GBASE_CR) | BIT(MLX5E_10GBASE_SR) | BIT(MLX5E_25GBASE_CR) | \
-		 BIT(MLX5E_25GBASE_SR) | BIT(MLX5E_40GBASE_CR4) | BIT(MLX5E_40GBASE_SR4) | BIT(MLX5E_50GBASE_CR2) | \
-		 BIT(MLX5E_100GBASE_CR4) | BIT(MLX5E_100GBASE_SR4))
 
 static void ppcnt(struct cx_port *p, void *d, void *o)
 {
@@ -92,15 +88,8 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	if (!rd && f->is_vf)
 		return 0;		/* the port belongs to the PF: a VF's writes are taken and have no effect */
 	switch (id) {
-	case MLX5_REG_PTYS:
-		MLX5_SET(ptys_reg, o, local_port, 1);
-		MLX5_SET(ptys_reg, o, proto_mask, MLX5_PTYS_EN);
-		MLX5_SET(ptys_reg, o, eth_proto_capability, SPEEDS);
-		MLX5_SET(ptys_reg, o, eth_proto_admin, SPEEDS);
-		MLX5_SET(ptys_reg, o, eth_proto_oper, p->up ? BIT(MLX5E_100GBASE_CR4) : 0);
-		MLX5_SET(ptys_reg, o, eth_proto_lp_advertise, p->up ? SPEEDS : 0);
-		MLX5_SET(ptys_reg, o, connector_type, MLX5E_PORT_DA);
-		return 0;
+	case MLX5_REG_PTYS: case MLX5_REG_PPLM: case MLX5_REG_PFCC: case MLX5_REG_MCIA:
+		return cx_phy_reg(f, id, rd, d, o, len);
 	case MLX5_REG_PMTU:
 		if (!rd)
 			p->mtu = min_t(u16, MLX5_GET(pmtu_reg, d, admin_mtu), CX_MAX_MTU + 22);
@@ -129,6 +118,7 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		return 0;
 	case MLX5_REG_PCAM:
 		MLX5_SET(pcam_reg, o, port_access_reg_cap_mask.regs_5000_to_507f.ppcnt, 1);
+		MLX5_SET(pcam_reg, o, port_access_reg_cap_mask.regs_5000_to_507f.pplm, 1);
 		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.ptys_connector_type, 1);
 		return 0;
 	case MLX5_REG_MCAM:
@@ -147,12 +137,10 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	case MLX5_REG_PDDR:			/* why the link is down: nothing to say */
 		MLX5_SET(pddr_reg, o, local_port, 1);
 		return 0;
-	case MLX5_REG_PFCC:			/* pause is taken and has no effect; one priority's is refused */
-		return !rd && (MLX5_GET(pfcc_reg, d, pfctx) || MLX5_GET(pfcc_reg, d, pfcrx)) ? MLX5_CMD_STAT_BAD_PARAM_ERR : 0;
 	case MLX5_REG_PCMR: case MLX5_REG_HOST_ENDIANNESS:
-	case MLX5_REG_PPLM: case MLX5_REG_PVLC: case MLX5_REG_QPTS: case MLX5_REG_QPDPM: case MLX5_REG_QETCR:
+	case MLX5_REG_PVLC: case MLX5_REG_QPTS: case MLX5_REG_QPDPM: case MLX5_REG_QETCR:
 	case MLX5_REG_QTCT: case MLX5_REG_PBMC: case MLX5_REG_PPTB:
-		return 0;			/* flow control, QoS: kept nowhere, reads as zero */
+		return 0;			/* QoS: kept nowhere, reads as zero */
 	}
 	if (!test_and_set_bit(id, seen))
 		pr_info("connectx_emu: f%d register 0x%04x (%s) is not there\n", f->idx, id, rd ? "read" : "write");

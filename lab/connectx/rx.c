@@ -2,7 +2,8 @@
 /* Receive: TIR to RQ, buffers, completion entries. */
 #include "connectx.h"
 #include <linux/delay.h>
-#include <linux/jhash.h>
+#include <net/checksum.h>
+#include <net/ip.h>
 
 #define CQE_RESP_SEND	2
 #define L3_IPV6		1		/* l3_hdr_type of a completion entry */
@@ -15,7 +16,8 @@ struct rq_sink {
 	struct cx_obj *rq, *cq;
 	struct cx_pkt *p;
 	const u8 *tls;			/* of each segment: what TLS receive did with it */
-	u32 seg;
+	u32 seg, hash;
+	u8 hash_type;
 	u16 vlan;
 	bool has_vlan;
 };
@@ -81,30 +83,52 @@ drop:
 	return 0;
 }
 
+/* what the card finds of the checksums: those that it has filled in itself are right; sum as in cx_sink */
+static u8 checked(struct cx_pkt *p, u32 len, __wsum sum, u8 *l3, u8 *l4)
+{
+	u32 end, fo = p->l4off - ETH_HLEN;
+	u8 ok = CQE_L2_OK, *h = p->data + p->l3off;
+	bool frag = MLX5_GET(fte_match_param, p->mp, outer_headers.frag);
+
+	*l3 = *l4 = 0;
+	if (!p->l3off)
+		return ok;
+	*l3 = p->v6 ? L3_IPV6 : L3_IPV4;
+	if (p->v6 || p->mss || p->l3csum || !ip_fast_csum(h, h[0] & 15))
+		ok |= CQE_L3_OK;
+	if (!p->l4off || frag || (p->l4proto != IPPROTO_TCP && p->l4proto != IPPROTO_UDP))
+		return ok;
+	*l4 = p->l4proto == IPPROTO_TCP ? CQE_L4_HDR_TYPE_TCP_ACK_AND_DATA : CQE_L4_HDR_TYPE_UDP;
+	if (p->l4csum || p->mss || (p->l4proto == IPPROTO_UDP && !get_unaligned((u16 *)(p->data + p->l4off + 6))))
+		return ok | CQE_L4_OK;
+	end = p->l3off + (p->v6 ? 40 + get_unaligned_be16(h + 4) : get_unaligned_be16(h + 2));
+	if (end < p->l4off + 8 || end > len || (end < len && p->plen))
+		return ok;
+	sum = csum_sub(sum, csum_partial(p->data + ETH_HLEN, fo, 0));
+	if (end < len)		/* padding */
+		sum = csum_block_sub(sum, csum_partial(p->data + end, len - end, 0), end - p->l4off);
+	return cx_l4_sum(p, p->data, end - p->l4off, sum) ? ok : ok | CQE_L4_OK;
+}
+
 static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 {
 	struct rq_sink *s = container_of(sink, struct rq_sink, s);
 	struct mlx5_cqe64 *c = cx_cqe_next(s->cq);
-	u8 l3 = 0, l4 = 0, ok = CQE_L2_OK;
+	u8 l3, l4, ok = checked(s->p, len, sum, &l3, &l4);
 	struct cx_pkt *p = s->p;
 	u64 ns = ktime_get_ns();
 
-	if (p->l3off) {
-		l3 = p->v6 ? L3_IPV6 : L3_IPV4;
-		ok |= CQE_L3_OK;
-	}
-	if (p->l4off && p->l4proto == IPPROTO_TCP)
-		l4 = CQE_L4_HDR_TYPE_TCP_ACK_AND_DATA;
-	else if (p->l4off && p->l4proto == IPPROTO_UDP)
-		l4 = CQE_L4_HDR_TYPE_UDP;
-	if (l4)
-		ok |= CQE_L4_OK;
-	if (s->tls)
+	if (s->tls) {
 		c->tls_outer_l3_tunneled = s->tls[s->seg - 1] << 3;
+		if (s->tls[s->seg - 1] == CQE_TLS_OFFLOAD_DECRYPTED)	/* it was right when the bytes were others */
+			ok |= CQE_L4_OK;
+	}
 	c->byte_cnt = cpu_to_be32(len);
 	c->wqe_counter = cpu_to_be16(s->rq->wq.pi);
 	c->hds_ip_ext = ok;
 	c->l4_l3_hdr_type = l4 << 4 | l3 << 2 | s->has_vlan;
+	c->rss_hash_result = cpu_to_be32(s->hash);
+	c->rss_hash_type = s->hash_type;
 	c->vlan_info = cpu_to_be16(s->vlan);
 	c->check_sum = (__force __be16)~csum_fold(sum);
 	c->sop_drop_qpn = cpu_to_be32(p->tag & 0xffffff);
@@ -117,10 +141,10 @@ static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 	s->rq->rq.stalled = 0;
 }
 
-static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *tls)
+static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *tls, u32 hash, u8 hash_type)
 {
 	struct cx_obj *rq = cx_obj(f, CX_O_RQ, rqn), *cq;
-	struct rq_sink s = { .s = { rq_room, rq_done }, .f = f, .rq = rq, .p = p, .tls = tls };
+	struct rq_sink s = { .s = { rq_room, rq_done }, .f = f, .rq = rq, .p = p, .tls = tls, .hash = hash, .hash_type = hash_type };
 
 	if (!rq || rq->rq.state != MLX5_RQC_STATE_RDY)
 		return;
@@ -139,18 +163,20 @@ static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *t
 void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p)
 {
 	struct cx_obj *t = cx_obj(f, CX_O_TIR, tirn), *r;
-	u8 *h = MLX5_ADDR_OF(fte_match_param, p->mp, outer_headers);
+	u32 i, hash;
+	u8 type;
 	const u8 *tls;
 
 	if (!t)
 		return;
 	tls = t->t.tls ? cx_tls_rx(t, p) : NULL;
 	if (t->t.disp == MLX5_TIRC_DISP_TYPE_DIRECT) {
-		rq_deliver(f, t->t.rqn, p, tls);
+		rq_deliver(f, t->t.rqn, p, tls, 0, 0);
 		return;
 	}
 	r = cx_obj(f, CX_O_RQT, t->t.rqt);
-	/* addresses and L4 ports */
-	if (r && r->rqt.n)
-		rq_deliver(f, r->rqt.rq[jhash(h + 32, 32, get_unaligned((u32 *)(h + 24))) % r->rqt.n], p, tls);
+	if (!r || !r->rqt.n)
+		return;
+	i = cx_rss(&t->t.rss, p, r->rqt.n, &hash, &type);
+	rq_deliver(f, r->rqt.rq[i], p, tls, hash, type);
 }

@@ -35,6 +35,7 @@ int cx_vport_init(void)
 			return -ENOMEM;
 		}
 		cx_ports[p].admin_up = true;
+		cx_phy_init(&cx_ports[p]);
 		cx_ports[p].mtu = 1522;
 		cx_vxlan_reset(&cx_ports[p]);
 		for (n = 0; n < cx_nvfs + 2; n++) {
@@ -84,7 +85,7 @@ void cx_link_update(int port)
 	bool cable = cx_wire_up(port);
 	int n;
 
-	p->up = p->admin_up && cable;
+	p->up = p->admin_up && cable && cx_phy_link(p);
 	cx_wire_carrier(port, p->admin_up && !READ_ONCE(cx_faults.wire[port].down));
 	for (n = 0; n <= cx_nvfs; n++) {
 		struct cx_vport *v = cx_vport(port, n);

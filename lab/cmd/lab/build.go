@@ -64,6 +64,7 @@ type parts struct {
 	root    string
 	kernel  *kernels.Kernel
 	modules []string
+	qemu    []string // nil: the host's is good enough
 }
 
 // hostPrograms are the programs the lab runs on the host, by package.
@@ -93,6 +94,11 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 	}
 	if p.kernel, err = kernels.Fetch(ctx, l.cache, row, p.root, mirror, out); err != nil {
 		return nil, err
+	}
+	if l.flags.igb {
+		if p.qemu, err = debian.QEMU(ctx, l.cache, "igb", mirror, out); err != nil {
+			return nil, err
+		}
 	}
 	b := &modules.Builder{Cache: l.cache, Root: p.root, Kernel: p.kernel, Log: out}
 	builds := []func(context.Context) (string, error){b.NetdevSim}

@@ -29,6 +29,7 @@ type flags struct {
 	card          *wire.Card
 	ovs, udev     bool
 	netdevsim     bool
+	igb           bool
 	allowWarnings bool
 	console       bool
 	writable      bool
@@ -81,6 +82,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 	})
 	fs.BoolVar(&f.ovs, "ovs", false, "start Open vSwitch with an empty database")
 	fs.BoolVar(&f.netdevsim, "netdevsim", false, "load netdevsim, which makes devices where the machine asks for them")
+	fs.BoolVar(&f.igb, "igb", false, "put in QEMU's igb, a stock SR-IOV card with 7 VFs and its stock driver; takes QEMU 8 or newer, which is fetched if need be")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
 	fs.BoolVar(&f.allowWarnings, "allow-warnings", false, "errors that the kernel reported do not change the status")
 	fs.BoolVar(&f.console, "console", false, "show the machine's console on stderr")

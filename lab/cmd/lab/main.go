@@ -35,6 +35,8 @@ examples:
   lab build
   lab run -- uname -a
   lab run --card ports=2,vfs=8 --ovs -- bash -c 'devlink dev; ovs-vsctl show'
+  lab run --igb -- bash -c 'echo 7 >/sys/bus/pci/drivers/igb/*:*/sriov_numvfs; ip link'
+  lab run --kernel 7.3 --netdevsim -- bash -c 'echo 1 2 >/sys/bus/netdevsim/new_device; devlink port'
   lab run --share ./bin --time-limit 2m --card ports=2,vfs=8 -- /lab/share/nicwright show
   go test -exec "lab exec --card ports=2,vfs=8 --ovs" ./eswitch/...
   LAB_FLAGS="--time-limit 3m -v" go test -exec "lab exec" ./bond/

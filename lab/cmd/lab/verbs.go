@@ -208,11 +208,11 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 		return vm.StatusLab, err
 	}
 	defer clean()
-	req.Card, req.OVS, req.Udev, req.Netdevsim = f.card, f.ovs, f.udev, f.netdevsim
+	req.Card, req.OVS, req.Udev, req.Netdevsim, req.IGB = f.card, f.ovs, f.udev, f.netdevsim, f.igb
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	m := &vm.Machine{
-		Kernel: parts.kernel, Root: parts.root, Scratch: scratch, Modules: parts.modules,
+		Kernel: parts.kernel, Root: parts.root, Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu,
 		Memory: f.memory, CPUs: f.cpus, Request: req, TimeLimit: f.timeLimit, BootLimit: f.bootLimit, AllowWarnings: f.allowWarnings,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: quit,
 		Log: l.log, Warn: l.warn,

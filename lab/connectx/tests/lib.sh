@@ -34,3 +34,19 @@ log_clean() {
 	! dmesg | grep -E "BUG:|WARNING:|Oops|Call Trace|general protection|connectx_emu: .*not (known|there|supported)" ||
 		die "the kernel's log has warnings"
 }
+
+# capture FILE FILTER COMMAND...: the frames that wire0, in the namespace peer, receives and sends while the command runs; ends when no more come
+capture() {
+	local file=$1 filter=$2 pid n=-1 same=0 status; shift 2
+	ip netns exec peer tcpdump -i wire0 -s 0 -U --immediate-mode -B 65536 -w "$file" $filter 2> "$file.log" & pid=$!
+	for _ in $(seq 300); do grep -q 'listening on' "$file.log" && break; sleep 0.1; done
+	"$@"; status=$?
+	while [ $same -lt 4 ]; do
+		sleep 0.4
+		[ "$(wc -c < "$file")" = "$n" ] && same=$((same + 1)) || same=0
+		n=$(wc -c < "$file")
+	done
+	kill $pid; wait $pid 2>/dev/null
+	grep -q '^0 packets dropped by kernel' "$file.log" || die "the capture has lost frames: $(cat "$file.log")"
+	return $status
+}

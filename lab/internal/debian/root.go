@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"nicwright/lab/internal/cache"
@@ -49,11 +50,11 @@ func RootKey(compilers []string) string {
 // compilers of the kernels.
 func Root(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
 	return c.Artefact(ctx, "root", RootKey(compilers), func(ctx context.Context, dir, work string) error {
-		return bootstrap(ctx, dir, work, compilers, mirror, log)
+		return bootstrap(ctx, dir, work, slices.Concat(rootPackages, compilers), mirror, log)
 	})
 }
 
-func bootstrap(ctx context.Context, dir, work string, compilers []string, mirror string, log io.Writer) error {
+func bootstrap(ctx context.Context, dir, work string, packages []string, mirror string, log io.Writer) error {
 	host := sandbox.Box{Log: log}
 	if _, err := host.Run(ctx, "debootstrap", "--variant=minbase", RootSuite, dir, mirror); err != nil {
 		return err
@@ -87,7 +88,7 @@ func bootstrap(ctx context.Context, dir, work string, compilers []string, mirror
 	if err != nil {
 		return err
 	}
-	if err := apt.Install(ctx, append(rootPackages, compilers...)...); err != nil {
+	if err := apt.Install(ctx, packages...); err != nil {
 		return err
 	}
 	for _, d := range []string{"var/cache/apt/archives", "var/lib/apt/lists", "var/log", "tmp"} {

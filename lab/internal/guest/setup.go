@@ -38,6 +38,9 @@ func setUp(req *wire.Request, conn *wire.Conn) error {
 			stage{"the card", func() error { return loadCard(req.Card) }},
 			stage{"the far ends of its ports", func() error { return wirePeer(req.Card, conn) }})
 	}
+	if req.IGB {
+		stages = append(stages, stage{"igb", func() error { return command("modprobe", "-a", "igb", "igbvf") }})
+	}
 	if req.Netdevsim {
 		stages = append(stages, stage{"netdevsim", func() error { return load("netdevsim.ko") }})
 	}

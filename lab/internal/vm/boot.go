@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -55,7 +56,11 @@ func (m *Machine) boot(ctx context.Context, args []string) (int, error) {
 		conn: wire.New(ours), frames: make(chan frame), ended: make(chan struct{}),
 	}
 	qctx, kill := context.WithCancel(context.WithoutCancel(ctx))
-	cmd := exec.CommandContext(qctx, "qemu-system-x86_64", args...)
+	command := append(slices.Clone(b.QEMU), args...)
+	if b.QEMU == nil {
+		command = append([]string{"qemu-system-x86_64"}, args...)
+	}
+	cmd := exec.CommandContext(qctx, command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = b.con, &b.qemuSay
 	cmd.ExtraFiles = []*os.File{theirs}
 	// A group of its own: an interrupt from the terminal is for us to handle.

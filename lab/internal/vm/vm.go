@@ -48,6 +48,8 @@ type Machine struct {
 	Root, Scratch string
 	// Modules are files that the machine sees in guest.ModulesDir.
 	Modules []string
+	// QEMU is the command that runs the emulator; nil: the host's.
+	QEMU []string
 	// Memory is in MiB; CPUs is the number of processors.
 	Memory, CPUs int
 	Shares       []Share
@@ -136,6 +138,9 @@ func (m *Machine) prepare() ([]string, error) {
 		"-serial", "stdio",
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci", "-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port,name=" + wire.PortName,
+	}
+	if m.Request.IGB { // SR-IOV needs PCI Express; the emulated card is on a bus of its own in any machine
+		args = append(args, "-machine", "q35", "-device", "pcie-root-port,id=rp0,slot=1", "-device", "igb,bus=rp0")
 	}
 	share := func(tag, dir string, readOnly bool) {
 		// A comma ends an option's value; QEMU takes two for one.

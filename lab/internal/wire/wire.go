@@ -46,6 +46,7 @@ type Request struct {
 	Netdevsim bool
 	OVS       bool
 	Udev      bool
+	IGB       bool
 }
 
 // Mount is a directory of the host's.

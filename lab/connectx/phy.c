@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Registers of a port's cable: speeds and negotiation, FEC, pause, and the EEPROM of the module in its cage, a copper cable of 2 m. */
+#include "connectx.h"
+
+/* 1G to 100G as a ConnectX-6 Dx has them */
+#define SPEEDS	(BIT(MLX5E_1000BASE_KX) | BIT(MLX5E_10GBASE_CR) | BIT(MLX5E_10GBASE_SR) | BIT(MLX5E_25GBASE_CR) | \
+		 BIT(MLX5E_25GBASE_SR) | BIT(MLX5E_40GBASE_CR4) | BIT(MLX5E_40GBASE_SR4) | BIT(MLX5E_50GBASE_CR2) | \
+		 BIT(MLX5E_100GBASE_CR4) | BIT(MLX5E_100GBASE_SR4))
+/* FEC modes, as bits */
+#define NO_FEC	1
+#define FIRE	2
+#define RS	4
+#define AN_COMPLETE	1		/* an_status */
+#define I2C_MODULE	0x50
+#define I2C_ERROR	9		/* mcia_reg.status */
+#define EEPROM		256
+#define MCIA_DATA	16
+#define MCIA_MAX	48		/* bytes of one access */
+
+static const u8 fastest[] = {		/* what a copper cable carries */
+	MLX5E_100GBASE_CR4, MLX5E_50GBASE_CR2, MLX5E_40GBASE_CR4, MLX5E_25GBASE_CR, MLX5E_10GBASE_CR, MLX5E_1000BASE_KX,
+};
+
+void cx_phy_init(struct cx_port *p)
+{
+	p->phy.speeds = SPEEDS;
+	p->phy.pause_rx = p->phy.pause_tx = true;
+}
+
+static int speed(struct cx_port *p)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fastest); i++)
+		if (p->phy.speeds & BIT(fastest[i]))
+			return fastest[i];
+	return -1;
+}
+
+/* what a cable cannot carry leaves the link down */
+bool cx_phy_link(struct cx_port *p) { return speed(p) >= 0; }
+
+static int ptys(struct cx_port *p, bool rd, void *d, void *o)
+{
+	u32 admin = MLX5_GET(ptys_reg, d, eth_proto_admin);
+	int s;
+
+	if (!rd) {
+		if (!admin || (admin & ~SPEEDS))
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+		p->phy.speeds = admin;
+		p->phy.an_off = MLX5_GET(ptys_reg, d, an_disable_admin);
+	}
+	s = p->up ? speed(p) : -1;
+	MLX5_SET(ptys_reg, o, local_port, 1);
+	MLX5_SET(ptys_reg, o, proto_mask, MLX5_PTYS_EN);
+	MLX5_SET(ptys_reg, o, an_disable_cap, 1);
+	MLX5_SET(ptys_reg, o, an_disable_admin, p->phy.an_off);
+	MLX5_SET(ptys_reg, o, an_status, s >= 0 && !p->phy.an_off ? AN_COMPLETE : 0);
+	MLX5_SET(ptys_reg, o, eth_proto_capability, SPEEDS);
+	MLX5_SET(ptys_reg, o, eth_proto_admin, p->phy.speeds);
+	MLX5_SET(ptys_reg, o, eth_proto_oper, s >= 0 ? BIT(s) : 0);
+	MLX5_SET(ptys_reg, o, eth_proto_lp_advertise, s >= 0 && !p->phy.an_off ? SPEEDS : 0);
+	MLX5_SET(ptys_reg, o, connector_type, MLX5E_PORT_DA);
+	return 0;
+}
+
+/* the best that is allowed; 0 allows all */
+static u32 best(u8 admin, u8 cap)
+{
+	u8 a = admin ? admin & cap : cap;
+
+	return a & RS ? RS : a & FIRE ? FIRE : NO_FEC;
+}
+
+static int pplm(struct cx_port *p, bool rd, void *d, void *o)
+{
+	static const u8 c10 = NO_FEC | FIRE, c25 = NO_FEC | FIRE | RS, c100 = NO_FEC | RS;
+	u8 *a = p->phy.fec, want[4];
+	u32 active = NO_FEC;
+
+	if (!rd) {
+		want[0] = MLX5_GET(pplm_reg, d, fec_override_admin_10g_40g);
+		want[1] = MLX5_GET(pplm_reg, d, fec_override_admin_25g);
+		want[2] = MLX5_GET(pplm_reg, d, fec_override_admin_50g);
+		want[3] = MLX5_GET(pplm_reg, d, fec_override_admin_100g);
+		if ((want[0] & ~c10) || (want[1] & ~c25) || (want[2] & ~c25) || (want[3] & ~c100) ||
+		    MLX5_GET(pplm_reg, d, fec_override_admin_56g))
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+		memcpy(a, want, sizeof(want));
+	}
+	switch (speed(p)) {
+	case MLX5E_100GBASE_CR4:
+		active = best(a[3], c100);
+		break;
+	case MLX5E_50GBASE_CR2:
+		active = best(a[2], c25);
+		break;
+	case MLX5E_25GBASE_CR:
+		active = best(a[1], c25);
+		break;
+	case MLX5E_40GBASE_CR4: case MLX5E_10GBASE_CR:
+		active = best(a[0] ?: NO_FEC, c10);
+		break;
+	}
+	MLX5_SET(pplm_reg, o, local_port, 1);
+	MLX5_SET(pplm_reg, o, fec_mode_active, p->up ? active : 0);
+	MLX5_SET(pplm_reg, o, fec_override_cap_10g_40g, c10);
+	MLX5_SET(pplm_reg, o, fec_override_cap_25g, c25);
+	MLX5_SET(pplm_reg, o, fec_override_cap_50g, c25);
+	MLX5_SET(pplm_reg, o, fec_override_cap_100g, c100);
+	MLX5_SET(pplm_reg, o, fec_override_admin_10g_40g, a[0]);
+	MLX5_SET(pplm_reg, o, fec_override_admin_25g, a[1]);
+	MLX5_SET(pplm_reg, o, fec_override_admin_50g, a[2]);
+	MLX5_SET(pplm_reg, o, fec_override_admin_100g, a[3]);
+	return 0;
+}
+
+/* whether pause frames are sent and obeyed: nothing here sends any. By priority they cannot be */
+static int pfcc(struct cx_port *p, bool rd, void *d, void *o)
+{
+	if (!rd) {
+		if (MLX5_GET(pfcc_reg, d, pfctx) || MLX5_GET(pfcc_reg, d, pfcrx))
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+		if (!MLX5_GET(pfcc_reg, d, pptx_mask_n))
+			p->phy.pause_tx = MLX5_GET(pfcc_reg, d, pptx);
+		if (!MLX5_GET(pfcc_reg, d, pprx_mask_n))
+			p->phy.pause_rx = MLX5_GET(pfcc_reg, d, pprx);
+	}
+	MLX5_SET(pfcc_reg, o, local_port, 1);
+	MLX5_SET(pfcc_reg, o, pptx, p->phy.pause_tx);
+	MLX5_SET(pfcc_reg, o, pprx, p->phy.pause_rx);
+	return 0;
+}
+
+static void text(u8 *at, int len, const char *s)
+{
+	memset(at, ' ', len);
+	memcpy(at, s, min_t(int, len, strlen(s)));
+}
+
+/* SFF-8636, a flat memory: a lower half and one page */
+static void eeprom(int port, u8 *b)
+{
+	u8 sum = 0;
+	char s[17];
+	int i;
+
+	memset(b, 0, EEPROM);
+	b[0] = b[128] = MLX5_MODULE_ID_QSFP28;
+	b[1] = 7;			/* revision 2.7 */
+	b[2] = 4;			/* flat */
+	b[130] = 0x23;			/* no separable connector */
+	b[131] = 0x88;			/* 40GBASE-CR4, and see byte 192 */
+	b[139] = 5;			/* 64B/66B */
+	b[140] = 0xff;			/* more than 25.4 GBd: */
+	b[222] = 103;			/* 25.75 */
+	b[146] = 2;			/* m of copper */
+	b[147] = 0xa0;			/* unequalized */
+	text(b + 148, 16, "Mellanox");
+	b[166] = 0x02;			/* OUI 00:02:c9 */
+	b[167] = 0xc9;
+	text(b + 168, 16, "MCP1600-C002E30N");
+	text(b + 184, 2, "A3");
+	b[186] = 4; b[187] = 6; b[188] = 8; b[189] = 11;	/* attenuation in dB at 2.5, 5, 7 and 12.9 GHz */
+	for (i = 128; i < 191; i++)
+		sum += b[i];
+	b[191] = sum;
+	b[192] = 0x0b;			/* 100GBASE-CR4, 25GBASE-CR CA-L */
+	snprintf(s, sizeof(s), "EMU2026C%05d", port + 1);
+	text(b + 196, 16, s);
+	text(b + 212, 8, "260101");
+	for (sum = 0, i = 192; i < 223; i++)
+		sum += b[i];
+	b[223] = sum;
+}
+
+static int mcia(int port, bool rd, void *d, void *o, int len)
+{
+	u32 off = MLX5_GET(mcia_reg, d, device_address), n = MLX5_GET(mcia_reg, d, size);
+	u8 b[EEPROM];
+
+	if (!rd || len < MCIA_DATA + MCIA_MAX || !n || n > MCIA_MAX || off >= EEPROM || n > EEPROM - off)
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	memcpy(o, d, MCIA_DATA);
+	if (MLX5_GET(mcia_reg, d, i2c_device_address) != I2C_MODULE || MLX5_GET(mcia_reg, d, module)) {
+		MLX5_SET(mcia_reg, o, status, I2C_ERROR);
+		return 0;
+	}
+	eeprom(port, b);
+	memcpy(o + MCIA_DATA, b + off, n);
+	return 0;
+}
+
+/* a VF sees the link; the rest is the PF's */
+int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len)
+{
+	struct cx_port *p = &cx_ports[f->pf];
+
+	if (f->is_vf && id == MLX5_REG_MCIA)
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	switch (id) {
+	case MLX5_REG_PTYS:
+		return ptys(p, rd, d, o);
+	case MLX5_REG_PPLM:
+		return pplm(p, rd, d, o);
+	case MLX5_REG_PFCC:
+		return pfcc(p, rd, d, o);
+	}
+	return mcia(f->pf, rd, d, o, len);
+}
