@@ -42,13 +42,13 @@ sa() {
 }
 aead() { echo "aead rfc4106(gcm(aes)) $1 128"; }
 
-# policies NS OUTSRC OUTDST MODE [TAIL]: out, in and (in a tunnel) the same addresses as ends
+# policies NS OUTSRC OUTDST MODE [WORDS]: out, in and (in a tunnel) the same addresses as ends
 policies() {
-	local ns=$1 a=$2 b=$3 mode=$4 tail=$5 t="" r=""
+	local ns=$1 a=$2 b=$3 mode=$4 t="" r=""; shift 4
 	[ "$ns" = - ] && ns= || ns="-n $ns"
 	[ "$mode" = tunnel ] && t="src $a dst $b" r="src $b dst $a"
-	ip $ns xfrm policy add src $a dst $b dir out tmpl $t proto esp reqid 1 mode $mode ${tail:+${tail}out} &&
-		ip $ns xfrm policy add src $b dst $a dir in tmpl $r proto esp reqid 1 mode $mode ${tail:+${tail}in} ||
+	ip $ns xfrm policy add src $a dst $b dir out "$@" tmpl $t proto esp reqid 1 mode $mode &&
+		ip $ns xfrm policy add src $b dst $a dir in "$@" tmpl $r proto esp reqid 1 mode $mode ||
 		die "policies in ${ns:-the host}"
 }
 
@@ -79,6 +79,20 @@ transfer() {
 	timeout 40 nc -nN "$2" 5001 < "$TMP/sent" > "$TMP/back"; wait $i
 	cmp -s "$TMP/sent" "$TMP/there" || die "$3: what came to the peer differs ($(stat -c %s "$TMP/there") bytes of $1)"
 	cmp -s "$TMP/sent" "$TMP/back" || die "$3: what came back differs ($(stat -c %s "$TMP/back") bytes of $1)"
+}
+
+# refuses TEXT COMMAND...: it fails, and says so
+refuses() {
+	local text=$1; shift
+	! "$@" 2>"$TMP/err" || die "accepted: $*"
+	grep -q "$text" "$TMP/err" || die "$*: $(cat "$TMP/err"), not '$text'"
+}
+
+# within SECONDS COMMAND...: until it succeeds
+within() {
+	local i n=$1; shift
+	for ((i = 0; i < n * 4; i++)); do "$@" && return; sleep 0.25; done
+	return 1
 }
 
 counter() { ethtool -S "$1" | awk -v k="$2:" '$1 == k { print $2 }'; }
