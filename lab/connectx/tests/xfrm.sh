@@ -104,3 +104,47 @@ rises() {
 	[ -n "$now" ] || { case $(uname -r) in 6.1.*) return ;; *) die "$1 has no $2" ;; esac; }
 	[ $((now - $3)) -gt 100 ] || die "$4"
 }
+
+# pair KIND A B MODE KEY [OUT [IN]]: SAs that $N offloads here, software there; OUT and IN are further words for the two directions,
+# of which the peer has no limits. With KIND packet the policies are offloaded too.
+pair() {
+	local kind=$1 a=$2 b=$3 mode=$4 k out=${6%%limit*} in=${7%%limit*}; k=$(aead $5)
+	flush
+	sa - $a $b 0x100 $mode $6 $k offload $kind dev "$N" dir out || die "offloaded SA out"
+	sa - $b $a 0x101 $mode $7 $k offload $kind dev "$N" dir in || die "offloaded SA in"
+	sa peer $a $b 0x100 $mode ${out:+replay-window 64} ${out//-oseq/-seq} $k &&
+		sa peer $b $a 0x101 $mode ${in//-seq/-oseq} $k || die "software SAs"
+	if [ $kind = packet ]; then
+		policies - $a $b $mode offload packet dev "$N"
+		[ "$(ip xfrm state | grep -c 'mode packet')" = 2 ] && [ "$(ip xfrm policy | grep -c 'mode packet')" = 2 ] ||
+			die "not offloaded: $(ip xfrm state; ip xfrm policy)"
+	else
+		policies - $a $b $mode
+		[ "$(ip xfrm state | grep -c 'crypto offload parameters')" = 2 ] || die "an SA is not offloaded"
+	fi
+	policies peer $b $a $mode
+}
+
+# flows KIND A B MODE KEY NAME [OUT [IN]]: data flows by the card; on the wire is ESP, and with KIND packet there is none in the kernel
+flows() {
+	local kind=$1 a=$2 name=$6
+	pair $1 $2 $3 $4 $5 "$7" "$8"
+	local tx rx; tx=$(counter "$N" ipsec_tx_pkts) rx=$(counter "$N" ipsec_rx_pkts)
+	capture
+	tcpdump -Uqni "$N" -w "$TMP/host.pcap" -s 0 2>"$TMP/tcpdump2" & CAP2=$!
+	until grep -q listening "$TMP/tcpdump2"; do sleep 0.1; done
+	ping -c 5 -i 0.2 -W 10 -q $3 >/dev/null || die "$name: no ping"
+	transfer 300000 $3 "$name"
+	captured; kill -INT $CAP2; wait $CAP2 2>/dev/null
+	only_esp $a "$name"
+	local esp; esp=$(tcpdump -nr "$TMP/host.pcap" esp 2>/dev/null | wc -l)
+	if [ $kind = packet ]; then
+		[ "$esp" = 0 ] || die "$name: the kernel made or saw ESP"
+		grep -qa 'in the clear, line' "$TMP/host.pcap" || die "$name: the kernel did not send plain text"
+	else
+		[ "$esp" -gt 10 ] || die "$name: the kernel made no ESP"
+	fi
+	rises "$N" ipsec_tx_pkts "$tx" "$name: the card did not encrypt"
+	rises "$N" ipsec_rx_pkts "$rx" "$name: the card did not decrypt"
+	[ "$(mib - XfrmInStateProtoError)$(mib peer XfrmInStateProtoError)" = 00 ] || die "$name: packets fail"
+}
