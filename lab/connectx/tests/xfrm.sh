@@ -23,6 +23,12 @@ cable() {
 	ip -n peer link set lo up && ip -n peer link set v0 up && ip -n peer addr add $B4/24 dev v0 &&
 		ip -n peer addr add $B6/64 dev v0 nodad || die "the peer"
 	ip link set "$1" up && ip addr add $A4/24 dev "$1" && ip addr add $A6/64 dev "$1" nodad || die "addresses of $1"
+	# The driver looks up the neighbour of a tunnel, whose own answer would come through it, and takes those of every namespace
+	# for its own: so they stand fast.
+	local here there; here=$(cat "/sys/class/net/$1/address"); there=$(ip netns exec peer cat /sys/class/net/v0/address)
+	ip neigh replace $B4 lladdr $there dev "$1" nud permanent && ip neigh replace $B6 lladdr $there dev "$1" nud permanent &&
+		ip -n peer neigh replace $A4 lladdr $here dev v0 nud permanent &&
+		ip -n peer neigh replace $A6 lladdr $here dev v0 nud permanent || die "neighbours"
 	sleep 1
 }
 
