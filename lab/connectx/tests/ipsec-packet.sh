@@ -119,7 +119,7 @@ drop() { tc filter add dev "$N" ingress protocol ip flower skip_sw ip_proto tcp 
 refuses busy drop
 flush
 drop || die "a filter is not offloaded without an SA"
-refuses busy try reqid 1 mode transport $G
+refuses 'failed to offload' try reqid 1 mode transport $G
 tc qdisc del dev "$N" clsact
 try reqid 1 mode transport $G || die "the filter has gone, and no SA is offloaded"
 ip link set "$N" down

@@ -46,7 +46,7 @@ filter() { tc filter add dev "$P" ingress protocol ip flower skip_sw ip_proto tc
 refuses busy filter
 flush
 filter || die "a filter on the uplink is not offloaded without an SA"
-refuses busy try packet transport
+refuses 'failed to offload' try packet transport
 tc qdisc del dev "$P" clsact
 flush
 ip link set wire0 netns 1 2>/dev/null; uncable
@@ -61,7 +61,7 @@ unbind 0
 devlink port function set "$(PORT 0)" ipsec_crypto enable && devlink port function set "$(PORT 1)" ipsec_crypto enable || die "ipsec_crypto"
 [ "$(attr 0 ipsec_crypto)$(attr 0 ipsec_packet)" = enabledisable ] || die "attributes: $(devlink port show "$(PORT 0)")"
 bind 0; bind 1
-N=$P; refuses busy try crypto transport; refuses busy try packet transport
+N=$P; refuses 'failed to offload' try crypto transport; refuses 'failed to offload' try packet transport
 N=$(vf $PF0 0)
 ethtool -k "$N" | grep -q 'esp-hw-offload: on' || die "VF 0 has no IPsec"
 refuses 'Packet offload is not supported' try packet transport
