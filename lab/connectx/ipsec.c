@@ -161,14 +161,18 @@ u32 cx_sa_seq_hi(struct cx_sa *s, u32 seq)
 	return s->esn ? s->esn_msb + (s->overlap && seq < MID) : 0;
 }
 
-/* the driver moves the high word on when the numbers pass the middle, and when all of the window is past the turn */
-static void esn_event(struct cx_obj *o, u32 top, u32 window)
+/* the numbers are past the middle, or all of the window is past the turn */
+static bool past(struct cx_sa *s, u32 top, u32 window)
+{
+	return s->overlap ? top < MID && top >= window : top >= MID;
+}
+
+/* the driver moves the high word on then; it arms the event again before it has, so only the step counts */
+static void esn_event(struct cx_obj *o, u32 old, u32 top, u32 window)
 {
 	struct cx_sa *s = o->sa;
 
-	if (!s->esn || !S(s, esn_event_arm))
-		return;
-	if (s->overlap ? top < MID && top >= window : top >= MID) {
+	if (s->esn && S(s, esn_event_arm) && past(s, top, window) && !past(s, old, window)) {
 		SET(s, esn_event_arm, 0);
 		tell(o);
 	}
@@ -183,7 +187,7 @@ bool cx_sa_next(struct cx_obj *o, u32 *seq)
 	if ((!*seq && !s->esn) || !lifetime(o))
 		return false;
 	SET(s, mode_parameter, *seq + 1);
-	esn_event(o, *seq + 1, 0);
+	esn_event(o, *seq, *seq + 1, 0);
 	return true;
 }
 
@@ -206,7 +210,7 @@ u8 cx_sa_received(struct cx_obj *o, u32 seq)
 			t = n;
 		}
 		__set_bit(t - n, s->window);
-		esn_event(o, (u32)t, size);
+		esn_event(o, top, (u32)t, size);
 	}
 	return lifetime(o) ? SYND_OK : SYND_EXPIRED;
 }

@@ -107,7 +107,7 @@ static u8 checked(struct cx_pkt *p, u32 len, __wsum sum, u8 *l3, u8 *l4)
 	sum = csum_sub(sum, csum_partial(p->data + ETH_HLEN, fo, 0));
 	if (end < len)		/* padding */
 		sum = csum_block_sub(sum, csum_partial(p->data + end, len - end, 0), end - p->l4off);
-	return cx_l4_sum(p, p->data, end - p->l4off, sum) ? ok : ok | CQE_L4_OK;
+	return cx_l4_sum(&p->out, p->data, end - p->l4off, sum) ? ok : ok | CQE_L4_OK;
 }
 
 static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)

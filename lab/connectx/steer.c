@@ -120,6 +120,13 @@ static void walk_segments(struct cx_func *f, struct cx_obj *ft, struct cx_pkt *p
 	}
 }
 
+/* what no table knows (legacy), or what one allows without saying where to: it is out there, or for the PF */
+static bool fdb_default(struct cx_func *f, struct cx_pkt *p)
+{
+	vport_rx(f->pf, p->src == MLX5_VPORT_UPLINK ? 0 : MLX5_VPORT_UPLINK, p);
+	return false;
+}
+
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 {
 	struct cx_obj *ft = cx_obj(f, CX_O_FT, table);
@@ -138,15 +145,17 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 				return false;
 			if (e->action & MLX5_FLOW_CONTEXT_ACTION_FWD_DEST)
 				return forward(f, e, p, depth + 1);
-			return e->action & MLX5_FLOW_CONTEXT_ACTION_ALLOW;
+			if (!(e->action & MLX5_FLOW_CONTEXT_ACTION_ALLOW))
+				return false;
+			return ft->ft.tt != CX_FT_FDB || fdb_default(f, p);
 		}
 		cx_dbg(3, "f%d type %d table %x: no match\n", f->idx, ft->ft.tt, ft->id);
 		if (ft->ft.miss != MISS_TO_TABLE) {
 			switch (ft->ft.tt) {
 			case CX_FT_NIC_TX: case CX_FT_INGRESS: case CX_FT_EGRESS:
 				return true;
-			case CX_FT_FDB:		/* legacy: what is not known is out there, or for the PF */
-				vport_rx(f->pf, p->src == MLX5_VPORT_UPLINK ? 0 : MLX5_VPORT_UPLINK, p);
+			case CX_FT_FDB:
+				return fdb_default(f, p);
 			}
 			return false;
 		}

@@ -25,7 +25,7 @@ const RootSuite = "trixie"
 // are built with.
 var rootPackages = []string{
 	"iproute2", "ethtool", "openvswitch-switch", "openssl", "kmod", "procps", "pciutils", "udev",
-	"iputils-ping", "iperf3", "tcpdump", "strace", "nginx", "wrk", "curl", "jq", "netcat-openbsd", "busybox-static",
+	"iputils-ping", "iperf3", "tcpdump", "strace", "nginx", "wrk", "curl", "jq", "netcat-openbsd", "busybox-static", "charon-systemd",
 	"make", "libc6-dev", "bc", "bison", "flex", "libelf-dev", "xz-utils",
 }
 
