@@ -75,7 +75,7 @@ type lab struct {
 
 func atSite(t *testing.T) lab {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	t.Cleanup(cancel)
 	from, to := vfPair(t, ctx)
 	witness(t, "ethtool", "-K", to.Name, featTLSRx, "on")
@@ -142,7 +142,7 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 		witness(t, "ip", append([]string{"netns", "exec", p.NS.Name()}, args...)...)
 	}
 	tx, rx := KTLSCell{Versions[0], Ciphers[0], Tx}, KTLSCell{Versions[0], Ciphers[0], Rx}
-	const small, large = 1 << 20, 48 << 20
+	const small, large = 1 << 20, 16 << 20
 
 	in(from, "ethtool", "-K", from.Netdev, featTLSTx, "off")
 	expect(t, "transmit switched off", l.prove(tx, small, quietly), proof.Software, featTLSTx+" is off on the sending VF")

@@ -91,7 +91,7 @@ func block() ([]byte, error) {
 }
 
 // Pump sends size bytes into w and compares what comes out of r. It fills in
-// what arrived and what it took, and tells rate now and then.
+// what arrived and what it took, and tells rate at once and then now and then.
 func Pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Proof, rate func(bytes int64, seconds float64)) error {
 	pattern, err := block()
 	if err != nil {
@@ -140,7 +140,7 @@ func send(w io.Writer, pattern []byte, size int64) error {
 
 func compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, error) {
 	buf := make([]byte, chunk)
-	told := time.Now()
+	var told time.Time
 	for at := int64(0); at < size; {
 		off := at % int64(len(pattern))
 		n := min(size-at, int64(len(pattern))-off, chunk)
