@@ -396,6 +396,7 @@ __sum16 cx_l4_sum(const struct cx_l3 *l, u8 *h, u32 l4len, __wsum sum);
 bool cx_tunnel_find(struct cx_pkt *p, u8 *b, u8 *end);
 void cx_tunnel_forget(struct cx_pkt *p);
 void cx_tunnel_len(const struct cx_pkt *p, u8 *h, u32 len, u32 i);
+bool cx_tunnel_header(struct cx_func *f, const u8 *b, u32 n);
 bool cx_is_encap(const struct cx_obj *rf);
 bool cx_encap(struct cx_obj *rf, struct cx_pkt *p);
 bool cx_decap(struct cx_pkt *p);

@@ -42,6 +42,8 @@ int cx_reformat_alloc(struct cx_func *f, void *in, int inlen, void *out, int out
 	}
 	if (n < want || n > sizeof(o->rf.data) || data + n > (u8 *)in + inlen)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	if (type <= MLX5_REFORMAT_TYPE_L2_TO_L2_TUNNEL && !cx_tunnel_header(f, data, n))
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	o = cx_obj_new(f, CX_O_REFORMAT, cx_new_id(f));
 	if (!o)
 		return MLX5_CMD_STAT_NO_RES_ERR;

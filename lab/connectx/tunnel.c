@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tunnels that carry Ethernet, VXLAN and GRE: what of them can be matched, adding and removing their headers, UDP ports. */
 #include "connectx.h"
+#include <linux/if_vlan.h>
 #include <linux/jhash.h>
 #include <net/vxlan.h>
 
@@ -10,21 +11,39 @@
 #define GRE_OTHER	0x4fff		/* routing, flags that are reserved, version */
 #define ENTROPY_BASE	0xc000		/* UDP source ports of what is encapsulated are 14 bits from here on */
 
+static bool is_vxlan(const struct cx_port *pt, u16 udp_port)
+{
+	int i;
+
+	for (i = 0; pt && udp_port && i < CX_VXLAN_PORTS; i++)
+		if (pt->vxlan[i] == udp_port)
+			return true;
+	return false;
+}
+
+/* whether what has these headers in front will be known for a tunnel, with inner headers to segment and to sum; n: 38 at least */
+bool cx_tunnel_header(struct cx_func *f, const u8 *b, u32 n)
+{
+	u32 o = get_unaligned_be16(b + 12) == ETH_P_8021Q ? VLAN_ETH_HLEN : ETH_HLEN;
+	bool v6 = get_unaligned_be16(b + o - 2) == ETH_P_IPV6;
+	u8 proto = b[o + (v6 ? 6 : 9)];
+
+	o += v6 ? 40 : 20;
+	return proto == IPPROTO_GRE ? o + 4 <= n :
+	       proto == IPPROTO_UDP && o + 16 <= n && is_vxlan(&cx_ports[f->pf], get_unaligned_be16(b + o + 2));
+}
+
 /* the inner headers are where p->tun says; b: what is behind the outer IP header */
 bool cx_tunnel_find(struct cx_pkt *p, u8 *b, u8 *end)
 {
 	void *m = MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters);
 	u8 *in;
 	u16 fl;
-	int i;
 
 	switch (p->l4proto) {
 	case IPPROTO_UDP:
 		in = b + sizeof(struct udphdr) + sizeof(struct vxlanhdr);
-		for (i = 0; p->port && i < CX_VXLAN_PORTS; i++)
-			if (p->port->vxlan[i] && p->port->vxlan[i] == get_unaligned_be16(b + 2))
-				break;
-		if (!p->port || i == CX_VXLAN_PORTS || in + ETH_HLEN > end || !(b[8] & 0x08))
+		if (!is_vxlan(p->port, get_unaligned_be16(b + 2)) || in + ETH_HLEN > end || !(b[8] & 0x08))
 			return false;
 		MLX5_SET(fte_match_set_misc, m, vxlan_vni, get_unaligned_be32(b + 12) >> 8);
 		break;
