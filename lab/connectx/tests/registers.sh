@@ -60,7 +60,7 @@ ip netns exec peer perl -MSocket -e 'for my $to (map { inet_aton($_) } ("224.9.9
 l() { ethtool "$P" | grep -Eq "$1" || die "$2: $(ethtool "$P")"; }
 l 'Speed: 100000Mb/s' "speed"
 l 'Auto-negotiation: on' "negotiation"
-for mode in 10000baseCR/Full 25000baseCR/Full 40000baseCR4/Full 50000baseCR2/Full 100000baseCR4/Full; do l "$mode" "no $mode"; done
+for mode in 10000baseKR/Full 25000baseCR/Full 40000baseCR4/Full 50000baseCR2/Full 100000baseCR4/Full; do l "$mode" "no $mode"; done
 wait_link() { for _ in $(seq 100); do ethtool "$P" | grep -q 'Link detected: yes' && return; sleep 0.1; done; die "no link"; }
 for speed in 25000 50000 100000; do
 	ethtool -s "$P" speed $speed autoneg off || die "speed $speed"
