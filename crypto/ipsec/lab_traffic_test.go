@@ -54,7 +54,8 @@ func TestLabCardAgainstSoftware(t *testing.T) {
 				witness(t, "ip", "link", "set", link.Name, "up") // the port
 				link = vfs(t, 1)[0]
 			}
-			card, peer := newEndpoint(t, "ipsec-card", link.Name, 1), newEndpoint(t, "ipsec-peer", wire, 2)
+			card := newEndpoint(t, "ipsec-card", link.Name, 1)
+			peer, cable := newCable(t)
 			for i, c := range []struct {
 				p       Params
 				bits    int
@@ -67,17 +68,20 @@ func TestLabCardAgainstSoftware(t *testing.T) {
 				{Params{Mode: Tunnel, ReplayWindow: 4096}, 128, 1, Crypto},
 				{Params{Mode: Transport, ReplayWindow: 33}, 256, 0, None},
 			} {
+				if function == "VF" && i > 1 {
+					break // a VF is the same to the driver
+				}
 				p := c.p
 				p.Local, p.Remote, p.Offload, p.Netdev = addresses(1)[c.family], addresses(2)[c.family], c.offload, card.index
 				name := fmt.Sprintf("%d: %v, %v, %v, %d bits, ESN %t", i, p.Local, p.Mode, p.Offload, c.bits, p.ESN)
 				con := connect(t, card, peer, p, c.bits, None)
-				seen := peer.capture()
+				seen := cable.capture()
 				tx, rx := card.counter("ipsec_tx_pkts"), card.counter("ipsec_rx_pkts")
 				if err := exchange(card, peer, p.Remote, size); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
-				if plain := seen("tcp or (ip6 proto 6)"); plain != "" || strings.Count(seen("esp"), "\n") < 10 {
-					t.Errorf("%s: plain: %s\nesp: %s", name, plain, seen("esp"))
+				if plain, esp := seen("tcp"), seen("esp"); plain != 0 || esp < 10 {
+					t.Errorf("%s: %d plain packets on the wire, and %d of ESP", name, plain, esp)
 				}
 				states, err := con.here.States()
 				if err != nil {
@@ -131,7 +135,8 @@ func TestLabBetweenVFs(t *testing.T) {
 // Two connections whose keys differ: the failures have to show where the docs say.
 func TestLabWrongKey(t *testing.T) {
 	needLab(t)
-	card, peer := newEndpoint(t, "ipsec-card", pf(t).Name, 1), newEndpoint(t, "ipsec-peer", wire, 2)
+	card := newEndpoint(t, "ipsec-card", pf(t).Name, 1)
+	peer, _ := newCable(t)
 	p := Params{Local: addresses(1)[0], Remote: addresses(2)[0], Keys: newKeys(t, 128)}
 	other := newKeys(t, 128)
 	other.m.spi = p.Keys.m.spi
