@@ -27,10 +27,10 @@ func TestLabShowIPsec(t *testing.T) {
 		t.Errorf("on a bare machine: %s", r.stdout)
 	}
 	witness(t, "ip", "link", "set", netdev, "up")
-	t.Cleanup(func() {
+	defer func() {
 		witness(t, "ip", "xfrm", "state", "flush")
 		witness(t, "ip", "link", "set", netdev, "down")
-	})
+	}()
 	const gcm, cbc, hmac = "0xdeadbeefcafef00ddeadbeefcafef00d01020304", "0xdeadbeefcafef00ddeadbeefcafef00d", "0xdeadbeefcafef00ddeadbeefcafef00ddeadbeefcafef00ddeadbeefcafef00d"
 	witness(t, "ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "0xc0ffee", "reqid", "1", "mode", "transport",
 		"replay-window", "64", "flag", "esn", "limit", "packet-soft", "1000", "limit", "packet-hard", "2000",

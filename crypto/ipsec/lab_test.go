@@ -334,7 +334,7 @@ func agrees(t *testing.T, e *endpoint, pair *Pair, p Params) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(strings.ToLower(string(text)), key[1][:8]) || strings.Contains(fmt.Sprintf("%v %+v", states, pair), fmt.Sprint(raw)[1:12]) {
+		if strings.Contains(strings.ToLower(string(text)), key[1][:8]) || strings.Contains(fmt.Sprintf("%v %+v", states, pair), fmt.Sprintf("%d", raw)[1:12]) {
 			t.Errorf("the key shows in %s", text)
 		}
 		want := []string{fmt.Sprintf("mode %v", p.Mode), fmt.Sprintf("reqid %d", s.ReqID)}
