@@ -54,7 +54,7 @@ func TestLabPacketOffloadIsDoneOrExplained(t *testing.T) {
 	}
 	p.ReplayWindow = DefaultReplayWindow
 	agrees(t, card, pair, p)
-	if out := card.ip("-d", "xfrm", "policy"); strings.Count(out, "packet offload parameters: dev "+card.netdev) != 2 {
+	if out := card.ip("-d", "xfrm", "policy"); strings.Count(out, "crypto offload parameters: dev "+card.netdev+" mode packet") != 2 {
 		t.Errorf("the policies are not offloaded: %s", out)
 	}
 	if err := pair.Close(); err != nil {

@@ -342,7 +342,7 @@ func agrees(t *testing.T, e *endpoint, pair *Pair, p Params) {
 			want = append(want, "flag esn", fmt.Sprintf("replay_window %d", s.ReplayWindow))
 		}
 		if p.Offload != None {
-			want = append(want, fmt.Sprintf("%v offload parameters: dev %s dir %s", p.Offload, e.netdev, [2]string{"out", "in"}[i]))
+			want = append(want, fmt.Sprintf("crypto offload parameters: dev %s dir %s mode %v", e.netdev, [2]string{"out", "in"}[i], p.Offload))
 			if s.Offload != (OffloadState{p.Offload, p.Netdev, e.netdev}) {
 				t.Errorf("offload %+v", s.Offload)
 			}
