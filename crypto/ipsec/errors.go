@@ -84,7 +84,7 @@ var said = []struct{ ack, hint string }{
 	{"Crypto offload is not supported", "this function has no IPsec: crypto is fused off on the card, or, on a VF, `devlink port function set ... ipsec_crypto enable` is missing before it is bound"},
 	{"Packet offload is not supported for tunnel mode", "this card does packet offload in transport mode only: take that, or crypto offload"},
 	{"disabled due to encap settings", "in switchdev, packet offload of tunnels wants encap-mode none: devlink dev eswitch set pci/... encap-mode none (in the profile, encap-mode: none)"},
-	{"Packet offload is not supported", "mlx5 has packet offload with a legacy eswitch, or with flow steering dmfs that was set before switchdev (in the profile, steering: dmfs); on a VF, `devlink port function set ... ipsec_packet enable` before it is bound. Crypto offload wants none of these"},
+	{"Packet offload is not supported", "if this card has packet offload at all, mlx5 wants a legacy eswitch for it, or flow steering dmfs that was set before switchdev (in the profile, flow_steering_mode: dmfs); on a VF, `devlink port function set ... ipsec_packet enable` before it is bound; crypto offload wants none of these"},
 	{"Unsupported replay window size", "in packet offload mlx5 takes replay windows of 32, 64, 128 and 256 packets"},
 	{"byte limit", "in packet offload mlx5 takes a soft and a hard limit, the soft one below the hard one, or neither"},
 	{"packet limit", "in packet offload mlx5 takes a soft and a hard limit, the soft one below the hard one, or neither"},

@@ -16,7 +16,8 @@ import (
 )
 
 // Pair is one end of a connection: the SA out, the SA in, and their policies. It
-// stays in the network namespace it was made in, and can be used from any.
+// stays in the network namespace it was made in, and can be used from any; but
+// not by two goroutines at a time.
 type Pair struct {
 	c      *conn
 	params Params // without keys
@@ -88,9 +89,9 @@ func (p *Pair) add(ctx context.Context, s sa, policy bool) error {
 	m := made{sa: s, policy: policy}
 	m.sa.key = nil
 	a := attempt{offload: p.params.Offload, ipv6: s.dst.Is6(), policy: policy}
-	kind, op, encode := netlink.HeaderType(nl.XFRM_MSG_NEWSA), "adding the SA "+m.way()+" (XFRM_MSG_NEWSA)", s.newSA
+	kind, op, encode := netlink.HeaderType(nl.XFRM_MSG_NEWSA), "adding "+m.what()+" (XFRM_MSG_NEWSA)", s.newSA
 	if policy {
-		kind, op, encode = nl.XFRM_MSG_NEWPOLICY, "adding the policy "+m.way()+" (XFRM_MSG_NEWPOLICY)", s.newPolicy
+		kind, op, encode = nl.XFRM_MSG_NEWPOLICY, "adding "+m.what()+" (XFRM_MSG_NEWPOLICY)", s.newPolicy
 		if a.offload == Crypto {
 			a.offload = None
 		}
@@ -107,11 +108,12 @@ func (p *Pair) add(ctx context.Context, s sa, policy bool) error {
 	return nil
 }
 
-func (m made) way() string {
-	if m.sa.in {
-		return "in"
+func (m made) what() string {
+	what := "the SA "
+	if m.policy {
+		what = "the policy "
 	}
-	return "out"
+	return what + policyDirections[m.sa.direction()]
 }
 
 // describe names an SA in errors.
@@ -151,7 +153,7 @@ func (p *Pair) check(ctx context.Context) error {
 		}
 		if have != want {
 			return &Error{
-				Op: "reading back what was added " + m.way(), Resource: p.describe(m.sa), Err: ErrSoftware,
+				Op: "reading back " + m.what(), Resource: p.describe(m.sa), Err: ErrSoftware,
 				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for mlx5, is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on?", p.netdev),
 			}
 		}
