@@ -8,7 +8,7 @@
 set -euo pipefail
 # The program and the file are on the machine's own file system, not read from the host each time.
 install -m 0755 /lab/share/bin/ktls-bench /usr/local/bin/
-tmp=$(mktemp -d); size=${SIZE:-16}; runs=${RUNS:-9}
+tmp=$(mktemp -d); size=${SIZE:-8}; runs=${RUNS:-15}
 trap 'kill $(jobs -p) 2> /dev/null; rm -rf "$tmp"' EXIT
 head -c "${size}M" /dev/urandom > "$tmp/data"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/key" -out "$tmp/cert" -days 2 -subj /CN=t 2> /dev/null
