@@ -59,8 +59,10 @@ fuzz:
 	lab/fuzz.sh
 
 bench: build lab
+	go build -trimpath -ldflags='-s -w' -o $(BIN)/ktls-bench ./lab/bench/ktls
 	$(LAB) run $(CARD) --ovs --mem 4096 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
 	$(LAB) run --card ports=2,vfs=2 --mem 4096 --time-limit 30m --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
+	$(LAB) run --card ports=1,vfs=2 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
 
 install: build
 	install -D -m 0755 $(BIN)/nicwright $(DESTDIR)$(PREFIX)/bin/nicwright

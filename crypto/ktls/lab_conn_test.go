@@ -226,7 +226,7 @@ func TestLabControlRecords(t *testing.T) {
 			if n != 0 || err == nil {
 				t.Fatalf("read %d bytes, %v", n, err)
 			}
-			if _, again := c.Read(make([]byte, 99)); again != err {
+			if _, again := c.Read(make([]byte, 99)); !errors.Is(again, err) {
 				t.Errorf("then %v", again)
 			}
 		})

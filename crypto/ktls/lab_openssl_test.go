@@ -168,12 +168,18 @@ func TestLabOpenssl(t *testing.T) {
 				t.Run(fmt.Sprint(side, suite.name, flags), func(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 					defer cancel()
+					tx, rx := sessions(t)
 					o := peer(ctx, t, i, flags...)
 					if s := o.ConnectionState(); s.CipherSuite != suite.id || s.Version != suite.version {
 						t.Errorf("negotiated %x with %x", s.Version, s.CipherSuite)
 					}
 					go func() { _, _ = o.stdin.Write(in) }()
 					exchange(t, o.Conn, out, in)
+					// openssl's end is the kernel's too if it was told so.
+					tx2, rx2 := sessions(t)
+					if want := len(flags); tx2-tx != want || rx2-rx != want {
+						t.Errorf("the kernel began to send for %d and to receive for %d, want %d", tx2-tx, rx2-rx, want)
+					}
 					if s, err := o.State(); err != nil || s != (State{suite.version, suite.kernel, Software, Software}) {
 						t.Errorf("%+v, %v", s, err)
 					}
@@ -188,6 +194,12 @@ func TestLabOpenssl(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sessions reads how many connections the kernel was given keys of.
+func sessions(t *testing.T) (tx, rx int) {
+	t.Helper()
+	return tlsStat(t, "TlsTxSw"), tlsStat(t, "TlsRxSw")
 }
 
 // exchange sends a file and reads as much back, while the other end does the
@@ -242,7 +254,7 @@ func TestLabOpensslRekeys(t *testing.T) {
 							read <- err
 						}()
 						if command != "" {
-							_, rx, _ := rekeysIf(t)
+							_, rx, _ := rekeys(t)
 							if _, err := io.WriteString(o.stdin, command+"\n"); err != nil {
 								t.Fatal(err)
 							}

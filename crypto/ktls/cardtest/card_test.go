@@ -67,7 +67,7 @@ func pair(t *testing.T, suite uint16) (a, b *ktls.Conn) {
 // ss is what the kernel tells another program of a connection.
 func ss(t *testing.T, ns string, c *ktls.Conn) string {
 	t.Helper()
-	return run(t, "ip", inNS(ns, "ss", "-Htie", "sport", "=", fmt.Sprint(c.LocalAddr().(*net.TCPAddr).Port))...)
+	return ip(t, inNS(ns, "ss", "-Htie", "sport", "=", fmt.Sprint(c.LocalAddr().(*net.TCPAddr).Port))...)
 }
 
 // TLS 1.2 with AES-GCM is the card's, both ways, and all else is the kernel's; the
@@ -137,8 +137,8 @@ func TestLabCardTakesWhatItCan(t *testing.T) {
 // With the offload switched off the kernel does the same work.
 func TestLabOffloadOff(t *testing.T) {
 	namespaces(t)
-	run(t, "ip", inNS("a", "ethtool", "-K", "vf0", "tls-hw-tx-offload", "off")...)
-	defer run(t, "ip", inNS("a", "ethtool", "-K", "vf0", "tls-hw-tx-offload", "on")...)
+	ip(t, inNS("a", "ethtool", "-K", "vf0", "tls-hw-tx-offload", "off")...)
+	defer ip(t, inNS("a", "ethtool", "-K", "vf0", "tls-hw-tx-offload", "on")...)
 	a, b := pair(t, suites[0].id)
 	if got, err := a.State(); err != nil || got.Tx != ktls.Software || got.Rx != ktls.Hardware {
 		t.Errorf("%+v, %v", got, err)

@@ -4,6 +4,7 @@ package cardtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -152,7 +153,7 @@ func TestLabCurl(t *testing.T) {
 			for name := range contents {
 				args = append(args, "-O", "https://"+peerName+":"+port+"/"+name)
 			}
-			run(t, "ip", inNS("b", "curl", args...)...)
+			ip(t, inNS("b", "curl", args...)...)
 			for name, want := range contents {
 				got, err := os.ReadFile(filepath.Join(dir, name))
 				if err != nil {
@@ -167,5 +168,7 @@ func TestLabCurl(t *testing.T) {
 		})
 	}
 	_ = server.Close()
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }

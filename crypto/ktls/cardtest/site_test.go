@@ -49,11 +49,11 @@ var suites = []struct {
 	{"TLS_CHACHA20_POLY1305_SHA256", tls.TLS_CHACHA20_POLY1305_SHA256, tls.VersionTLS13, 54, false},
 }
 
-func run(t *testing.T, name string, args ...string) string {
+func ip(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	out, err := exec.Command("ip", args...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
 }
@@ -78,7 +78,7 @@ func namespaces(t *testing.T) {
 		if err != nil || len(pfs) == 0 {
 			t.Fatalf("the card's netdev: %v", err)
 		}
-		run(t, "ip", "link", "set", pfs[0].Name(), "up")
+		ip(t, "link", "set", pfs[0].Name(), "up")
 		if err := os.WriteFile(pf+"/sriov_numvfs", []byte("2"), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -87,14 +87,14 @@ func namespaces(t *testing.T) {
 			if err != nil || len(found) != 1 {
 				t.Fatalf("the netdev of VF %d: %v, %v", i, found, err)
 			}
-			run(t, "ip", "netns", "add", ns)
-			run(t, "ip", "link", "set", filepath.Base(found[0]), "netns", ns, "name", "vf0")
-			run(t, "ip", "-n", ns, "addr", "add", fmt.Sprintf("10.8.0.%d/24", i+1), "dev", "vf0")
-			run(t, "ip", "-n", ns, "link", "set", "lo", "up")
-			run(t, "ip", "-n", ns, "link", "set", "vf0", "up")
-			run(t, "ip", inNS(ns, "ethtool", "-K", "vf0", "tls-hw-tx-offload", "on", "tls-hw-rx-offload", "on")...)
+			ip(t, "netns", "add", ns)
+			ip(t, "link", "set", filepath.Base(found[0]), "netns", ns, "name", "vf0")
+			ip(t, "-n", ns, "addr", "add", fmt.Sprintf("10.8.0.%d/24", i+1), "dev", "vf0")
+			ip(t, "-n", ns, "link", "set", "lo", "up")
+			ip(t, "-n", ns, "link", "set", "vf0", "up")
+			ip(t, inNS(ns, "ethtool", "-K", "vf0", "tls-hw-tx-offload", "on", "tls-hw-rx-offload", "on")...)
 		}
-		run(t, "ip", inNS("a", "ping", "-c", "3", "-w", "20", "-q", "10.8.0.2")...)
+		ip(t, inNS("a", "ping", "-c", "3", "-w", "20", "-q", "10.8.0.2")...)
 	})
 }
 
@@ -195,7 +195,7 @@ func (id *identity) server(suites ...uint16) *tls.Config {
 // counter is one of a VF's (ethtool -S).
 func counter(t *testing.T, ns, name string) (n int) {
 	t.Helper()
-	for line := range strings.Lines(run(t, "ip", inNS(ns, "ethtool", "-S", "vf0")...)) {
+	for line := range strings.Lines(ip(t, inNS(ns, "ethtool", "-S", "vf0")...)) {
 		if k, v, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && k == name {
 			if _, err := fmt.Sscan(v, &n); err != nil {
 				t.Fatal(err)
