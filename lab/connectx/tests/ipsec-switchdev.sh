@@ -93,7 +93,7 @@ vf_to_vf() { # KIND
 	flush; N=$(vf $PF0 0)
 	vf_ns $PF0 1 vm1 $b/24
 	ip link set "$N" up; ip addr add $a/24 dev "$N"
-	join "$(REP 0)" "$(REP 1)" ip_proto 50
+	join "$(REP 0)" "$(REP 1)" ip_proto 0x32	# ESP
 	sa - $a $b 0x100 transport $G offload $kind dev "$N" dir out && sa - $b $a 0x101 transport $G offload $kind dev "$N" dir in &&
 		sa vm1 $a $b 0x100 transport $G offload $kind dev vf0 dir in && sa vm1 $b $a 0x101 transport $G offload $kind dev vf0 dir out ||
 		die "VF to VF, $kind: SAs"
