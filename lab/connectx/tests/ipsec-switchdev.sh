@@ -93,15 +93,17 @@ vf_to_vf() { # KIND
 	flush; N=$(vf $PF0 0)
 	vf_ns $PF0 1 vm1 $b/24
 	ip link set "$N" up; ip addr add $a/24 dev "$N"
-	join "$(REP 0)" "$(REP 1)" ip_proto 50
+	join "$(REP 0)" "$(REP 1)" ip_proto 0x32	# ESP
 	sa - $a $b 0x100 transport $G offload $kind dev "$N" dir out && sa - $b $a 0x101 transport $G offload $kind dev "$N" dir in &&
 		sa vm1 $a $b 0x100 transport $G offload $kind dev vf0 dir in && sa vm1 $b $a 0x101 transport $G offload $kind dev vf0 dir out ||
 		die "VF to VF, $kind: SAs"
 	local o=; [ $kind = packet ] && o="offload packet dev"
 	policies - $a $b transport ${o:+$o $N}; policies vm1 $b $a transport ${o:+$o vf0}
+	within 10 ping -c 1 -W 1 -q $b >/dev/null
 	t0=$(counter "$N" ipsec_tx_pkts) r0=$(counter "$N" ipsec_rx_pkts)
 	in_ns vm1 ethtool -S vf0 > "$TMP/vf0"
-	ping -c 5 -i 0.2 -W 10 $b | grep -q ' 0% packet loss' || die "VF to VF, $kind: no ping"
+	ping -c 5 -i 0.2 -W 10 $b > "$TMP/ping"; grep -q ' 0% packet loss' "$TMP/ping" ||
+		die "VF to VF, $kind: no ping: $(cat "$TMP/ping"; ip neigh; tc -s filter show dev "$(REP 0)" ingress; tc -s filter show dev "$(REP 1)" ingress; ip -s xfrm state)"
 	[ $(($(counter "$N" ipsec_tx_pkts) - t0)) = 5 ] && [ $(($(counter "$N" ipsec_rx_pkts) - r0)) = 5 ] || die "VF to VF, $kind: VF 0 did not do it"
 	in_ns vm1 ethtool -S vf0 > "$TMP/vf1"
 	for c in ipsec_tx_pkts ipsec_rx_pkts; do

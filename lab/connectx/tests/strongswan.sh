@@ -13,6 +13,7 @@ ip -n peer addr add $B/32 dev lo && ip -n peer route add $A/32 via $A4 dev v0 sr
 
 # daemon NS OUR-ADDRESS OUR-NAME THEIR-ADDRESS THEIR-NAME OURS THEIRS OFFLOAD: charon, configured
 daemon() {
+	rm -f "$TMP/$3".*
 	cat > "$TMP/$3.conf" <<-X
 	charon-systemd {
 		load = random nonce drbg openssl kernel-netlink socket-default vici

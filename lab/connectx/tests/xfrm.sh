@@ -33,10 +33,13 @@ cable() {
 }
 
 uncable() {
-	ip netns exec cable ip link set wire0 netns 1; ip netns del cable; ip netns del peer; rm -rf "$TMP"
+	ip netns exec cable ip link set wire0 netns 1; ip netns del cable; ip netns del peer; rm -f "$TMP"/*
 }
 
-flush() { ip xfrm state flush; ip xfrm policy flush; ip -n peer xfrm state flush; ip -n peer xfrm policy flush; }
+flush() {
+	ip xfrm state flush; ip xfrm policy flush
+	[ ! -e /run/netns/peer ] || { ip -n peer xfrm state flush; ip -n peer xfrm policy flush; }
+}
 
 in_ns() { local ns=$1; shift; if [ "$ns" = - ]; then "$@"; else ip netns exec "$ns" "$@"; fi; }
 
