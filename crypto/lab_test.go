@@ -79,6 +79,11 @@ func atSite(t *testing.T) lab {
 	t.Cleanup(cancel)
 	from, to := vfPair(t, ctx)
 	witness(t, "ethtool", "-K", to.Name, featTLSRx, "on")
+	return enter(t, ctx, from, to)
+}
+
+func enter(t *testing.T, ctx context.Context, from, to netdev.Link) lab {
+	t.Helper()
 	s, err := site.Enter(ctx, false, from.Function, to.Function)
 	if err != nil {
 		t.Fatal(err)
