@@ -46,7 +46,9 @@ func inSwitchdev(t *testing.T, on ...string) lab {
 	for i := range 2 {
 		rep := waitFor(t, ctx, events, func() (netdev.Link, error) { return netdev.Representor(ctx, pci.VF(labPF, i)) })
 		witness(t, "ip", "link", "set", rep.Name, "master", "bridge7", "up")
-		var ports struct{ Port map[string]struct{ Netdev string } }
+		var ports struct {
+			Port map[string]struct{ Netdev string }
+		}
 		if err := json.Unmarshal([]byte(witness(t, "devlink", "-j", "port", "show")), &ports); err != nil {
 			t.Fatal(err)
 		}
