@@ -2,6 +2,7 @@
 /* Access registers: MTU, admin state, counters, firmware information. */
 #include "connectx.h"
 
+#define MNVDA	0x9024		/* older headers do not have it */
 #define FW_VERSION (CX_FW_MAJOR << 24 | CX_FW_MINOR << 16 | CX_FW_SUB)
 
 static void ppcnt(struct cx_port *p, void *d, void *o)
@@ -142,6 +143,8 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	case MLX5_REG_QTCT: case MLX5_REG_PBMC: case MLX5_REG_PPTB:
 		return 0;			/* QoS: kept nowhere, reads as zero */
 	}
+	if (id == MNVDA)			/* what is kept over a power cycle: nothing, so its devlink parameters have no values */
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	if (!test_and_set_bit(id, seen))
 		pr_info("connectx_emu: f%d register 0x%04x (%s) is not there\n", f->idx, id, rd ? "read" : "write");
 	return MLX5_CMD_STAT_BAD_PARAM_ERR;

@@ -8,7 +8,7 @@ pci() { basename "$(readlink -f /sys/bus/pci/devices/$PF0/virtfn"$1")"; }
 unbind() { pci "$1" > /sys/bus/pci/drivers/mlx5_core/unbind || die "unbind VF $1"; }
 bind() { pci "$1" > /sys/bus/pci/drivers/mlx5_core/bind && vf $PF0 "$1" > /dev/null || die "bind VF $1"; }
 ports() { for i in 0 1; do P[i]=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(\"pci/$PF0/\")) | select(.value.flavour == \"pcivf\" and .value.vfnum == $i) | .key"); done; }
-fn() { devlink -j port show "${P[$1]}" | jq -r ".port[].function.$2"; }
+fn() { devlink -j port show "${P[$1]}" 2> /dev/null | jq -r ".port[].function.$2"; }
 set_fn() { local p=${P[$1]}; shift; devlink port function set "$p" "$@"; }
 param() { devlink -j dev param show "$1" name "$2" | jq -r '.param[][0].values[0].value'; }
 set_param() { devlink dev param set "$1" name "$2" value "$3" cmode "${4:-driverinit}"; }
@@ -90,13 +90,12 @@ refused devlink dev eswitch set pci/$PF0 inline-mode transport
 devlink dev eswitch set pci/$PF0 inline-mode none || die "inline-mode none"
 devlink dev eswitch set pci/$PF0 encap-mode none && [ "$(esw encap-mode)" = none ] || die "encap-mode none"
 devlink dev eswitch set pci/$PF0 encap-mode basic && [ "$(esw encap-mode)" = basic ] || die "encap-mode basic"
-port=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(\"pci/$PF0/\")) | select(.value.flavour == \"physical\") | .key")
+port=$(devlink -j port | jq -r ".port | to_entries[] | select(.value.netdev == \"$(netdev $PF1)\") | .key" | grep .) || die "no port of $PF1"
 refused devlink port split "$port" count 4
 refused devlink port add pci/$PF0 flavour pcivf pfnum 0
 refused devlink port add pci/$PF0 flavour pcisf pfnum 0 sfnum 88
 
 # health reporters, of the function and of its port
-port=$(devlink -j port | jq -r ".port | to_entries[] | select(.key | startswith(\"pci/$PF1/\")) | select(.value.flavour == \"physical\") | .key")
 ip link set "$(netdev $PF1)" up
 for r in "pci/$PF0 reporter fw" "pci/$PF0 reporter fw_fatal" "$port reporter tx" "$port reporter rx"; do
 	devlink -j health show $r | jq -e '.health[][0].state == "healthy"' > /dev/null || die "no health reporter $r"

@@ -27,16 +27,16 @@ info() { ip -j -d link show dev "$N" | jq ".[0].vfinfo_list[$1].rate.$2"; }
 
 sleep 1
 ping_ok t0 10.9.0.12
-within "legacy, no limit" "$(mbit t0 1 3)" 50 100000
-ip link set "$N" vf 0 max_tx_rate 20 || die "max_tx_rate"
-[ "$(info 0 max_tx)" = 20 ] || die "max_tx_rate is not shown"
-within "legacy, max_tx_rate 20" "$(mbit t0 1)" 10 24
-within "legacy, the other VF" "$(mbit t1 1 3)" 50 100000
-ip link set "$N" vf 0 max_tx_rate 40 min_tx_rate 10 || die "min_tx_rate"
+within "legacy, no limit" "$(mbit t0 1 3)" 25 100000
+ip link set "$N" vf 0 max_tx_rate 10 || die "max_tx_rate"
+[ "$(info 0 max_tx)" = 10 ] || die "max_tx_rate is not shown"
+within "legacy, max_tx_rate 10" "$(mbit t0 1)" 5 12
+within "legacy, the other VF" "$(mbit t1 1 3)" 25 100000
+ip link set "$N" vf 0 max_tx_rate 20 min_tx_rate 10 || die "min_tx_rate"
 [ "$(info 0 min_tx)" = 10 ] || die "min_tx_rate is not shown"
-within "legacy, max_tx_rate 40" "$(mbit t0 1)" 26 48
+within "legacy, max_tx_rate 20" "$(mbit t0 1)" 10 24
 ip link set "$N" vf 0 max_tx_rate 0 min_tx_rate 0 || die "no limit again"
-within "legacy, no limit again" "$(mbit t0 1 3)" 50 100000
+within "legacy, no limit again" "$(mbit t0 1 3)" 25 100000
 # of queues and priorities the card has no rates, and does not say so
 refused tc qdisc add dev "$N" root handle 1: htb offload
 refused dcb pfc set dev "$N" prio-pfc 3:on
@@ -63,36 +63,36 @@ sleep 1
 ping_ok t0 10.9.0.12; ping_ok t1 10.9.0.12
 rate() { devlink port function rate "$@"; }
 show() { rate show "$1" -j | jq -r ".rate[].$2"; }
-within "switchdev, no limit" "$(mbit t0 1 3)" 50 100000
-rate set "${P[0]}" tx_max 20mbit || die "tx_max"
-[ "$(show "${P[0]}" tx_max)" = 2500000 ] || die "tx_max is not shown"
-within "tx_max 20mbit" "$(mbit t0 1)" 10 24
+within "switchdev, no limit" "$(mbit t0 1 3)" 25 100000
+rate set "${P[0]}" tx_max 10mbit || die "tx_max"
+[ "$(show "${P[0]}" tx_max)" = 1250000 ] || die "tx_max is not shown"
+within "tx_max 10mbit" "$(mbit t0 1)" 5 12
 rate set "${P[0]}" tx_max 0 || die "no tx_max"
 
 rate add pci/$PF0/g1 || die "no rate node"
-rate set pci/$PF0/g1 tx_max 40mbit || die "tx_max of the node"
+rate set pci/$PF0/g1 tx_max 20mbit || die "tx_max of the node"
 for i in 0 1; do rate set "${P[i]}" parent g1 || die "parent"; done
 [ "$(show "${P[1]}" parent)" = g1 ] || die "the parent is not shown"
 both
-within "a node of 40mbit, two VFs: $A and $B" $((A + B)) 24 48
+within "a node of 20mbit, two VFs: $A and $B" $((A + B)) 10 24
 [ "$A" -ge $((B / 3)) ] && [ "$B" -ge $((A / 3)) ] || die "the node is not shared: $A and $B"
-rate set "${P[0]}" tx_share 20mbit && rate set "${P[1]}" tx_share 4mbit || die "tx_share"
+rate set "${P[0]}" tx_share 10mbit && rate set "${P[1]}" tx_share 2mbit || die "tx_share"
 both
-within "shares of 20 and 4: $A and $B" $((A + B)) 24 48
+within "shares of 10 and 2: $A and $B" $((A + B)) 10 24
 [ "$A" -ge $((2 * B)) ] || die "the shares are not kept: $A and $B"
 refused rate del pci/$PF0/g1	# it has leaves
 refused rate set "${P[2]}" tx_max 1500kbit
 refused rate set "${P[2]}" tx_max 200gbit
 for i in 0 1; do rate set "${P[i]}" tx_share 0 && rate set "${P[i]}" noparent || die "noparent"; done
 rate del pci/$PF0/g1 || die "the node stays"
-within "out of the node" "$(mbit t0 1 3)" 50 100000
+within "out of the node" "$(mbit t0 1 3)" 25 100000
 
 # the policer of a representor is the card's rate of the VF
-tc filter add dev "${R[1]}" ingress prio 1 matchall skip_sw action police rate 20mbit burst 64k conform-exceed drop/continue ||
+tc filter add dev "${R[1]}" ingress prio 1 matchall skip_sw action police rate 10mbit burst 64k conform-exceed drop/continue ||
 	die "police"
-within "police 20mbit" "$(mbit t1 1)" 10 24
+within "police 10mbit" "$(mbit t1 1)" 5 12
 tc filter del dev "${R[1]}" ingress prio 1
-within "no police" "$(mbit t1 1 3)" 50 100000
+within "no police" "$(mbit t1 1 3)" 25 100000
 for i in 0 1 2; do ip netns del t$i; done
 log_clean
 echo PASS
