@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab test-connectx test-kernels lint fuzz bench install clean
+.PHONY: all build lab demo test test-unit test-lab test-connectx test-kernels soak lint fuzz bench install clean
 
 all: build
 
@@ -43,6 +43,11 @@ test-kernels: lab
 	for k in $(KERNELS); do $(LAB) build --kernel $$k || exit; done
 	lab/test.sh $(LAB) $(BIN) $(KERNELS)
 	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
+
+# A thousand runs of the quick matrix leave the machine as it was; make test does ten.
+soak: build lab
+	NICWRIGHT_LAB=1 go test -count=1 -v -timeout 3h -run TestVerifyLeavesNoTrace \
+		-exec '$(LAB) exec $(CARD) --ovs --time-limit 3h --env NICWRIGHT_RUNS=1000 --share $(CURDIR)/$(BIN)' ./cmd/nicwright
 
 lint:
 	go vet ./...

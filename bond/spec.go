@@ -38,3 +38,13 @@ func (s Spec) Validate() error {
 	}
 	return nil
 }
+
+// ProofSpec is the proof of a bond: its partner, its aggregator, its hash, its
+// LAG in the card.
+type ProofSpec struct {
+	// Require: holds makes it an obligation; unset: it is tried and reported.
+	Require *string `yaml:"require,omitempty" json:"require,omitempty" jsonschema:"enum=holds"`
+	// Failover: take each link down in turn, and look whether traffic goes on. It costs the traffic of
+	// others a moment, so it is done only where this is set.
+	Failover bool `yaml:"failover,omitempty" json:"failover,omitempty"`
+}

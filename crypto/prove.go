@@ -7,166 +7,322 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
 	"strings"
-	"time"
 
 	"nicwright/crypto/ktls"
-	"nicwright/internal/pci"
+	"nicwright/internal/ethtool"
+	"nicwright/internal/proof"
+	"nicwright/internal/site"
 )
 
-// Verdict is what a proof found.
-type Verdict string
-
-// The verdicts (DESIGN.md, "Proof").
+// Directions of a cell: whose card is judged, that of the VF that sends or of
+// the one that receives.
 const (
-	Offloaded   Verdict = "offloaded"
-	Software    Verdict = "software"
-	Failed      Verdict = "failed"
-	NotPossible Verdict = "not possible here"
+	Tx = "tx"
+	Rx = "rx"
 )
 
-// DefaultCipher and DefaultBytes are proved when the profile does not say.
-const (
-	DefaultCipher = "AES-128-GCM"
-	DefaultBytes  = 64 << 20
+// Versions and ciphers of TLS that can be proved, as a profile names them.
+var (
+	Versions = []string{"TLSv1.2", "TLSv1.3"}
+	Ciphers  = []string{"AES-128-GCM", "AES-256-GCM", chacha}
 )
 
-// suites are the TLS 1.2 suites that stand for a cipher: with an ECDSA key,
-// which costs little in the handshake.
-var suites = map[string]uint16{
-	"AES-128-GCM": tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-	"AES-256-GCM": tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+const chacha = "ChaCha20-Poly1305"
+
+var versions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
+
+// suites stand for a version and cipher.
+var suites = map[string]map[string]uint16{
+	"TLSv1.2": {
+		"AES-128-GCM": tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		"AES-256-GCM": tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		chacha:        tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+	},
+	"TLSv1.3": {"AES-128-GCM": tls.TLS_AES_128_GCM_SHA256, "AES-256-GCM": tls.TLS_AES_256_GCM_SHA384, chacha: tls.TLS_CHACHA20_POLY1305_SHA256},
 }
 
-// ProofRequest is a transfer of Bytes (nil: DefaultBytes) from one VF to
-// another over kernel TLS 1.2.
-type ProofRequest struct {
-	From, To pci.Function
-	Cipher   string
-	Bytes    *int64
+// KTLSCell is one cell of the matrix of kernel TLS.
+type KTLSCell struct {
+	Version   string // of Versions
+	Cipher    string // of Ciphers
+	Direction string // Tx or Rx
 }
 
-// Counter is one counter before and after the transfer.
-type Counter struct {
-	Name   string `json:"name"`
-	Before uint64 `json:"before"`
-	After  uint64 `json:"after"`
-}
-
-// Delta is how far the counter moved.
-func (c Counter) Delta() uint64 { return c.After - c.Before }
-
-// Proof is a verdict and what it rests on.
-type Proof struct {
-	From     pci.Function `json:"from"`
-	To       pci.Function `json:"to"`
-	Cipher   string       `json:"cipher"`
-	Verdict  Verdict      `json:"verdict"`
-	Reason   string       `json:"reason,omitempty"` // why not offloaded, and what to do
-	Sent     int64        `json:"sent"`             // bytes of plain text
-	Received int64        `json:"received"`
-	Equal    bool         `json:"equal"`   // what arrived is what was sent
-	Seconds  float64      `json:"seconds"` // of the transfer, without the handshake
-	// Sender is what the kernel says of the sending socket, at the end of the transfer.
-	Sender ktls.State `json:"sender"`
-	// Device are counters of the sending VF (ethtool -S), Kernel those of its namespace
-	// (/proc/net/tls_stat).
-	Device []Counter `json:"device"`
-	Kernel []Counter `json:"kernel"`
-}
-
-// NotPossibleHere is a proof that could not be run, and why.
-func NotPossibleHere(from, to pci.Function, cipher string, why error) Proof {
-	p := Proof{From: from, To: to, Cipher: cipher, Verdict: NotPossible}
-	if why != nil {
-		p.Reason = why.Error()
-	}
-	return p
-}
-
-// Counters that decide.
-const (
-	devBytes   = "tx_tls_encrypted_bytes"
-	devPackets = "tx_tls_encrypted_packets"
-	devDropped = "tx_tls_drop_no_sync_data"
-	kernDevice = "TlsTxDevice"
-	kernSw     = "TlsTxSw"
-)
-
-// ProveKTLS sends data from one VF to another over kernel TLS, each in a
-// network namespace of its own, and judges by the card's counters. The VFs are
-// put back as they were.
-func ProveKTLS(ctx context.Context, r ProofRequest) Proof {
-	size := int64(DefaultBytes)
-	if r.Bytes != nil {
-		size = *r.Bytes
-	}
-	p := Proof{From: r.From, To: r.To, Cipher: r.Cipher}
-	suite, ok := suites[r.Cipher]
-	if !ok {
-		return NotPossibleHere(r.From, r.To, r.Cipher, fmt.Errorf("nicwright knows no cipher %q for TLS 1.2", r.Cipher))
-	}
-	site, err := enter(ctx, r.From, r.To)
-	if err != nil {
-		return NotPossibleHere(r.From, r.To, r.Cipher, err)
-	}
-	err = transfer(ctx, site, suite, size, &p)
-	// The VFs go back also when the context has ended.
-	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	if leaveErr := site.leave(back); leaveErr != nil && err == nil {
-		err = leaveErr
-	}
-	judge(&p, err)
-	return p
-}
-
-// judge gives the verdict. "Offloaded" needs all of: the bytes arrived and are
-// equal, the kernel reports the hardware, the device's counters moved by at
-// least what was sent, the software counter did not move.
-func judge(p *Proof, err error) {
+// Never tells why no kernel hands such a connection to the card, "" if some do.
+func (c KTLSCell) Never() string {
 	switch {
-	case errors.Is(err, ktls.ErrNoKernelTLS):
-		p.Verdict, p.Reason = NotPossible, err.Error()
+	case c.Version != "TLSv1.2":
+		return "TLS 1.3 is not offloaded by any mainline kernel up to 7.3 (net/tls/tls_device.c); use TLS 1.2 where the card is to encrypt"
+	case c.Cipher == chacha:
+		return "the card has no ChaCha20-Poly1305 (mlx5: AES-GCM alone, en_accel/ktls.h); use an AES-GCM suite where the card is to encrypt"
+	}
+	return ""
+}
+
+// Fields are the cell's name.
+func (c KTLSCell) Fields(from, to string) []proof.Field {
+	return []proof.Field{{Name: "version", Value: c.Version}, {Name: "cipher", Value: c.Cipher}, {Name: "direction", Value: c.Direction}, {Name: "from", Value: from}, {Name: "to", Value: to}}
+}
+
+// side is what differs between the directions.
+type side struct {
+	feature                     string
+	bytes, packets              string   // of the device (ethtool -S)
+	device, software            string   // sessions, /proc/net/tls_stat
+	more                        []string // of the device: evidence that decides nothing
+	conf                        func(ktls.State) ktls.Mode
+	what, kernelDid, switchedBy string
+	// most is what a connection can have moved the byte counter by, given its bytes on the wire and the
+	// packets counted.
+	most func(wire, packets uint64) uint64
+}
+
+var sides = map[string]side{
+	Tx: {
+		feature: featTLSTx, bytes: "tx_tls_encrypted_bytes", packets: "tx_tls_encrypted_packets",
+		device: "TlsTxDevice", software: "TlsTxSw", more: []string{"tx_tls_ooo", "tx_tls_drop_no_sync_data"},
+		conf: func(s ktls.State) ktls.Mode { return s.Tx }, what: "txconf", kernelDid: "encrypted", switchedBy: "the sending VF",
+		most: func(wire, _ uint64) uint64 { return wire },
+	},
+	Rx: {
+		feature: featTLSRx, bytes: "rx_tls_decrypted_bytes", packets: "rx_tls_decrypted_packets",
+		device: "TlsRxDevice", software: "TlsRxSw", more: []string{"rx_tls_resync_req_pkt", "rx_tls_resync_res_ok", "rx_tls_err"},
+		conf: func(s ktls.State) ktls.Mode { return s.Rx }, what: "rxconf", kernelDid: "decrypted", switchedBy: "the receiving VF",
+		// Frames are counted whole, and what arrives twice is, though TCP takes it once.
+		most: func(wire, packets uint64) uint64 { return 2*wire + 128*packets },
+	},
+}
+
+const decryptError = "TlsDecryptError"
+
+// ProveKTLS sends size bytes from one place to another over TLS. At the end that
+// the direction names the kernel makes or opens the records, and its card is
+// judged by its counters; at the other end this process does, as a witness.
+func ProveKTLS(ctx context.Context, c KTLSCell, from, to *site.Place, size int64, rate func(int64, float64)) proof.Proof {
+	p := proof.Proof{Kind: "ktls", Cell: c.Fields(from.Function.String(), to.Function.String())}
+	ctx, cancel := context.WithTimeout(ctx, site.Limit(size))
+	defer cancel()
+	seen, err := c.transfer(ctx, from, to, size, &p, rate)
+	judgeKTLS(&p, c, seen, size, err)
+	return p
+}
+
+// seenTLS is what decides, besides the counters.
+type seenTLS struct {
+	state ktls.State
+	off   string // why the switch is off, "" if it is on
+	wire  uint64 // bytes that the socket sent or received, retransmissions included
+}
+
+func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64, p *proof.Proof, rate func(int64, float64)) (seen seenTLS, err error) {
+	keys, err := newKeys(suites[c.Version][c.Cipher])
+	if err != nil {
+		return seen, err
+	}
+	defer clear(keys.Key)
+	other, err := c.newRecords(keys)
+	if err != nil {
+		return seen, err
+	}
+	client, server, err := site.Connect(ctx, from, to, false)
+	if err != nil {
+		return seen, err
+	}
+	defer client.Close()
+	defer server.Close()
+	place, end, s := from, client, sides[c.Direction]
+	if c.Direction == Rx {
+		place, end = to, server
+	}
+	// Counters are of a namespace, and read by a thread that is in it.
+	if err := place.NS.Do(func() error {
+		var err error
+		if seen.off, err = switchedOff(ctx, place.Index, s); err != nil {
+			return err
+		}
+		p.Counters, err = counters(place, s, nil)
+		return err
+	}); err != nil {
+		return seen, err
+	}
+	var w io.Writer = sealer{client, other}
+	var r io.Reader = opener{server, other}
+	var conn *ktls.Conn
+	if c.Direction == Tx {
+		conn, err = ktls.AttachKeys(end, &keys, nil)
+		w = conn
+	} else {
+		conn, err = ktls.AttachKeys(end, nil, &keys)
+		r = conn
+	}
+	if err != nil {
+		return seen, err
+	}
+	if err := site.Pump(ctx, w, r, size, p, rate); err != nil {
+		return seen, err
+	}
+	if seen.state, err = conn.State(); err != nil {
+		return seen, err
+	}
+	p.Seen = append(p.Seen, proof.Field{Name: s.what, Value: s.conf(seen.state).String()})
+	if seen.wire, err = wireBytes(end, c.Direction); err != nil {
+		return seen, err
+	}
+	return seen, place.NS.Do(func() error {
+		p.Counters, err = counters(place, s, p.Counters)
+		return err
+	})
+}
+
+// judgeKTLS gives the verdict. "Offloaded" needs all of: the bytes arrived and
+// are equal, the kernel reports the hardware, the device's counter moved by at
+// least what was sent and by no more than this connection can have moved it, and
+// no session was opened in software.
+func judgeKTLS(p *proof.Proof, c KTLSCell, seen seenTLS, size int64, err error) {
+	s := sides[c.Direction]
+	switch {
+	case errors.Is(err, ktls.ErrNoKernelTLS), errors.Is(err, ktls.ErrNoCipher):
+		p.Verdict, p.Reason = proof.NotPossible, err.Error()
 		return
 	case err != nil:
-		p.Verdict, p.Reason = Failed, err.Error()
+		p.Fail(err)
 		return
-	case !p.Equal || p.Received != p.Sent:
-		p.Verdict = Failed
-		p.Reason = fmt.Sprintf("%d bytes were sent, %d arrived, equal: %t", p.Sent, p.Received, p.Equal)
+	case p.Bytes != size:
+		p.Fail(fmt.Errorf("%d bytes were sent, %d arrived", size, p.Bytes))
 		return
 	}
 	var why []string
-	if p.Sender.Tx != ktls.Hardware {
-		why = append(why, fmt.Sprintf("the kernel reports txconf %s: the card was not given the keys", p.Sender.Tx))
+	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
+	if conf := s.conf(seen.state); conf != ktls.Hardware {
+		say("the kernel reports %s %s: the card was not given the keys", s.what, conf)
 	}
-	if d := counter(p.Device, devBytes).Delta(); d < uint64(p.Sent) {
-		why = append(why, fmt.Sprintf("the card's %s moved by %d, less than the %d bytes sent", devBytes, d, p.Sent))
+	moved := delta(p.Counters, s.bytes)
+	if moved < uint64(size) {
+		say("the card's %s moved by %d, less than the %d bytes sent", s.bytes, moved, size)
 	}
-	if d := counter(p.Kernel, kernSw).Delta(); d > 0 {
-		why = append(why, fmt.Sprintf("%s moved by %d: the kernel encrypted in software", kernSw, d))
+	if most := s.most(seen.wire, delta(p.Counters, s.packets)); moved > most {
+		say("the card's %s moved by %d, more than the %d that this connection can account for: somebody else uses the VF, and the counter proves nothing", s.bytes, moved, most)
 	}
-	if counter(p.Kernel, kernDevice).Delta() == 0 {
-		why = append(why, kernDevice+" did not move")
+	if d := delta(p.Counters, s.software); d > 0 {
+		say("%s moved by %d: the kernel %s in software", s.software, d, s.kernelDid)
+	}
+	switch d := delta(p.Counters, s.device); {
+	case d == 0:
+		say("%s did not move", s.device)
+	case d > 1:
+		say("%s moved by %d for one connection: somebody else uses the VF, and its counters prove nothing", s.device, d)
+	}
+	if d := delta(p.Counters, decryptError); d > 0 {
+		say("%s moved by %d", decryptError, d)
 	}
 	if len(why) == 0 {
-		p.Verdict = Offloaded
+		p.Verdict = proof.Offloaded
 		return
 	}
-	p.Verdict = Software
-	reason := strings.Join(why, "; ")
-	if p.Reason != "" {
-		reason = p.Reason + ": " + reason
-	}
-	p.Reason = reason
-}
-
-func counter(all []Counter, name string) Counter {
-	for _, c := range all {
-		if c.Name == name {
-			return c
+	p.Verdict = proof.Software
+	p.Reason = strings.Join(why, "; ")
+	for _, known := range []string{seen.off, c.Never()} {
+		if known != "" {
+			p.Reason = known + ": " + p.Reason
 		}
 	}
-	return Counter{}
+}
+
+func delta(all []proof.Counter, name string) uint64 {
+	for _, c := range all {
+		if c.Name == name {
+			return c.Delta()
+		}
+	}
+	return 0
+}
+
+// switchedOff says in words that TLS is off on a netdev, "" if it is on.
+func switchedOff(ctx context.Context, index int, s side) (string, error) {
+	c, err := ethtool.Dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	f, err := c.Get(index)
+	if err != nil {
+		return "", err
+	}
+	v, ok := f.Get(s.feature)
+	switch {
+	case !ok || v.Fixed() && !v.Active:
+		return s.feature + " is off [fixed] on " + s.switchedBy + ": its driver has no TLS offload (mlx5: built without MLX5_EN_TLS), or the card has no crypto; see nicwright doctor", nil
+	case !v.Active:
+		return s.feature + " is off on " + s.switchedBy + ": set it in the profile's offload and apply, or ethtool -K " + f.Netdev + " " + s.feature + " on", nil
+	}
+	return "", nil
+}
+
+// counters reads the counters of the judged side: first into Before, then, given
+// those, into After. It has to run in the VF's namespace.
+func counters(place *site.Place, s side, before []proof.Counter) ([]proof.Counter, error) {
+	stats, err := ethtool.Statistics(place.Netdev)
+	if err != nil {
+		return nil, err
+	}
+	// Of the reading thread: /proc/net is the process's first thread's.
+	text, err := os.ReadFile("/proc/thread-self/net/tls_stat")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the kernel's TLS counters: %w", err)
+	}
+	all := take(before, place.String(), stats, append([]string{s.bytes, s.packets}, s.more...)...)
+	return take(all, "/proc/net/tls_stat", parseTLSStat(string(text)), s.device, s.software, decryptError), nil
+}
+
+// parseTLSStat reads /proc/net/tls_stat. The file is there once the module tls is
+// loaded, which the first socket does: without it the counters are at zero.
+func parseTLSStat(text string) map[string]uint64 {
+	stat := map[string]uint64{"TlsTxDevice": 0, "TlsTxSw": 0, "TlsRxDevice": 0, "TlsRxSw": 0, decryptError: 0}
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) == 2 {
+			if v, err := strconv.ParseUint(f[1], 10, 64); err == nil {
+				stat[f[0]] = v
+			}
+		}
+	}
+	return stat
+}
+
+// take puts counters of one place into a list: those that are there already get
+// their After, new ones are appended.
+func take(all []proof.Counter, where string, now map[string]uint64, names ...string) []proof.Counter {
+	for _, n := range names {
+		v, ok := now[n]
+		if !ok {
+			continue
+		}
+		known := false
+		for i := range all {
+			if all[i].Where == where && all[i].Name == n {
+				all[i].After, known = v, true
+			}
+		}
+		if !known {
+			all = append(all, proof.Counter{Where: where, Name: n, Before: v, After: v})
+		}
+	}
+	return all
+}
+
+// wireBytes is what a connection sent, retransmissions included, or received.
+func wireBytes(c *net.TCPConn, direction string) (uint64, error) {
+	info, err := site.TCPInfo(c)
+	if err != nil {
+		return 0, err
+	}
+	if direction == Rx {
+		return info.Bytes_received, nil
+	}
+	return info.Bytes_sent, nil
 }

@@ -9,73 +9,90 @@ import (
 	"testing"
 
 	"nicwright/crypto/ktls"
+	"nicwright/internal/proof"
+	"nicwright/internal/site"
 )
 
+const size = 1000
+
 // proven is a proof to which nothing is lacking.
-func proven() Proof {
-	return Proof{
-		Sent: 1000, Received: 1000, Equal: true,
-		Sender: ktls.State{Version: 0x0303, Cipher: 51, Tx: ktls.Hardware, Rx: ktls.Software},
-		Device: []Counter{{Name: devBytes, Before: 500, After: 1600}, {Name: devPackets, Before: 1, After: 2}},
-		Kernel: []Counter{{Name: kernDevice, Before: 3, After: 4}, {Name: kernSw, Before: 7, After: 7}},
-	}
+func proven(direction string) (proof.Proof, seenTLS) {
+	s := sides[direction]
+	return proof.Proof{
+		Bytes: size,
+		Counters: []proof.Counter{
+			{Name: s.bytes, Before: 500, After: 1600},
+			{Name: s.packets, Before: 1, After: 2},
+			{Name: s.device, Before: 3, After: 4},
+			{Name: s.software, Before: 7, After: 7},
+			{Name: decryptError, Before: 1, After: 1},
+		},
+	}, seenTLS{state: ktls.State{Version: 0x0303, Cipher: 51, Tx: ktls.Hardware, Rx: ktls.Hardware}, wire: 1100}
 }
 
 // Each thing that "offloaded" needs is taken away alone, and the verdict is
 // another one, for that reason.
-func TestJudge(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		spoil  func(*Proof)
-		err    error
-		want   Verdict
-		reason string
-	}{
-		{"nothing is lacking", func(*Proof) {}, nil, Offloaded, ""},
-		{"other bytes arrived", func(p *Proof) { p.Equal = false }, nil, Failed, "equal: false"},
-		{"fewer bytes arrived", func(p *Proof) { p.Received = 999 }, nil, Failed, "999 arrived"},
-		{"the transfer broke", func(*Proof) {}, errors.New("connection reset"), Failed, "connection reset"},
-		{"no TLS in the kernel", func(*Proof) {}, fmt.Errorf("x: %w", ktls.ErrNoKernelTLS), NotPossible, "modprobe tls"},
-		{"the kernel has the keys", func(p *Proof) { p.Sender.Tx = ktls.Software }, nil, Software, "txconf software"},
-		{"the card's counter moved too little", func(p *Proof) { p.Device[0].After = 1499 }, nil, Software, "moved by 999"},
-		{"the card has no such counter", func(p *Proof) { p.Device = nil }, nil, Software, devBytes + " moved by 0"},
-		{"the software counter moved", func(p *Proof) { p.Kernel[1].After = 8 }, nil, Software, kernSw + " moved by 1"},
-		{"no session was opened on the device", func(p *Proof) { p.Kernel[0].After = 3 }, nil, Software, kernDevice + " did not move"},
-		{"the switch is off", func(p *Proof) { p.Sender.Tx, p.Reason = ktls.Software, featTLSTx+" is off" }, nil, Software, featTLSTx + " is off: "},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p := proven()
-			c.spoil(&p)
-			judge(&p, c.err)
-			if p.Verdict != c.want || !strings.Contains(p.Reason, c.reason) || (c.reason == "" && p.Reason != "") {
-				t.Errorf("got %q, %q; want %q for %q", p.Verdict, p.Reason, c.want, c.reason)
-			}
-		})
+func TestJudgeKTLS(t *testing.T) {
+	for _, direction := range []string{Tx, Rx} {
+		s := sides[direction]
+		for _, c := range []struct {
+			name   string
+			spoil  func(*proof.Proof, *seenTLS)
+			err    error
+			want   proof.Verdict
+			reason string
+		}{
+			{"nothing is lacking", func(*proof.Proof, *seenTLS) {}, nil, proof.Offloaded, ""},
+			{"other bytes arrived", func(*proof.Proof, *seenTLS) {}, site.ErrDiffers, proof.Failed, "other bytes arrived"},
+			{"fewer bytes arrived", func(p *proof.Proof, _ *seenTLS) { p.Bytes = 999 }, nil, proof.Failed, "999 arrived"},
+			{"the transfer broke", func(*proof.Proof, *seenTLS) {}, errors.New("connection reset"), proof.Failed, "connection reset"},
+			{"no TLS in the kernel", func(*proof.Proof, *seenTLS) {}, fmt.Errorf("x: %w", ktls.ErrNoKernelTLS), proof.NotPossible, "modprobe tls"},
+			{"no such cipher in the kernel", func(*proof.Proof, *seenTLS) {}, fmt.Errorf("x: %w", ktls.ErrNoCipher), proof.NotPossible, "does not find the cipher"},
+			{"the kernel has the keys", func(_ *proof.Proof, x *seenTLS) { x.state.Tx, x.state.Rx = ktls.Software, ktls.Software }, nil, proof.Software, s.what + " software"},
+			{"the card's counter moved too little", func(p *proof.Proof, _ *seenTLS) { p.Counters[0].After = 1499 }, nil, proof.Software, "moved by 999"},
+			{"the card's counter moved too much", func(p *proof.Proof, _ *seenTLS) { p.Counters[0].After = 1 << 20 }, nil, proof.Software, "somebody else"},
+			{"the card has no such counter", func(p *proof.Proof, _ *seenTLS) { p.Counters = p.Counters[1:] }, nil, proof.Software, s.bytes + " moved by 0"},
+			{"the software counter moved", func(p *proof.Proof, _ *seenTLS) { p.Counters[3].After = 8 }, nil, proof.Software, s.software + " moved by 1"},
+			{"no session was opened on the device", func(p *proof.Proof, _ *seenTLS) { p.Counters[2].After = 3 }, nil, proof.Software, s.device + " did not move"},
+			{"somebody else opened one too", func(p *proof.Proof, _ *seenTLS) { p.Counters[2].After = 5 }, nil, proof.Software, "somebody else"},
+			{"a record did not decrypt", func(p *proof.Proof, _ *seenTLS) { p.Counters[4].After = 2 }, nil, proof.Software, decryptError + " moved by 1"},
+			{"the switch is off", func(_ *proof.Proof, x *seenTLS) {
+				x.state.Tx, x.state.Rx, x.off = ktls.Software, ktls.Software, s.feature+" is off"
+			}, nil, proof.Software, s.feature + " is off: "},
+		} {
+			t.Run(direction+" "+c.name, func(t *testing.T) {
+				p, seen := proven(direction)
+				c.spoil(&p, &seen)
+				judgeKTLS(&p, KTLSCell{Version: "TLSv1.2", Cipher: "AES-128-GCM", Direction: direction}, seen, size, c.err)
+				if p.Verdict != c.want || !strings.Contains(p.Reason, c.reason) || (c.reason == "" && p.Reason != "") {
+					t.Errorf("got %q, %q; want %q for %q", p.Verdict, p.Reason, c.want, c.reason)
+				}
+			})
+		}
+	}
+}
+
+// What no kernel offloads is said first in the reason.
+func TestJudgeSaysWhatIsKnown(t *testing.T) {
+	for _, c := range []KTLSCell{{"TLSv1.3", "AES-128-GCM", Tx}, {"TLSv1.2", "ChaCha20-Poly1305", Rx}} {
+		p, seen := proven(c.Direction)
+		seen.state.Tx, seen.state.Rx = ktls.Software, ktls.Software
+		judgeKTLS(&p, c, seen, size, nil)
+		if p.Verdict != proof.Software || !strings.HasPrefix(p.Reason, c.Never()) || c.Never() == "" {
+			t.Errorf("%+v: %s, %s", c, p.Verdict, p.Reason)
+		}
 	}
 }
 
 func TestParseTLSStat(t *testing.T) {
 	got := parseTLSStat("TlsCurrTxSw                     \t0\nTlsTxSw                         \t12\nTlsTxDevice                     \t3\nnonsense\n")
-	if got[kernSw] != 12 || got[kernDevice] != 3 {
+	if got["TlsTxSw"] != 12 || got["TlsTxDevice"] != 3 {
 		t.Errorf("got %v", got)
 	}
 	// Before the module is loaded there is no file, and after it there are counts to compare with.
-	before := take(nil, parseTLSStat(""), kernDevice, kernSw)
-	after := take(before, got, kernDevice, kernSw)
-	if counter(after, kernSw).Delta() != 12 || counter(after, kernDevice).Delta() != 3 {
+	before := take(nil, "kernel", parseTLSStat(""), "TlsTxDevice", "TlsTxSw")
+	after := take(before, "kernel", got, "TlsTxDevice", "TlsTxSw")
+	if len(after) != 2 || delta(after, "TlsTxSw") != 12 || delta(after, "TlsTxDevice") != 3 {
 		t.Errorf("got %v", after)
-	}
-}
-
-func TestParseRecordReadsBackWhatIsRecorded(t *testing.T) {
-	places, err := parseRecord([]byte(`[{"function":"pci/0001:3b:00.0/vf/1","up":true,"mtu":9000},{"function":"pci/0001:3b:00.0/vf/2","up":false,"mtu":1500}]`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(places) != 2 || places[0].Function.VF != 1 || !places[0].Up || places[0].MTU != 9000 || places[1].Up {
-		t.Errorf("got %+v", places)
-	}
-	if _, err := parseRecord([]byte("{")); err == nil {
-		t.Error("half a record was read")
 	}
 }

@@ -17,24 +17,37 @@ type Spec struct {
 	TC       *bool `yaml:"hw-tc-offload,omitempty" json:"hw-tc-offload,omitempty" jsonschema:"description=accept TC flower rules (what Open vSwitch offloads with) into the card"`
 }
 
-// VerifySpec says which proofs `nicwright verify` runs and what their verdicts
-// have to be.
-type VerifySpec struct {
-	// KTLS is the proof of kernel TLS between two VFs.
-	KTLS *KTLSSpec `yaml:"ktls,omitempty" json:"ktls,omitempty"`
+// KTLSSpec is the proof of kernel TLS: one transfer for each version, cipher,
+// direction and pair of VFs.
+type KTLSSpec struct {
+	// Require is the verdict without which verify fails, offloaded or software; unset: any. It is asked of
+	// all cells but, where versions or ciphers are not set, those that no kernel offloads (rule NW103).
+	Require *string `yaml:"require,omitempty" json:"require,omitempty" jsonschema:"enum=offloaded,enum=software"`
+	// Bytes of each transfer, 1..1 TiB; unset: 16 MiB.
+	Bytes *int64 `yaml:"bytes,omitempty" json:"bytes,omitempty" jsonschema:"minimum=1,maximum=1099511627776"`
+	// Versions of TLS; unset: both.
+	Versions []string `yaml:"versions,omitempty" json:"versions,omitempty" jsonschema:"enum=TLSv1.2,enum=TLSv1.3,uniqueItems=true"`
+	// Ciphers; unset: all.
+	Ciphers []string `yaml:"ciphers,omitempty" json:"ciphers,omitempty" jsonschema:"enum=AES-128-GCM,enum=AES-256-GCM,enum=ChaCha20-Poly1305,uniqueItems=true"`
+	// Directions: tx judges the card that encrypts, rx the one that decrypts; unset: both.
+	Directions []string `yaml:"directions,omitempty" json:"directions,omitempty" jsonschema:"enum=tx,enum=rx,uniqueItems=true"`
 }
 
-// KTLSSpec is the proof of kernel TLS between two VFs.
-type KTLSSpec struct {
-	// Require is the verdict without which verify fails: offloaded or software; unset: any.
+// IPsecSpec is the proof of IPsec (ESP, AES-GCM): one transfer for each offload,
+// mode, cipher, IP version, direction and pair of VFs.
+type IPsecSpec struct {
+	// Require is the verdict without which verify fails, offloaded or software; unset: any.
 	Require *string `yaml:"require,omitempty" json:"require,omitempty" jsonschema:"enum=offloaded,enum=software"`
-	// Bytes to transfer, 1..1 TiB; unset: 64 MiB.
+	// Bytes of each transfer, 1..1 TiB; unset: 16 MiB.
 	Bytes *int64 `yaml:"bytes,omitempty" json:"bytes,omitempty" jsonschema:"minimum=1,maximum=1099511627776"`
-	// Ciphers to prove, one transfer each; unset: AES-128-GCM.
+	// Offloads: crypto leaves headers and policies to the kernel, packet gives the card all; unset: both.
+	Offloads []string `yaml:"offloads,omitempty" json:"offloads,omitempty" jsonschema:"enum=crypto,enum=packet,uniqueItems=true"`
+	// Modes; unset: both.
+	Modes []string `yaml:"modes,omitempty" json:"modes,omitempty" jsonschema:"enum=transport,enum=tunnel,uniqueItems=true"`
+	// Ciphers; unset: AES-128-GCM.
 	Ciphers []string `yaml:"ciphers,omitempty" json:"ciphers,omitempty" jsonschema:"enum=AES-128-GCM,enum=AES-256-GCM,uniqueItems=true"`
-	// From is the VF that sends, CARD/PORT/vfN; resolved, pci.Function.String(). From and To
-	// unset: the first two free VFs of the profile that share a VLAN.
-	From string `yaml:"from,omitempty" json:"from,omitempty"`
-	// To is the VF that receives, written as From is.
-	To string `yaml:"to,omitempty" json:"to,omitempty"`
+	// IP versions; unset: ipv4.
+	IP []string `yaml:"ip,omitempty" json:"ip,omitempty" jsonschema:"enum=ipv4,enum=ipv6,uniqueItems=true"`
+	// Directions: tx judges the card that encrypts, rx the one that decrypts; unset: both.
+	Directions []string `yaml:"directions,omitempty" json:"directions,omitempty" jsonschema:"enum=tx,enum=rx,uniqueItems=true"`
 }

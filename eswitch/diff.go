@@ -124,17 +124,19 @@ func (d *differ) pf(s step.Step) { d.add(pci.PF(d.port.Address), s) }
 // quiesce unbinds the VFs that a mode change would pull the eswitch away from.
 // Those whose count changes are unbound by the kernel when it removes them.
 func (d *differ) quiesce() {
-	if !d.modeMoves || d.remade {
-		return
-	}
 	for _, vf := range d.port.VFs {
-		if vf.Driver == "" {
+		var reason string
+		switch {
+		case d.modeMoves && !d.remade && vf.Driver != "":
+			reason = "a VF must not be bound while its eswitch changes mode"
+		case d.quiets(vf.Index):
+			reason = "port function attributes are set while the VF has no driver"
+		default:
 			continue
 		}
 		d.add(pci.VF(d.port.Address, vf.Index), step.Step{
 			Phase: step.Quiesce, Attribute: attrDriver, From: vf.Driver, To: noDriver,
-			Disrupts: "all traffic of the VF",
-			Reason:   "a VF must not be bound while its eswitch changes mode",
+			Disrupts: "all traffic of the VF", Reason: reason,
 		})
 	}
 }
@@ -245,6 +247,7 @@ func (d *differ) functions() {
 		return
 	}
 	for n := range d.vfs {
+		d.planCaps(n)
 		mtu, up := "", "" // unknown: the representor is made anew
 		if vf, ok := d.vf(n); ok && !d.remade && !d.modeMoves && vf.Representor != nil {
 			mtu, up = number(vf.Representor.MTU), strconv.FormatBool(vf.Representor.Up)
@@ -277,7 +280,7 @@ func (d *differ) bind() {
 func (d *differ) bindVF(n int, autoprobe *bool) {
 	vf, existed := d.vf(n)
 	now := vf.Driver
-	if d.remade || d.modeMoves {
+	if d.remade || d.modeMoves || d.quiets(n) {
 		now = "" // removed with the VF, or by quiesce
 	}
 	var target, reason string

@@ -82,6 +82,8 @@ func (d Doer) do(ctx context.Context, f pci.Function, s step.Step) error {
 		return withDevlink(func(c *devlink.Client) error { return c.SetInlineMode(ctx, device(f.PF), s.To) })
 	case attrEncap:
 		return withDevlink(func(c *devlink.Client) error { return c.SetEncapMode(ctx, device(f.PF), s.To) })
+	case attrIPsecCrypto, attrIPsecPacket:
+		return setCap(ctx, f, s.Attribute, s.To == "true", d.sys)
 	case attrMTU, attrUp, attrRepMTU, attrRepUp:
 		return d.setLink(ctx, f, s)
 	}

@@ -45,6 +45,7 @@ type observer struct {
 	devlink *devlink.Client // nil in a kernel without devlink
 	own     map[pci.Function]rtlink.Link
 	reps    map[pci.Function]rtlink.Link
+	caps    map[pci.Function]map[string]bool
 }
 
 func (o *observer) open(ctx context.Context) error {
@@ -70,6 +71,9 @@ func (o *observer) open(ctx context.Context) error {
 	}
 	found, err := netdev.From(ports, links, o.sys)
 	if err != nil {
+		return err
+	}
+	if o.caps, err = capsOf(ports, o.sys); err != nil {
 		return err
 	}
 	o.own, o.reps = map[pci.Function]rtlink.Link{}, map[pci.Function]rtlink.Link{}
@@ -309,6 +313,7 @@ func (o *observer) vfs(p *Port) error {
 				Up: l.Up, Carrier: l.Carrier, MTU: l.MTU,
 			}
 		}
+		vf.Caps = o.caps[f]
 		p.VFs = append(p.VFs, vf)
 	}
 	return nil

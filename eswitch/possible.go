@@ -49,8 +49,23 @@ func (d *differ) possible() error {
 	if mode != switchdev && (w.VF.RepresentorUp != nil || w.VF.RepresentorMTU != nil) {
 		refuse("vf: representor-up and representor-mtu are wanted, but there are representors in switchdev mode only: set eswitch-mode to switchdev, or leave them unset")
 	}
+	for _, name := range functionCaps {
+		if want := *w.VF.functionCap(name); want != nil && mode != switchdev {
+			refuse("vf: %s is wanted, but VFs have port functions in switchdev mode only: set eswitch-mode to switchdev, or leave it unset", name)
+		} else if _, has := firstCaps(p)[name]; want != nil && !has && p.Mode == switchdev && len(p.VFs) > 0 {
+			refuse("vf: %s is wanted, but the driver or the card does not have it, or not on this kernel (Linux 6.6): leave it unset", name)
+		}
+	}
 	if w.VF.Driver != nil && p.Address.Bus() != "pci" {
 		refuse("vf: driver %s wanted, but the VFs of this device are no PCI functions and have no driver: leave it unset", *w.VF.Driver)
 	}
 	return errors.Join(errs...)
+}
+
+// firstCaps are the port function attributes of the first VF: all have the same.
+func firstCaps(p Port) map[string]bool {
+	if len(p.VFs) == 0 {
+		return nil
+	}
+	return p.VFs[0].Caps
 }

@@ -32,6 +32,11 @@ type PortSpec struct {
 type FunctionSpec struct {
 	// Driver is the name of the PCI driver the VF is bound to, or "none".
 	Driver *string `yaml:"driver,omitempty" json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=none"`
+	// IPsecCrypto is the port function attribute ipsec_crypto: the VF may give SAs to the card
+	// (crypto offload; switchdev, Linux 6.6). It is set while the VF has no driver.
+	IPsecCrypto *bool `yaml:"ipsec_crypto,omitempty" json:"ipsec_crypto,omitempty"`
+	// IPsecPacket is ipsec_packet: the same for packet offload.
+	IPsecPacket *bool `yaml:"ipsec_packet,omitempty" json:"ipsec_packet,omitempty"`
 	// RepresentorUp: the VF's representor is administratively up (switchdev only).
 	RepresentorUp *bool `yaml:"representor-up,omitempty" json:"representor-up,omitempty"`
 	// RepresentorMTU in bytes (switchdev only).

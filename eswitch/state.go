@@ -54,6 +54,8 @@ type VF struct {
 	// Netdev is its own; "" when it has none in this network namespace: not bound, or moved.
 	Netdev      string       `json:"netdev,omitempty"`
 	Representor *Representor `json:"representor,omitempty"` // in switchdev only
+	// Caps are the port function attributes that the driver has, by devlink's names; in switchdev only.
+	Caps map[string]bool `json:"caps,omitempty"`
 }
 
 // Representor is the netdev on the eswitch's side of a VF.
@@ -93,6 +95,10 @@ func (p Port) Spec() PortSpec {
 		}
 		same(i == 0, &s.VF.RepresentorUp, vf.Representor != nil, rep.Up)
 		same(i == 0, &s.VF.RepresentorMTU, vf.Representor != nil, rep.MTU)
+		for _, c := range functionCaps {
+			on, has := vf.Caps[c]
+			same(i == 0, s.VF.functionCap(c), has, on)
+		}
 	}
 	return s
 }
@@ -113,6 +119,9 @@ func (s PortSpec) Fill(before PortSpec) PortSpec {
 	if s.Mode != nil && *s.Mode == switchdev {
 		fill(&s.VF.RepresentorUp, before.VF.RepresentorUp)
 		fill(&s.VF.RepresentorMTU, before.VF.RepresentorMTU)
+		for _, c := range functionCaps {
+			fill(s.VF.functionCap(c), *before.VF.functionCap(c))
+		}
 	}
 	return s
 }

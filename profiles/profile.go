@@ -41,7 +41,7 @@ type Profile struct {
 	// OVS is the Open vSwitch on top.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
 	// Verify says what has to be proven with traffic.
-	Verify *crypto.VerifySpec `json:"verify,omitempty"`
+	Verify *VerifySpec `json:"verify,omitempty"`
 
 	doc *node // the merged document with the positions of its values
 }

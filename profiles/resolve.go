@@ -61,7 +61,7 @@ type Want struct {
 	// named by the entry's name and -vfN.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
 	// Verify has in From and To what pci.Function.String gives.
-	Verify *crypto.VerifySpec `json:"verify,omitempty"`
+	Verify *VerifySpec `json:"verify,omitempty"`
 }
 
 // resolver is the work of Resolve.
@@ -274,30 +274,4 @@ func (r *resolver) vfPorts(port ovs.Port, at Position) []ovs.Port {
 		out = append(out, one)
 	}
 	return out
-}
-
-func (r *resolver) resolveVerify(w *Want) {
-	if r.p.Verify == nil {
-		return
-	}
-	v := *r.p.Verify
-	if v.KTLS != nil {
-		k := *v.KTLS
-		for key, end := range map[string]*string{"from": &k.From, "to": &k.To} {
-			if *end == "" {
-				continue
-			}
-			ref, err := parseVFRef(*end)
-			if err == nil {
-				err = inRange(ref, r.counts[ref.portRef])
-			}
-			if err != nil {
-				r.fail(r.p.At("verify", "ktls", key), "set vfs of the port, or make the VFs", "%s: %v", key, err)
-				continue
-			}
-			*end = pci.VF(r.ports[ref.portRef].Address, ref.first).String()
-		}
-		v.KTLS = &k
-	}
-	w.Verify = &v
 }

@@ -149,8 +149,8 @@ func TestResolveErrors(t *testing.T) {
 			"p.yaml:5:49: port x: a/p has no vf2: it has 2 VFs, vf0..vf1",
 		},
 		{
-			"a proof with a VF beyond", head + "  - {name: a, select: {serial: MT1}, ports: [{name: p, port: 0}]}\nverify: {ktls: {from: a/p/vf0, to: a/p/vf2}}\n",
-			"p.yaml:5:36: to: a/p has no vf2",
+			"a proof with a VF beyond", head + "  - {name: a, select: {serial: MT1}, ports: [{name: p, port: 0}]}\nverify: {pairs: [{from: a/p/vf0, to: a/p/vf2}]}\n",
+			"p.yaml:5:38: to: a/p has no vf2",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +191,7 @@ cards:
       - {name: p0, port: 0, vf: {offload: {tls-hw-tx-offload: true}}}
       - {name: p1, port: 1, vfs: 1, vf: {offload: {tls-hw-tx-offload: false}}}
 ovs: {bridges: [{name: br, ports: [{name: x, vf: a/p0/vf0-1, tag: 5}, {name: u, uplink: a/p1}]}]}
-verify: {ktls: {from: a/p0/vf1, to: a/p1/vf0}}
+verify: {pairs: [{from: a/p0/vf1, to: a/p1/vf0}]}
 `, []CardInfo{card("MT1", "3b", 2)})
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +203,7 @@ verify: {ktls: {from: a/p0/vf1, to: a/p1/vf0}}
 	want := `{"profile":"p","ports":{"0001:3b:00.0":{"vf":{}},"0001:3b:00.1":{"vfs":1,"vf":{}}},` +
 		`"offload":{"pci/0001:3b:00.0/vf/0":{"tls-hw-tx-offload":true},"pci/0001:3b:00.0/vf/1":{"tls-hw-tx-offload":true},"pci/0001:3b:00.1/vf/0":{"tls-hw-tx-offload":false}},` +
 		`"ovs":{"bridges":[{"name":"br","ports":[{"name":"x-vf0","vf":"pci/0001:3b:00.0/vf/0","tag":5},{"name":"x-vf1","vf":"pci/0001:3b:00.0/vf/1","tag":5},{"name":"u","uplink":"pci/0001:3b:00.1"}]}]},` +
-		`"verify":{"ktls":{"from":"pci/0001:3b:00.0/vf/1","to":"pci/0001:3b:00.1/vf/0"}}}`
+		`"verify":{"pairs":[{"from":"pci/0001:3b:00.0/vf/1","to":"pci/0001:3b:00.1/vf/0"}]}}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -99,6 +99,10 @@ func fatalRules() []rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
+		{
+			"NW103", "no mainline kernel up to 7.3 offloads TLS 1.3, and mlx5 none but AES-GCM; require offloaded of TLS 1.2 with AES-GCM",
+			"net/tls/tls_device.c; drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", checkNeverOffloaded,
+		},
 	}, hardwareRules()...)
 }
 
@@ -171,27 +175,6 @@ func checkMembers(p *Profile, report report) {
 				taken[ref] = b.Name
 			}
 		}
-	}
-}
-
-func checkVerify(p *Profile, report report) {
-	if p.Verify == nil || p.Verify.KTLS == nil {
-		return
-	}
-	k := p.Verify.KTLS
-	for key, v := range map[string]string{"from": k.From, "to": k.To} {
-		if v == "" {
-			continue
-		}
-		at := p.At("verify", "ktls", key)
-		if r, err := p.checkVF(v); err != nil {
-			report(at, "%s: %v", key, err)
-		} else if r.first != r.last {
-			report(at, "%s: %q is a range; one VF is needed", key, v)
-		}
-	}
-	if k.From != "" && k.From == k.To {
-		report(p.At("verify", "ktls", "to"), "from and to are the same VF")
 	}
 }
 

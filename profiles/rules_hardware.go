@@ -4,7 +4,6 @@ package profiles
 
 import (
 	"slices"
-	"strings"
 
 	"nicwright/bond"
 )
@@ -18,8 +17,12 @@ func hardwareRules() []rule {
 			"drivers/net/bonding/bond_main.c, bond_ipsec_dev", checkBondESP,
 		},
 		{
-			"NW105", "a proof that has to be offloaded needs TLS on at its VFs, and receiving is off by default: set tls-hw-tx-offload and tls-hw-rx-offload of vf.offload to true",
-			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.c, mlx5e_ktls_build_netdev", checkProofSwitches,
+			"NW105", "a proof that has to be offloaded needs TLS on at its VFs: set tls-hw-tx-offload and tls-hw-rx-offload of vf.offload to true, or leave a direction out",
+			"net/tls/tls_device.c, tls_set_device_offload", checkProofSwitches,
+		},
+		{
+			"NW108", "a VF has port function attributes (ipsec_crypto, ipsec_packet) in switchdev only; set eswitch-mode, or leave them out",
+			"Documentation/networking/devlink/devlink-port.rst", checkLegacyGrants,
 		},
 		{
 			"NW111", "a VF LAG is of a bond in mode active-backup, 802.3ad or balance-xor",
@@ -44,8 +47,16 @@ func hardwareRules() []rule {
 func warningRules() []rule {
 	return []rule{
 		{
-			"NW103", "esp-hw-offload of mlx5 is always on, or not there: it can be required (true) and not be turned off; leave it out",
+			"NW106", "esp-hw-offload of mlx5 is always on, or not there: it can be required (true) and not be turned off; leave it out",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec.c, mlx5e_ipsec_build_netdev", checkESPOff,
+		},
+		{
+			"NW107", "TLS receive offload is off by default: a proof that has to be offloaded fails unless somebody turns it on; set tls-hw-rx-offload of vf.offload to true",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.c, mlx5e_ktls_build_netdev", checkProofReceive,
+		},
+		{
+			"NW110", "IPsec on a PF and on its VFs exclude each other; leave esp-hw-offload of the PF out, or ipsec_crypto and ipsec_packet of the VFs",
+			"drivers/net/ethernet/mellanox/mlx5/core/eswitch.c, mlx5_eswitch_block_ipsec", checkBothESP,
 		},
 		{
 			"NW112", "mode 802.3ad has no ARP monitor: without miimon nobody sees a link that is down; set miimon, to 100 for example",
@@ -62,6 +73,10 @@ func warningRules() []rule {
 		{
 			"NW118", "ConnectX-5 and later take no inline-mode but none; leave it out",
 			"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, mlx5_devlink_eswitch_inline_mode_set", checkInline,
+		},
+		{
+			"NW119", "IPsec in packet mode on an uplink in switchdev takes flow_steering_mode dmfs, and encap-mode none for tunnels; set them, or have crypto offload only",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec_offload.c, mlx5_ipsec_device_caps", checkUplinkPacket,
 		},
 	}
 }
@@ -210,26 +225,29 @@ func checkInline(p *Profile, report report) {
 	})
 }
 
-// proofVF is an end of the kTLS proof, as the profile names it.
+// proofVF is an end of a pair of VFs between which proofs run.
 type proofVF struct {
-	key string // from, to
-	ref portRef
+	pair int
+	key  string // from, to
+	ref  portRef
 	*Port
 }
 
-// proofVFs are the named ends of the kTLS proof.
+// proofVFs are the named ends of the proofs.
 func (p *Profile) proofVFs() []proofVF {
-	if p.Verify == nil || p.Verify.KTLS == nil {
+	if p.Verify == nil {
 		return nil
 	}
 	var out []proofVF
-	for _, end := range [][2]string{{"from", p.Verify.KTLS.From}, {"to", p.Verify.KTLS.To}} {
-		r, err := parseVFRef(end[1])
-		if err != nil {
-			continue // NW009
-		}
-		if port, err := p.find(r.portRef); err == nil {
-			out = append(out, proofVF{end[0], r.portRef, port.Port})
+	for i, pair := range p.Verify.Pairs {
+		for _, end := range [][2]string{{"from", pair.From}, {"to", pair.To}} {
+			r, err := parseVFRef(end[1])
+			if err != nil {
+				continue // NW009
+			}
+			if port, err := p.find(r.portRef); err == nil {
+				out = append(out, proofVF{i, end[0], r.portRef, port.Port})
+			}
 		}
 	}
 	return out
@@ -238,47 +256,79 @@ func (p *Profile) proofVFs() []proofVF {
 func checkProofDriver(p *Profile, report report) {
 	for _, end := range p.proofVFs() {
 		if d := end.VF.Driver; d != nil && *d != "mlx5_core" {
-			report(p.At("verify", "ktls", end.key), "%s is a VF of %s, whose VFs' driver is to be %s", end.key, end.ref, *d)
+			report(p.At("verify", "pairs", end.pair, end.key), "%s is a VF of %s, whose VFs' driver is to be %s", end.key, end.ref, *d)
 		}
 	}
 }
 
-// checkProofSwitches holds the proof that is to be offloaded against the switches
-// of its VFs: the one that sends transmits.
-func checkProofSwitches(p *Profile, report report) {
-	if p.Verify == nil || p.Verify.KTLS == nil {
+func checkLegacyGrants(p *Profile, report report) {
+	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
+		for name, on := range map[string]*bool{"ipsec_crypto": port.VF.IPsecCrypto, "ipsec_packet": port.VF.IPsecPacket} {
+			if isTrue(on) && isSet(port.Mode, "legacy") {
+				report(at("vf", name), "%s is wanted for the VFs of %s, whose eswitch-mode is legacy", name, ref)
+			}
+		}
+	})
+}
+
+// grants tells whether the profile gives IPsec to the VFs of a port.
+func (port *Port) grants() bool { return isTrue(port.VF.IPsecCrypto) || isTrue(port.VF.IPsecPacket) }
+
+func checkBothESP(p *Profile, report report) {
+	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
+		if isTrue(port.Offload.ESP) && port.grants() {
+			report(at("offload", "esp-hw-offload"), "esp-hw-offload is required of %s, and its VFs have IPsec", ref)
+		}
+	})
+}
+
+func checkUplinkPacket(p *Profile, report report) {
+	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
+		if !isTrue(port.Offload.ESP) || !isSet(port.Mode, "switchdev") {
+			return
+		}
+		if port.Steering == nil || *port.Steering != "dmfs" {
+			report(at("offload", "esp-hw-offload"), "esp-hw-offload is required of %s, whose flow_steering_mode is %s", ref, orUnset(port.Steering))
+		} else if port.EncapMode == nil || *port.EncapMode != "none" {
+			report(at("offload", "esp-hw-offload"), "esp-hw-offload is required of %s, whose encap-mode is %s: tunnels will not be offloaded", ref, orUnset(port.EncapMode))
+		}
+	})
+}
+
+// proven goes over the ports between whose VFs TLS has to be offloaded, in the
+// directions that are judged: each cell judges one of two VFs.
+func (p *Profile) proven(do func(ref portRef, port *Port, tx, rx bool)) {
+	if p.Verify == nil || p.Verify.KTLS == nil || !isSet(p.Verify.KTLS.Require, "offloaded") {
 		return
 	}
+	d := p.Verify.KTLS.Directions
+	tx, rx := d == nil || slices.Contains(d, "tx"), d == nil || slices.Contains(d, "rx")
+	ends := map[portRef]bool{}
 	for _, end := range p.proofVFs() {
-		if end.key != "from" {
-			continue
-		}
-		o := end.VF.Offload
-		if why := switchesUnmet(p.Verify.KTLS.Require, []string{"tx"}, o.TLSTx, o.TLSRx); why != "" {
-			report(p.At("verify", "ktls", "require"), "TLS from a VF of %s has to be offloaded, and %s", end.ref, why)
-		}
+		ends[end.ref] = true
 	}
+	p.eachPort(func(ref portRef, port *Port, _ func(...any) Position) {
+		if ends[ref] || len(p.Verify.Pairs) == 0 && port.VFs != nil && *port.VFs > 0 {
+			do(ref, port, tx, rx)
+		}
+	})
 }
 
-// switchesUnmet says why a proof of TLS in these directions (tx, rx) cannot be
-// what it is required to be, "" if nothing is against it. tx and rx are the
-// switches of the VF as the profile sets them; what it leaves alone is on for
-// tx and off for rx by the driver's default.
-func switchesUnmet(require *string, directions []string, tx, rx *bool) string {
-	if !isSet(require, "offloaded") {
-		return ""
-	}
-	var why []string
-	if slices.Contains(directions, "tx") && isFalse(tx) {
-		why = append(why, "its tls-hw-tx-offload is to be off")
-	}
-	if slices.Contains(directions, "rx") {
-		switch {
-		case isFalse(rx):
-			why = append(why, "its tls-hw-rx-offload is to be off")
-		case rx == nil:
-			why = append(why, "its tls-hw-rx-offload is not set, and off by default")
+func checkProofSwitches(p *Profile, report report) {
+	p.proven(func(ref portRef, port *Port, tx, rx bool) {
+		if tx && isFalse(port.VF.Offload.TLSTx) {
+			report(p.At("verify", "ktls", "require"), "TLS of VFs of %s has to be offloaded, and their tls-hw-tx-offload is to be off", ref)
 		}
-	}
-	return strings.Join(why, ", and ")
+		if rx && isFalse(port.VF.Offload.TLSRx) {
+			report(p.At("verify", "ktls", "require"), "TLS of VFs of %s has to be offloaded, and their tls-hw-rx-offload is to be off", ref)
+		}
+	})
+}
+
+func checkProofReceive(p *Profile, report report) {
+	p.proven(func(ref portRef, port *Port, _, rx bool) {
+		if rx && port.VF.Offload.TLSRx == nil {
+			report(p.At("verify", "ktls", "require"), "TLS of VFs of %s has to be offloaded, and their tls-hw-rx-offload is not set", ref)
+		}
+	})
 }

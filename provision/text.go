@@ -92,14 +92,6 @@ func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Millisecond).String()
 }
 
-// rate says how long bytes took; a transfer that broke off has no duration.
-func rate(bytes int64, s float64) string {
-	if s <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(", in %s (%.1f Mbit/s)", seconds(s), float64(bytes)*8/1e6/s)
-}
-
 // ApplyReport is what an apply did.
 type ApplyReport struct {
 	Profile string    `json:"profile"`
@@ -164,42 +156,4 @@ func flush(w io.Writer, b *strings.Builder) error {
 		return fmt.Errorf("printing: %w", err)
 	}
 	return nil
-}
-
-// Print writes the verdicts with what they rest on.
-func (r *VerifyReport) Print(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: ", bold(r.Profile))
-	if len(r.Drift) == 0 {
-		b.WriteString("the host is as the profile wants\n")
-	} else {
-		fmt.Fprintf(&b, "%s\n", red("the host is not as the profile wants"))
-		for _, s := range r.Drift {
-			b.WriteString("  " + line(s) + "\n")
-		}
-	}
-	for _, v := range r.KTLS {
-		colour := green
-		if !v.OK {
-			colour = red
-		}
-		fmt.Fprintf(&b, "kTLS transmit, TLS 1.2 %s, %s -> %s: %s\n", v.Cipher, v.From, v.To, colour(string(v.Verdict)))
-		if v.Reason != "" {
-			fmt.Fprintf(&b, "  why: %s\n", v.Reason)
-		}
-		if v.Sent > 0 {
-			fmt.Fprintf(&b, "  %d bytes sent, %d arrived, equal: %t%s; the kernel says: tx %s, rx of that socket %s\n",
-				v.Sent, v.Received, v.Equal, rate(v.Sent, v.Seconds), v.Sender.Tx, v.Sender.Rx)
-		}
-		for _, c := range v.Device {
-			fmt.Fprintf(&b, "  card    %-26s +%d\n", c.Name, c.Delta())
-		}
-		for _, c := range v.Kernel {
-			fmt.Fprintf(&b, "  kernel  %-26s +%d\n", c.Name, c.Delta())
-		}
-		if !v.OK && v.Require != "" {
-			fmt.Fprintf(&b, "  %s\n", red("the profile requires: "+v.Require))
-		}
-	}
-	return flush(w, &b)
 }

@@ -12,12 +12,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 
-	"nicwright/crypto"
-	"nicwright/crypto/ktls"
 	"nicwright/internal/golden"
-	"nicwright/internal/pci"
 	"nicwright/internal/step"
-	"nicwright/profiles"
 )
 
 // printed is what a pipe gets of what print writes.
@@ -86,75 +82,4 @@ func TestApplyText(t *testing.T) {
 		b.WriteString(printed(t, func(w io.Writer) error { d.Print(w); return nil }))
 	}
 	golden.Text(t, "testdata/text/apply.txt", b.String()+printed(t, r.Print))
-}
-
-func TestVerifyText(t *testing.T) {
-	from, to := pci.VF("0001:3b:00.0", 0), pci.VF("0001:3b:00.0", 1)
-	offloaded := crypto.Proof{
-		From: from, To: to, Cipher: "AES-128-GCM", Verdict: crypto.Offloaded, Sent: 64 << 20, Received: 64 << 20, Equal: true, Seconds: 2,
-		Sender: ktls.State{Tx: ktls.Hardware, Rx: ktls.Software},
-		Device: []crypto.Counter{{Name: "tx_tls_encrypted_bytes", Before: 10, After: 67227689}},
-		Kernel: []crypto.Counter{{Name: "TlsTxDevice", Before: 1, After: 2}},
-	}
-	software := offloaded
-	software.Verdict, software.Reason = crypto.Software, "tls-hw-tx-offload is off on the sender"
-	software.Sender.Tx, software.Device, software.Kernel = ktls.Software, nil, nil
-	r := &VerifyReport{Profile: "vm-host", KTLS: []KTLSVerdict{
-		{Proof: offloaded, Require: "offloaded", OK: true},
-		{Proof: software, Require: "offloaded"},
-		{Proof: crypto.NotPossibleHere(from, to, "AES-256-GCM", io.ErrUnexpectedEOF)},
-	}}
-	text := printed(t, r.Print)
-	r.Drift = []step.Step{{Phase: step.Bond, Resource: "bond/bond0", Attribute: "miimon", From: "0", To: "100"}}
-	r.KTLS = nil
-	golden.Text(t, "testdata/text/verify.txt", text+printed(t, r.Print))
-}
-
-func TestPair(t *testing.T) {
-	var small Host
-	golden.Read(t, "testdata/hosts/small.yaml", &small)
-	profile := func(text string) *profiles.Want {
-		p, err := profiles.Load(profiles.Options{Name: "testdata/plan/" + text + "/want.yaml"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := profiles.Resolve(p, small.CardInfos())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w
-	}
-	p0, p1 := pci.Address("0001:3b:00.0"), pci.Address("0001:3b:00.1")
-	apart := profile("other-vlan")
-	apart.OVS.Bridges[0].Ports = apart.OVS.Bridges[0].Ports[2:4] // one VF in each VLAN
-	var noDriver Host
-	golden.Read(t, "testdata/hosts/small.yaml", &noDriver)
-	noDriver.Cards[0].Ports[0].VFs[0].Netdev = ""
-	for _, tt := range []struct {
-		name     string
-		have     Host
-		want     *profiles.Want
-		spec     crypto.KTLSSpec
-		from, to pci.Function // zero: an error
-	}{
-		{"the first two of a VLAN", small, profile("converged"), crypto.KTLSSpec{}, pci.VF(p0, 0), pci.VF(p0, 1)},
-		{"one without a netdev is left out", noDriver, profile("converged"), crypto.KTLSSpec{}, pci.VF(p0, 1), pci.VF(p1, 0)},
-		{"those that are named", small, profile("converged"), crypto.KTLSSpec{From: pci.VF(p1, 1).String(), To: pci.VF(p0, 0).String()}, pci.VF(p1, 1), pci.VF(p0, 0)},
-		{"without a switch two of a port", small, &profiles.Want{}, crypto.KTLSSpec{}, pci.VF(p0, 0), pci.VF(p0, 1)},
-		{"never of two VLANs", small, apart, crypto.KTLSSpec{}, pci.Function{}, pci.Function{}},
-		{"no card", Host{}, profile("converged"), crypto.KTLSSpec{}, pci.Function{}, pci.Function{}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			from, to, err := pair(tt.have, tt.want, tt.spec)
-			if tt.from == (pci.Function{}) {
-				if err == nil {
-					t.Errorf("got %s and %s, want an error", from, to)
-				}
-				return
-			}
-			if err != nil || from != tt.from || to != tt.to {
-				t.Errorf("got %s and %s, %v; want %s and %s", from, to, err, tt.from, tt.to)
-			}
-		})
-	}
 }

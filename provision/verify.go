@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
-	"nicwright/crypto"
+	"golang.org/x/sys/unix"
+
 	"nicwright/internal/pci"
+	"nicwright/internal/proof"
+	"nicwright/internal/site"
 	"nicwright/internal/step"
 	"nicwright/profiles"
 )
@@ -20,17 +23,21 @@ type VerifyReport struct {
 	Profile string         `json:"profile"`
 	Started time.Time      `json:"started"`
 	Seconds float64        `json:"seconds"`
+	Kernel  string         `json:"kernel"` // uname -r
+	Quick   bool           `json:"quick"`
 	OK      bool           `json:"ok"`    // the host is as wanted, and every verdict is what the profile requires
 	Drift   []step.Step    `json:"drift"` // what apply would change
-	KTLS    []KTLSVerdict  `json:"ktls"`
+	Taken   []string       `json:"taken"` // which VFs were taken for the proofs and why, and which were not
+	Proofs  []Judged       `json:"proofs"`
+	Host    Host           `json:"-"` // for the picture of the topology
 	Want    *profiles.Want `json:"-"`
 }
 
-// KTLSVerdict is one proof, with what the profile requires of it.
-type KTLSVerdict struct {
-	crypto.Proof
-	Require string `json:"require,omitempty"` // "": any verdict will do
-	OK      bool   `json:"ok"`
+// Judged is a proof with what the profile requires of it.
+type Judged struct {
+	proof.Proof
+	Require proof.Verdict `json:"require,omitempty"` // "": any verdict but failed will do
+	OK      bool          `json:"ok"`
 }
 
 // AppliedWant is what the last finished apply wanted.
@@ -46,113 +53,123 @@ func AppliedWant(state StateDir) (*profiles.Want, error) {
 }
 
 // Verify looks whether the host is as want says and runs the proofs it asks
-// for. An error means that it could not look; what it found is in the report.
-// progress is told what is about to run.
-func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want, error), progress func(string)) (*VerifyReport, error) {
+// for; quick, the one of each kind that most depends on. An error means that it
+// could not look; what it found is in the report.
+func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want, error), quick bool, progress Progress) (*VerifyReport, error) {
 	started := time.Now()
 	// What a killed verify left is put back first: its VFs would look used.
-	if err := crypto.CleanProofs(ctx); err != nil {
+	if err := site.Clean(ctx); err != nil {
 		return nil, err
 	}
 	plan, have, err := PlanHost(ctx, state, want)
 	if err != nil {
 		return nil, err
 	}
-	r := &VerifyReport{Profile: plan.Want.Profile, Started: started.UTC(), Want: plan.Want, Drift: plan.Steps, OK: len(plan.Steps) == 0}
-	spec := crypto.KTLSSpec{}
-	if plan.Want.Verify != nil && plan.Want.Verify.KTLS != nil {
-		spec = *plan.Want.Verify.KTLS
+	r := &VerifyReport{
+		Profile: plan.Want.Profile, Started: started.UTC(), Kernel: kernel(), Quick: quick,
+		Want: plan.Want, Host: have, Drift: plan.Steps, OK: len(plan.Steps) == 0, Taken: []string{},
 	}
-	ciphers := spec.Ciphers
-	if len(ciphers) == 0 {
-		ciphers = []string{crypto.DefaultCipher}
-	}
-	from, to, err := pair(have, plan.Want, spec)
-	for _, cipher := range ciphers {
-		v := KTLSVerdict{Proof: crypto.NotPossibleHere(from, to, cipher, err)}
-		if err == nil {
-			progress(fmt.Sprintf("kTLS %s from %s to %s", cipher, from, to))
-			v.Proof = crypto.ProveKTLS(ctx, crypto.ProofRequest{From: from, To: to, Cipher: cipher, Bytes: spec.Bytes})
-		}
-		if spec.Require != nil {
-			v.Require = *spec.Require
-		}
-		v.OK = v.Require == "" && v.Verdict != crypto.Failed || v.Require == string(v.Verdict)
-		r.OK = r.OK && v.OK
-		r.KTLS = append(r.KTLS, v)
+	if err := r.run(ctx, progress); err != nil {
+		return nil, err
 	}
 	r.Seconds = time.Since(started).Seconds()
 	return r, ctx.Err()
 }
 
-// pair is the two VFs between which the proof runs: those the profile names,
-// else the first two with a netdev that share a VLAN on the switch, else, without
-// a switch, the first two of one port.
-func pair(have Host, want *profiles.Want, spec crypto.KTLSSpec) (from, to pci.Function, err error) {
-	if spec.From != "" && spec.To != "" {
-		if from, err = pci.ParseFunction(spec.From); err == nil {
-			to, err = pci.ParseFunction(spec.To)
-		}
-		return from, to, err
+func (r *VerifyReport) run(ctx context.Context, progress Progress) error {
+	force := r.Want.Verify != nil && r.Want.Verify.InUse
+	free := site.Free
+	if force {
+		free = func(context.Context, pci.Function) error { return nil }
 	}
-	var groups [][]pci.Function
-	if want.OVS != nil && len(want.OVS.Bridges) > 0 {
-		groups = sharedVLANs(want)
-	} else {
-		for _, c := range have.Cards {
-			for _, p := range c.Ports {
-				var all []pci.Function
-				for _, vf := range p.VFs {
-					all = append(all, pci.VF(p.Address, vf.Index))
-				}
-				groups = append(groups, all)
-			}
+	cells := matrix(r.Want, r.Quick)
+	c := newChooser(r.Host, r.Want, free)
+	found, err := c.pairs(ctx, r.Quick)
+	progress.Plan(len(cells) * max(1, len(found)))
+	if err != nil {
+		for _, c := range cells {
+			r.judge(impossible(c, "", "", err), c.require, progress)
 		}
 	}
-	for _, g := range groups {
-		g = slices.DeleteFunc(g, func(f pci.Function) bool { return !have.usable(f) })
-		if len(g) >= 2 {
-			return g[0], g[1], nil
+	for _, p := range found {
+		if err := r.onPair(ctx, p, cells, force, progress); err != nil {
+			return err
 		}
 	}
-	return from, to, errors.New("no two VFs with a netdev can reach one another: give a port of the profile two VFs that are bound to mlx5_core and, with Open vSwitch, in the same VLAN")
+	if !r.Quick {
+		if err := r.onSwitch(ctx, c, force, progress); err != nil {
+			return err
+		}
+		r.onBonds(ctx, progress)
+	}
+	r.Taken = append(r.Taken, c.passed...)
+	return nil
 }
 
-// sharedVLANs are the VFs behind access ports, by bridge and VLAN, in the order
-// of the profile.
-func sharedVLANs(want *profiles.Want) [][]pci.Function {
-	type vlan struct {
-		bridge string
-		tag    int
-	}
-	groups := map[vlan][]pci.Function{}
-	var order []vlan
-	for _, b := range want.OVS.Bridges {
-		for _, p := range b.Ports {
-			f, err := pci.ParseFunction(p.VF)
-			if p.VF == "" || err != nil {
-				continue
-			}
-			v := vlan{bridge: b.Name}
-			if p.Tag != nil {
-				v.tag = *p.Tag
-			}
-			if groups[v] == nil {
-				order = append(order, v)
-			}
-			groups[v] = append(groups[v], f)
+// onPair takes two VFs, runs the cells between them and puts them back.
+func (r *VerifyReport) onPair(ctx context.Context, p pair, cells []cell, force bool, progress Progress) error {
+	s, err := site.Enter(ctx, force, p.from, p.to)
+	if err != nil {
+		for _, c := range cells {
+			r.judge(impossible(c, p.from.String(), p.to.String(), err), c.require, progress)
 		}
+		return nil
 	}
-	var out [][]pci.Function
-	for _, v := range order {
-		out = append(out, groups[v])
+	r.Taken = append(r.Taken, fmt.Sprintf("%s and %s: %s", s.Places[0], s.Places[1], p.why))
+	progress.Start(fmt.Sprintf("the way from %s to %s", p.from, p.to))
+	unreachable := site.Reach(ctx, s.Places[0], s.Places[1])
+	for _, c := range cells {
+		if ctx.Err() != nil {
+			break
+		}
+		if unreachable != nil {
+			q := proof.Proof{Kind: c.kind, Cell: c.fields(p.from.String(), p.to.String())}
+			q.Fail(unreachable)
+			r.judge(q, c.require, progress)
+			continue
+		}
+		progress.Start(name(c.kind, c.fields(p.from.String(), p.to.String())))
+		r.judge(c.run(ctx, s.Places[0], s.Places[1], progress.Rate), c.require, progress)
 	}
-	return out
+	// The VFs go back also when the context has ended.
+	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return s.Leave(back)
 }
 
-// usable tells whether a VF has a netdev here; whether that is free the proof
-// itself finds out.
-func (h Host) usable(f pci.Function) bool {
-	p := h.port(f.PF)
-	return p != nil && f.VF < len(p.VFs) && p.VFs[f.VF].Netdev != ""
+func impossible(c cell, from, to string, err error) proof.Proof {
+	p := proof.Proof{Kind: c.kind, Cell: c.fields(from, to)}
+	p.Impossible("%v", err)
+	return p
+}
+
+// judge holds a proof against what is required of it.
+func (r *VerifyReport) judge(p proof.Proof, require proof.Verdict, progress Progress) {
+	j := Judged{Proof: p, Require: require}
+	j.OK = require == "" && p.Verdict != proof.Failed || require == p.Verdict
+	r.OK = r.OK && j.OK
+	r.Proofs = append(r.Proofs, j)
+	progress.End(j)
+}
+
+// Name is the proof's kind and cell on one line.
+func (j Judged) Name() string { return name(j.Kind, j.Cell) }
+
+func name(kind string, cell []proof.Field) string {
+	parts := []string{kind}
+	for _, f := range cell {
+		if f.Value != "" {
+			parts = append(parts, f.Value)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// kernel is the running kernel's release, "" if uname(2) failed.
+func kernel() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
 }

@@ -36,15 +36,24 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 	assertHost(t, 4, vmHostTag)
 
 	t.Run("no-op", testNoOpWritesNothing)
-	t.Run("offloaded", func(t *testing.T) {
-		r := expect(t, exitDone, "verify", "--json")
-		assertVerdict(t, r.stdout, "offloaded")
+	t.Run("the whole matrix", func(t *testing.T) {
+		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576", "--set", "verify.ipsec.bytes=1048576")
+		for _, cipher := range []string{"AES-128-GCM", "AES-256-GCM"} {
+			for _, direction := range []string{"tx", "rx"} {
+				assertVerdict(t, r.stdout, "ktls TLSv1.2 "+cipher+" "+direction, "offloaded")
+			}
+		}
+		assertVerdict(t, r.stdout, "ktls TLSv1.2 ChaCha20-Poly1305", "software")
+		assertVerdict(t, r.stdout, "ktls TLSv1.3", "software")
+		assertVerdict(t, r.stdout, "flows", "offloaded")
+		assertVerdict(t, r.stdout, "vlan", "holds")
+		assertVerdict(t, r.stdout, "bond", "holds")
 	})
 	t.Run("software", func(t *testing.T) {
 		setTLS(t, "off")
 		defer setTLS(t, "on")
-		r := expect(t, exitUnproven, "verify", "--json")
-		assertVerdict(t, r.stdout, "software")
+		r := expect(t, exitUnproven, "verify", "--quick", "--json")
+		assertVerdict(t, r.stdout, "ktls", "software")
 	})
 	assertHost(t, 4, vmHostTag)
 	rollback(t)

@@ -93,23 +93,47 @@ func rollback(t *testing.T) {
 	}
 }
 
-func assertVerdict(t *testing.T, report, want string) {
+// verdicts is a report's proofs, by kind and cell: the verdict and the reason.
+func verdicts(t *testing.T, report string) map[string][2]string {
 	t.Helper()
 	var r struct {
-		KTLS []struct {
-			Verdict, Reason string
-		} `json:"ktls"`
+		Proofs []struct {
+			Kind, Verdict, Reason string
+			Cell                  []struct{ Value string }
+		}
 	}
 	if err := json.Unmarshal([]byte(report), &r); err != nil {
 		t.Fatalf("verify printed no JSON: %v\n%s", err, report)
 	}
-	if len(r.KTLS) == 0 {
+	all := map[string][2]string{}
+	for _, p := range r.Proofs {
+		name := p.Kind
+		for _, f := range p.Cell {
+			name += " " + f.Value
+		}
+		all[name] = [2]string{p.Verdict, p.Reason}
+	}
+	if len(all) == 0 {
 		t.Fatalf("verify proved nothing:\n%s", report)
 	}
-	for _, p := range r.KTLS {
-		if p.Verdict != want || (want != "offloaded" && p.Reason == "") {
-			t.Errorf("the verdict is %q (%s), want %q", p.Verdict, p.Reason, want)
+	return all
+}
+
+// assertVerdict is about the proofs whose name begins with prefix; there has to be one.
+func assertVerdict(t *testing.T, report, prefix, want string) {
+	t.Helper()
+	n := 0
+	for name, v := range verdicts(t, report) {
+		if !strings.HasPrefix(name, prefix) {
+			continue
 		}
+		n++
+		if v[0] != want || (v[0] != "offloaded" && v[0] != "holds" && v[1] == "") {
+			t.Errorf("%s: the verdict is %q (%s), want %q", name, v[0], v[1], want)
+		}
+	}
+	if n == 0 {
+		t.Errorf("there is no proof of %s:\n%s", prefix, report)
 	}
 }
 

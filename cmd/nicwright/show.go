@@ -9,7 +9,7 @@ import (
 )
 
 func newShow(a *app) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "show",
 		Short: "Show the cards, what they do, and the topology",
 		Long: `show prints every SmartNIC by its PCI address: model, driver, firmware, ports,
@@ -28,4 +28,6 @@ bond, switch, VLANs and VFs hang together. It changes nothing.`,
 			return host.Print(a.out)
 		},
 	}
+	c.AddCommand(newShowIPsec(a))
+	return c
 }

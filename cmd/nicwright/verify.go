@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -14,7 +13,11 @@ import (
 )
 
 func newVerify(a *app) *cobra.Command {
-	return &cobra.Command{
+	var (
+		quick bool
+		out   reports
+	)
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Prove by traffic that the host does what the profile wants",
 		Long: `verify looks whether the host is as the profile wants and runs the transfers that
@@ -23,7 +26,8 @@ the while. Each verdict is offloaded, software, failed or not possible here.
 Without -p it takes the profile that was applied last.
 Exit status 3: a verdict is not what the profile requires.`,
 		Example: `  nicwright verify
-  nicwright verify -p vm-host --set verify.ktls.bytes=1048576 --json`,
+  nicwright verify -p vm-host --set verify.ktls.bytes=1048576 --json
+  nicwright verify --junit verify.xml --html verify.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if err := needRoot("verify"); err != nil {
@@ -38,26 +42,28 @@ Exit status 3: a verdict is not what the profile requires.`,
 					return err
 				}
 			}
+			if err := out.check(); err != nil {
+				return err
+			}
 			lock, err := provision.TakeLock(a.settings.GetString("run-dir"), os.Args)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, lock.Release()) }()
-			report, err := provision.Verify(cmd.Context(), a.state(), want, func(what string) {
-				fmt.Fprintln(os.Stderr, "running: "+what)
-			})
+			progress := newProgress(os.Stderr)
+			report, err := provision.Verify(cmd.Context(), a.state(), want, quick, progress)
+			progress.stop()
 			if err != nil {
 				return err
 			}
-			if a.json() {
-				err = a.printJSON(report)
-			} else {
-				err = report.Print(a.out)
-			}
+			err = out.write(a, report)
 			if err == nil && !report.OK {
 				err = exitStatus{exitUnproven, nil}
 			}
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&quick, "quick", false, "one cell of each kind, 1 MiB each, between one pair of VFs")
+	out.flags(cmd)
+	return cmd
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,14 +20,22 @@ import (
 type Conn struct {
 	tcp   *net.TCPConn
 	raw   syscall.RawConn
+	suite suite
 	state tls.ConnectionState
 
-	read  sync.Mutex
-	rx    receiver
-	ended error // what Read answers for good: io.EOF, or why there is no more
+	read     sync.Mutex
+	rx       receiver
+	control  control
+	scratch  [256]byte // for the rest of a message, which is not for the reader
+	rxSecret secret    // of TLS 1.3
+	ended    error     // what Read answers for good: io.EOF, or why there is no more
 
-	write      sync.Mutex
-	writeEnded bool
+	write    sync.Mutex
+	txSecret secret
+	writeErr error // what Write answers for good
+
+	owed   atomic.Bool // the peer asked for a KeyUpdate, which was not sent yet
+	closed atomic.Bool
 }
 
 var (
@@ -42,54 +51,85 @@ var ErrTruncated = fmt.Errorf("ktls: the peer closed the connection without clos
 // errWriteEnded is what Write answers after CloseWrite or Close.
 var errWriteEnded = fmt.Errorf("ktls: writing after close_notify was sent: %w", net.ErrClosed)
 
-func newConn(tcp *net.TCPConn, raw syscall.RawConn, state tls.ConnectionState) *Conn {
-	c := &Conn{tcp: tcp, raw: raw, state: state}
+func newConn(tcp *net.TCPConn, raw syscall.RawConn, su suite) *Conn {
+	c := &Conn{tcp: tcp, raw: raw, suite: su}
 	c.rx.init()
 	return c
 }
 
-// maxUseless is how many alerts in a row that say nothing are put up with.
-const maxUseless = 16
+// maxUseless is how many records and messages in a row that bring no data are put
+// up with: tickets, KeyUpdates, warnings, empty records.
+const maxUseless = 64
 
 // Read reads plaintext. It answers io.EOF after the peer's close_notify,
 // ErrTruncated when TCP ended without one, a tls.AlertError for a fatal alert,
-// os.ErrDeadlineExceeded, and the kernel's errno: EBADMSG is a record that was
-// tampered with.
+// os.ErrDeadlineExceeded, after which reading may go on, ErrNoRekey, and the
+// kernel's errno: EBADMSG is a record that was tampered with.
 func (c *Conn) Read(p []byte) (int, error) {
 	c.read.Lock()
-	defer c.read.Unlock()
+	defer c.unlockRead()
 	if c.ended != nil {
 		return 0, c.ended
 	}
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for range maxUseless {
-		n, kind, err := c.rx.receive(c.raw, p)
-		switch {
-		case err != nil:
-			return 0, c.readError(err)
-		case kind == recordData && n > 0:
-			return n, nil
-		case kind == recordData:
-			continue // an empty record
-		case kind == 0:
-			c.ended = ErrTruncated
-		case kind == recordAlert:
-			if err := c.alert(p[:n]); err != nil {
-				if !isTimeout(err) {
-					c.ended = err
-				}
-				return 0, err
-			}
-			continue
-		default:
-			c.ended = fmt.Errorf("ktls: the peer sent a record of type %d, which the kernel does not handle (22 is a handshake message: renegotiation)", kind)
+	for useless := 0; useless < maxUseless; {
+		buf := p
+		if c.control.inMessage() {
+			buf = c.scratch[:]
 		}
-		return 0, c.ended
+		n, kind, err := c.rx.receive(c.raw, buf)
+		if err != nil {
+			return 0, c.readError(err)
+		}
+		if kind == recordData && n > 0 && !c.control.cutShort(kind) {
+			return n, nil
+		}
+		done, err := c.controlRecord(kind, buf[:n])
+		if err != nil {
+			c.ended = err
+			return 0, err
+		}
+		if done {
+			useless++
+		}
 	}
-	c.ended = errors.New("ktls: the peer sent too many empty records or warnings")
+	c.ended = errors.New("ktls: the peer sent too many messages without data")
 	return 0, c.ended
+}
+
+// controlRecord takes what is no data. done says that there was a whole message, or
+// none at all.
+func (c *Conn) controlRecord(kind byte, p []byte) (done bool, err error) {
+	if kind == 0 {
+		return true, ErrTruncated
+	}
+	if c.control.cutShort(kind) {
+		return true, errMessage
+	}
+	switch kind {
+	case recordData: // an empty one
+		return true, nil
+	case recordAlert:
+		return true, c.control.readAlert(p, c.suite.version)
+	case recordHandshake:
+		done = len(p) == 0
+		for len(p) > 0 {
+			want, n, err := c.control.readMessage(p, c.suite.version)
+			if err == nil && want != nothing {
+				err = c.peerRekeyed(want)
+			}
+			if err != nil {
+				return true, err
+			}
+			p = p[n:]
+			done = done || !c.control.inMessage()
+		}
+		return done, nil
+	default:
+		return true, fmt.Errorf("ktls: the peer sent a record of type %d, which TLS has not", kind)
+	}
 }
 
 // readError tells apart an end of patience, after which reading may go on, from
@@ -102,108 +142,25 @@ func (c *Conn) readError(err error) error {
 	return err
 }
 
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
-
-const (
-	alertWarning     = 1
-	alertCloseNotify = 0
-)
-
-// alert reads an alert of which the first bytes are in have; nil is a warning
-// that may be passed over.
-func (c *Conn) alert(have []byte) error {
-	for len(have) < 2 { // the caller's buffer was of one byte
-		var rest [1]byte
-		n, kind, err := c.rx.receive(c.raw, rest[:])
-		if err != nil {
-			return c.readError(err)
-		}
-		if n == 0 || kind != recordAlert {
-			return errors.New("ktls: the peer sent an alert cut short")
-		}
-		have = append(have[:len(have):len(have)], rest[:n]...)
-	}
-	switch {
-	case have[1] == alertCloseNotify:
-		return io.EOF
-	case have[0] == alertWarning:
-		return nil
-	default:
-		return fmt.Errorf("ktls: the peer ended the connection: %w", tls.AlertError(have[1]))
-	}
-}
-
 // Write sends plaintext; the kernel makes records of at most 16 KiB of it.
 func (c *Conn) Write(p []byte) (int, error) {
 	c.write.Lock()
-	defer c.write.Unlock()
-	if c.writeEnded {
-		return 0, errWriteEnded
+	defer c.unlockWrite()
+	if err := c.answer(true); err != nil {
+		return 0, err
 	}
 	return c.tcp.Write(p)
-}
-
-// ReadFrom sends what r gives until its end. From an *os.File, or an
-// io.LimitedReader of one, the bytes go from the page cache to the card by
-// sendfile(2) and never into this process.
-func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	c.write.Lock()
-	defer c.write.Unlock()
-	if c.writeEnded {
-		return 0, errWriteEnded
-	}
-	// To ask sendfile for more than the file has leaves the last record open in the kernel
-	// (MSG_MORE) until something else is written, so it is asked for exactly what there is.
-	var n int64
-	if file, limit := regular(r); file != nil && limit > 0 {
-		var err error
-		n, err = c.tcp.ReadFrom(&io.LimitedReader{R: file, N: limit})
-		if l, ok := r.(*io.LimitedReader); ok {
-			l.N -= n
-		}
-		if err != nil || n < limit {
-			return n, err
-		}
-	}
-	more, err := c.tcp.ReadFrom(r) // what is no file, or grew meanwhile
-	return n + more, err
-}
-
-// regular gives the regular file that r reads, and how much of it there is to
-// send; nil for any other reader.
-func regular(r io.Reader) (*os.File, int64) {
-	limit := int64(-1)
-	if l, ok := r.(*io.LimitedReader); ok {
-		r, limit = l.R, l.N
-	}
-	file, ok := r.(*os.File)
-	if !ok {
-		return nil, 0
-	}
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, 0
-	}
-	at, err := file.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return nil, 0
-	}
-	left := info.Size() - at
-	if limit >= 0 {
-		left = min(left, limit)
-	}
-	return file, left
 }
 
 // CloseWrite sends close_notify: the peer's Read then answers io.EOF, while this
 // side can go on reading. As in crypto/tls, TCP itself stays open both ways.
 func (c *Conn) CloseWrite() error {
 	c.write.Lock()
-	defer c.write.Unlock()
-	if c.writeEnded {
+	defer c.unlockWrite()
+	if c.writeErr != nil {
 		return nil
 	}
-	c.writeEnded = true
+	c.writeErr = errWriteEnded
 	return c.sendAlert(alertWarning, alertCloseNotify)
 }
 
@@ -216,15 +173,19 @@ const closeTime = 5 * time.Second
 func (c *Conn) Close() error {
 	var alertErr error
 	if c.write.TryLock() {
-		if !c.writeEnded {
-			c.writeEnded = true
+		if c.writeErr == nil {
+			c.writeErr = errWriteEnded
 			if alertErr = c.tcp.SetWriteDeadline(time.Now().Add(closeTime)); alertErr == nil {
 				alertErr = c.sendAlert(alertWarning, alertCloseNotify)
 			}
 		}
 		c.write.Unlock()
 	}
-	if err := c.tcp.Close(); err != nil {
+	c.closed.Store(true)
+	err := c.tcp.Close()
+	c.wipe(&c.write, &c.txSecret)
+	c.wipe(&c.read, &c.rxSecret)
+	if err != nil {
 		return err
 	}
 	if errors.Is(alertErr, syscall.EPIPE) || errors.Is(alertErr, syscall.ECONNRESET) {
@@ -233,7 +194,32 @@ func (c *Conn) Close() error {
 	return alertErr
 }
 
-// ConnectionState is crypto/tls's record of the handshake.
+// wipe forgets a secret of a closed connection. Who holds the lock does it when
+// done.
+func (c *Conn) wipe(mu *sync.Mutex, s *secret) {
+	if mu.TryLock() {
+		s.wipe()
+		mu.Unlock()
+	}
+}
+
+func (c *Conn) unlockRead() {
+	c.read.Unlock()
+	if c.closed.Load() {
+		c.wipe(&c.read, &c.rxSecret)
+	}
+}
+
+func (c *Conn) unlockWrite() {
+	c.write.Unlock()
+	c.answerNow()
+	if c.closed.Load() {
+		c.wipe(&c.write, &c.txSecret)
+	}
+}
+
+// ConnectionState is crypto/tls's record of the handshake; after Attach it has the
+// version and the cipher suite.
 func (c *Conn) ConnectionState() tls.ConnectionState { return c.state }
 
 // LocalAddr is the TCP connection's.

@@ -8,33 +8,33 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 )
 
-// ErrNotOffered is returned when a tls.Config leaves nothing that the kernel can
-// take over: it has to allow TLS 1.2 and one of the AES-GCM cipher suites.
-var ErrNotOffered = errors.New("the tls.Config allows none of what the kernel can take: TLS 1.2 with an AES-GCM cipher suite")
-
 // Client does the handshake of a TLS client on conn and gives the connection to
-// the kernel. Of config it uses all but what the kernel cannot take: the version
-// is 1.2 and the cipher suites are those of AES-GCM. A KeyLogWriter keeps
-// working. The handshake ends with ctx. conn belongs to the Conn from then on,
-// and is closed when there is an error: ErrNotOffered, ErrNoKernelTLS, the
-// errors of crypto/tls, and the errno of the kernel.
+// the kernel. Of config it uses all but what the kernel cannot take: of what
+// MinVersion and MaxVersion allow, TLS 1.2 and 1.3 remain, and of CipherSuites
+// those with AES-GCM and ChaCha20-Poly1305. CipherSuites may name suites of TLS
+// 1.3 as well, unlike in crypto/tls; if it is not nil, a version of which it names
+// no suite is not offered, and to come to a suite that it does not name is
+// ErrSuite. A KeyLogWriter keeps working. The handshake ends with ctx. conn
+// belongs to the Conn from then on, and is closed when there is an error:
+// ErrNotOffered, ErrSuite, ErrNoKernelTLS, the errors of crypto/tls, and the errno
+// of the kernel.
 func Client(ctx context.Context, conn *net.TCPConn, config *tls.Config) (*Conn, error) {
 	return handshake(ctx, conn, config, true)
 }
 
-// Server is Client for the other side. Session tickets are not resumed across
-// connections unless config.SetSessionTicketKeys was called.
+// Server is Client for the other side. It gives session tickets in TLS 1.2 only,
+// which are not resumed across connections unless config.SetSessionTicketKeys was
+// called.
 func Server(ctx context.Context, conn *net.TCPConn, config *tls.Config) (*Conn, error) {
 	return handshake(ctx, conn, config, false)
 }
 
 func handshake(ctx context.Context, conn *net.TCPConn, config *tls.Config, client bool) (*Conn, error) {
 	keys := &keyLog{}
-	defer func() { clear(keys.secrets.master[:]) }()
+	defer keys.secrets.wipe()
 	c, err := negotiate(ctx, conn, config, client, keys)
 	if err != nil {
 		return nil, errors.Join(err, ignoreClosed(conn.Close()))
@@ -70,65 +70,36 @@ func negotiate(ctx context.Context, conn *net.TCPConn, config *tls.Config, clien
 		return nil, fmt.Errorf("ktls: handshake with %v: %w", peer, err)
 	}
 	state := tc.ConnectionState()
-	suite, ok := cipherOf(state.CipherSuite)
-	if !ok || state.Version != tls.VersionTLS12 {
+	su, ok := suiteOf(state.CipherSuite)
+	if !ok || state.Version != su.version {
 		return nil, fmt.Errorf("ktls: handshake with %v: %s with %s is not for the kernel", peer, tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite))
 	}
 	keys.secrets.serverRandom, keys.secrets.haveServer = random()
-	fromClient, fromServer, err := keys.secrets.derive(suite)
+	fromClient, fromServer, err := keys.secrets.derive(su)
 	defer func() { fromClient, fromServer = direction{}, direction{} }()
 	if err != nil {
 		return nil, fmt.Errorf("ktls: handshake with %v: %w", peer, err)
 	}
-	send, receive := &fromServer, &fromClient
+	send, receive, sendSecret, receiveSecret := &fromServer, &fromClient, &keys.secrets.server, &keys.secrets.client
 	if client {
-		send, receive = &fromClient, &fromServer
+		send, receive, sendSecret, receiveSecret = receive, send, receiveSecret, sendSecret
 	}
-	raw, err := conn.SyscallConn()
+	c, err := give(conn, su, send, receive)
 	if err != nil {
-		return nil, fmt.Errorf("ktls: giving the connection with %v to the kernel: %w", peer, err)
+		return nil, err
 	}
-	if err := handOver(raw, suite, send, receive); err != nil {
-		return nil, fmt.Errorf("ktls: giving the connection with %v to the kernel: %w", peer, err)
-	}
-	return newConn(conn, raw, state), nil
+	c.state, c.txSecret, c.rxSecret = state, *sendSecret, *receiveSecret
+	return c, nil
 }
 
-// restrict gives config without what the kernel cannot take, and with keys
-// listening.
-func restrict(config *tls.Config, keys *keyLog) (*tls.Config, error) {
-	if config == nil {
-		config = &tls.Config{}
+// give gives the kernel the keys of both directions.
+func give(conn *net.TCPConn, su suite, send, receive *direction) (*Conn, error) {
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = handOver(raw, su, send, receive)
 	}
-	c := config.Clone()
-	if c.MinVersion > tls.VersionTLS12 || (c.MaxVersion != 0 && c.MaxVersion < tls.VersionTLS12) {
-		return nil, ErrNotOffered
+	if err != nil {
+		return nil, fmt.Errorf("ktls: giving the connection with %v to the kernel: %w", conn.RemoteAddr(), err)
 	}
-	c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12
-	if c.CipherSuites == nil {
-		for _, s := range tls.CipherSuites() {
-			c.CipherSuites = append(c.CipherSuites, s.ID)
-		}
-	}
-	c.CipherSuites = slices.DeleteFunc(slices.Clone(c.CipherSuites), func(id uint16) bool {
-		_, ok := cipherOf(id)
-		return !ok
-	})
-	if len(c.CipherSuites) == 0 {
-		return nil, ErrNotOffered
-	}
-	keys.next = c.KeyLogWriter
-	c.KeyLogWriter = keys
-	if choose := c.GetConfigForClient; choose != nil {
-		c.GetConfigForClient = func(info *tls.ClientHelloInfo) (*tls.Config, error) {
-			chosen, err := choose(info)
-			if err != nil || chosen == nil {
-				return nil, err
-			}
-			chosen = chosen.Clone()
-			chosen.GetConfigForClient = nil // crypto/tls does not ask twice either
-			return restrict(chosen, keys)
-		}
-	}
-	return c, nil
+	return newConn(conn, raw, su), nil
 }

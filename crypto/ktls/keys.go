@@ -3,93 +3,104 @@
 package ktls
 
 import (
+	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 )
 
-// cipher is what a cipher suite means to the kernel.
-type cipher struct {
-	kernel uint16 // TLS_CIPHER_*, include/uapi/linux/tls.h
-	key    int    // bytes
-	hash   func() hash.Hash
-}
-
-var (
-	aes128 = cipher{kernel: 51, key: 16, hash: sha256.New}
-	aes256 = cipher{kernel: 52, key: 32, hash: sha512.New384}
-)
-
-// cipherOf gives the TLS 1.2 cipher suites that crypto/tls has and the kernel
-// too.
-func cipherOf(suite uint16) (cipher, bool) {
-	switch suite {
-	case tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_128_GCM_SHA256:
-		return aes128, true
-	case tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_RSA_WITH_AES_256_GCM_SHA384:
-		return aes256, true
-	default:
-		return cipher{}, false
-	}
-}
-
-// Sizes in TLS 1.2 with AES-GCM (RFC 5246, RFC 5288), in bytes.
+// Sizes in bytes: of TLS 1.2 (RFC 5246), and the largest of any suite.
 const (
 	masterSize = 48
 	randomSize = 32
-	saltSize   = 4
 	maxKey     = 32
+	ivSize     = 12
+	maxSecret  = 48 // SHA-384
 )
 
-// direction is the key material of one direction.
+// direction is what the kernel is given for one direction.
 type direction struct {
-	key  [maxKey]byte // the first cipher.key bytes
-	salt [saltSize]byte
+	key      [maxKey]byte // the first cipher.key bytes
+	iv       [ivSize]byte // the first suite.fixedIV bytes
+	sequence uint64       // the number of the next record
 }
 
-// firstSequence is the number of the first record after Finished, which was
-// number 0 of its direction in TLS 1.2.
-const firstSequence = 1
+// firstSequence12 is the number of the first record after Finished, which was
+// number 0 of its direction in TLS 1.2. In TLS 1.3 the application's keys begin
+// after it.
+const firstSequence12 = 1
 
-// cryptoInfo writes the struct tls12_crypto_info_aes_gcm_{128,256} of a
-// direction: version, cipher, explicit nonce, key, salt, record number. Its size
-// has to be exact. crypto/tls takes the record number for the explicit nonce, so
-// to go on from there uses no nonce twice.
-func (d *direction) cryptoInfo(c cipher) []byte {
-	b := make([]byte, 0, 4+8+c.key+saltSize+8)
-	b = binary.NativeEndian.AppendUint16(b, tls.VersionTLS12)
-	b = binary.NativeEndian.AppendUint16(b, c.kernel)
-	b = binary.BigEndian.AppendUint64(b, firstSequence)
-	b = append(b, d.key[:c.key]...)
-	b = append(b, d.salt[:]...)
-	return binary.BigEndian.AppendUint64(b, firstSequence)
+// cryptoInfo writes the struct tls12_crypto_info_* of a direction, which is that
+// of TLS 1.3 too: version, cipher, IV, key, salt, record number. Its size has to
+// be exact. With AES-GCM in TLS 1.2 the IV is the nonce that goes with the record:
+// crypto/tls takes the record number for it, so to go on from there uses no nonce
+// twice.
+func (d *direction) cryptoInfo(s suite) []byte {
+	b := make([]byte, 0, 4+ivSize+maxKey+8)
+	b = binary.NativeEndian.AppendUint16(b, s.version)
+	b = binary.NativeEndian.AppendUint16(b, s.kernel)
+	if s.fixedIV() == ivSize {
+		b = append(b, d.iv[s.salt:]...)
+	} else {
+		b = binary.BigEndian.AppendUint64(b, d.sequence)
+	}
+	b = append(b, d.key[:s.key]...)
+	b = append(b, d.iv[:s.salt]...)
+	return binary.BigEndian.AppendUint64(b, d.sequence)
 }
+
+// secret is a traffic secret of TLS 1.3; none if its size is 0.
+type secret struct {
+	bytes [maxSecret]byte
+	size  int
+}
+
+func (s *secret) get() []byte { return s.bytes[:s.size] }
+
+func (s *secret) wipe() { *s = secret{} }
 
 // secrets are what the keys are made from; the zero value has none yet.
 type secrets struct {
+	// of TLS 1.2
 	master                     [masterSize]byte
 	clientRandom, serverRandom [randomSize]byte
 	haveMaster, haveServer     bool
+	// of TLS 1.3
+	client, server secret
 }
 
-// derive makes the keys of both directions (RFC 5246 6.3).
-func (s *secrets) derive(c cipher) (client, server direction, err error) {
+func (s *secrets) wipe() { *s = secrets{} }
+
+// derive makes the keys of both directions.
+func (s *secrets) derive(su suite) (client, server direction, err error) {
+	if su.version == tls.VersionTLS12 {
+		return s.derive12(su)
+	}
+	if err = client.from(su, s.client.get()); err == nil {
+		err = server.from(su, s.server.get())
+	}
+	return client, server, err
+}
+
+// derive12 is RFC 5246 6.3.
+func (s *secrets) derive12(su suite) (client, server direction, err error) {
 	if !s.haveMaster || !s.haveServer {
 		return client, server, fmt.Errorf("the handshake showed no master secret (%t) or no server random (%t)", s.haveMaster, s.haveServer)
 	}
 	seed := make([]byte, 0, 2*randomSize)
 	seed = append(append(seed, s.serverRandom[:]...), s.clientRandom[:]...)
-	block := make([]byte, 2*(c.key+saltSize))
+	iv := su.fixedIV()
+	block := make([]byte, 2*(su.key+iv))
 	defer clear(block)
-	prf(c.hash, block, s.master[:], "key expansion", seed)
+	prf(su.hash, block, s.master[:], "key expansion", seed)
 	rest := block
-	for _, part := range [][]byte{client.key[:c.key], server.key[:c.key], client.salt[:], server.salt[:]} {
+	for _, part := range [][]byte{client.key[:su.key], server.key[:su.key], client.iv[:iv], server.iv[:iv]} {
 		rest = rest[copy(part, rest):]
 	}
+	client.sequence, server.sequence = firstSequence12, firstSequence12
 	return client, server, nil
 }
 
@@ -109,4 +120,42 @@ func prf(h func() hash.Hash, out, secret []byte, label string, seed []byte) {
 		out = out[copy(out, b):]
 		clear(b)
 	}
+}
+
+// errNoSecret says that a traffic secret is not of the suite's hash.
+var errNoSecret = errors.New("a TLS 1.3 traffic secret is missing or not of the size of the cipher suite's hash")
+
+// from makes the keys of a traffic secret (RFC 8446 7.3).
+func (d *direction) from(su suite, secret []byte) error {
+	if len(secret) != su.hash().Size() {
+		return errNoSecret
+	}
+	if err := expandLabel(su.hash, d.key[:su.key], secret, "key"); err != nil {
+		return err
+	}
+	return expandLabel(su.hash, d.iv[:], secret, "iv")
+}
+
+// next makes of a traffic secret the one that follows a KeyUpdate (RFC 8446 7.2).
+func (s *secret) next(su suite) (secret, error) {
+	n := secret{size: s.size}
+	err := expandLabel(su.hash, n.get(), s.get(), "traffic upd")
+	return n, err
+}
+
+// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446 7.1); it fills
+// out.
+func expandLabel(h func() hash.Hash, out, secret []byte, label string) error {
+	const prefix = "tls13 "
+	info := binary.BigEndian.AppendUint16(nil, uint16(len(out)))
+	info = append(info, byte(len(prefix)+len(label)))
+	info = append(info, prefix+label...)
+	info = append(info, 0)
+	b, err := hkdf.Expand(h, secret, string(info), len(out))
+	if err != nil {
+		return fmt.Errorf("making a key from a traffic secret: %w", err)
+	}
+	copy(out, b)
+	clear(b)
+	return nil
 }

@@ -69,19 +69,20 @@ func (r *receiver) kind() byte {
 	return r.control[unix.CmsgLen(0)]
 }
 
-// sendAlert sends an alert record: its type goes in a control message.
-func (c *Conn) sendAlert(level, description byte) error {
+// sendRecord sends a short record of another type than data: the type goes in a
+// control message. Unless it waits, it answers EAGAIN when there is no room.
+func (c *Conn) sendRecord(kind byte, record []byte, wait bool) error {
 	control := make([]byte, unix.CmsgSpace(1))
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 	h.Level, h.Type = solTLS, tlsSetRecordType
 	h.SetLen(unix.CmsgLen(1))
-	control[unix.CmsgLen(0)] = recordAlert
+	control[unix.CmsgLen(0)] = kind
 	var err error
 	rawErr := c.raw.Write(func(fd uintptr) bool {
 		for {
-			_, err = unix.SendmsgN(int(fd), []byte{level, description}, control, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+			_, err = unix.SendmsgN(int(fd), record, control, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 			if err != unix.EINTR {
-				return err != unix.EAGAIN
+				return !wait || err != unix.EAGAIN
 			}
 		}
 	})
@@ -89,4 +90,8 @@ func (c *Conn) sendAlert(level, description byte) error {
 		return rawErr
 	}
 	return os.NewSyscallError("sendmsg", err)
+}
+
+func (c *Conn) sendAlert(level, description byte) error {
+	return c.sendRecord(recordAlert, []byte{level, description}, true)
 }

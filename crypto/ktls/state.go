@@ -59,8 +59,8 @@ func (m *Mode) UnmarshalText(b []byte) error {
 // sock_diag). Hardware is what was set up: a connection that was later routed to
 // another card still says so while the kernel encrypts.
 type State struct {
-	Version uint16 `json:"version"` // 0x0303 is TLS 1.2
-	Cipher  uint16 `json:"cipher"`  // TLS_CIPHER_*: 51 is AES-128-GCM, 52 AES-256-GCM
+	Version uint16 `json:"version"` // 0x0303 is TLS 1.2, 0x0304 TLS 1.3
+	Cipher  uint16 `json:"cipher"`  // TLS_CIPHER_*: 51 is AES-128-GCM, 52 AES-256-GCM, 54 ChaCha20-Poly1305
 	Tx      Mode   `json:"tx"`
 	Rx      Mode   `json:"rx"`
 }

@@ -3,16 +3,11 @@
 package ktls
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
-	"io"
 	"net"
-	"sync"
 )
 
-// Of RFC 5246.
+// Of RFC 8446.
 const (
 	recordHeader    = 5
 	recordAlert     = 21
@@ -97,35 +92,4 @@ func (h *hello) random() (r [randomSize]byte, ok bool) {
 	}
 	copy(r[:], h.message[helloRandom:])
 	return r, true
-}
-
-// keyLog is the KeyLogWriter of a handshake: it takes the master secret and
-// passes the line on to the caller's writer.
-type keyLog struct {
-	mu      sync.Mutex
-	secrets secrets
-	next    io.Writer
-}
-
-var errKeyLog = errors.New("crypto/tls wrote a key log line of another form than CLIENT_RANDOM <random> <secret>")
-
-func (k *keyLog) Write(line []byte) (int, error) {
-	if rest, ok := bytes.CutPrefix(line, []byte("CLIENT_RANDOM ")); ok {
-		random, master, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" "))
-		if len(random) != 2*randomSize || len(master) != 2*masterSize {
-			return 0, errKeyLog
-		}
-		k.mu.Lock()
-		_, err1 := hex.Decode(k.secrets.clientRandom[:], random)
-		_, err2 := hex.Decode(k.secrets.master[:], master)
-		k.secrets.haveMaster = err1 == nil && err2 == nil
-		k.mu.Unlock()
-		if err1 != nil || err2 != nil {
-			return 0, errKeyLog
-		}
-	}
-	if k.next != nil {
-		return k.next.Write(line)
-	}
-	return len(line), nil
 }

@@ -39,3 +39,17 @@ type Port struct {
 	// that carries all. It excludes Tag.
 	Trunks []int `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
 }
+
+// VLANProofSpec is the proof that VFs of one VLAN reach one another, VFs of two
+// do not, and an uplink carries exactly the VLANs that its port has.
+type VLANProofSpec struct {
+	// Require: holds makes it an obligation; unset: it is tried and reported.
+	Require *string `yaml:"require,omitempty" json:"require,omitempty" jsonschema:"enum=holds"`
+}
+
+// FlowsProofSpec is the proof that the packets between two VFs are forwarded by
+// the card: the flows are offloaded, and the representors do not see them.
+type FlowsProofSpec struct {
+	// Require is the verdict without which verify fails, offloaded or software; unset: any.
+	Require *string `yaml:"require,omitempty" json:"require,omitempty" jsonschema:"enum=offloaded,enum=software"`
+}

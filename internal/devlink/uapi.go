@@ -8,6 +8,7 @@ import "fmt"
 // include/uapi/linux/devlink.h.
 const (
 	cmdPortGet    = 5
+	cmdPortSet    = 6
 	cmdEswitchGet = 29
 	cmdEswitchSet = 30
 	cmdParamGet   = 38
@@ -40,6 +41,7 @@ const (
 	attrInfoVersionValue      = 104
 	attrPortPFNumber          = 127
 	attrPortVFNumber          = 128
+	attrPortFunction          = 145
 	attrInfoBoardSerial       = 146
 	attrPortExternal          = 149
 	attrPortControllerNum     = 150

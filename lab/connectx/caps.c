@@ -7,18 +7,33 @@
 #define W(f, v)  MLX5_SET(e_switch_cap, c, f, v)
 #define P(f, v)  MLX5_SET(flow_table_prop_layout, p, f, v)
 
+static void match_caps(void *p)
+{
+#define M(f) P(ft_field_support.f, 0); P(ft_field_bitmask_support.f, 0)
+	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_support), 0xff, 16);
+	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_bitmask_support), 0xff, 16);
+	M(outer_geneve_vni); M(outer_geneve_oam); M(outer_geneve_protocol_type); M(outer_geneve_opt_len);
+	M(geneve_tlv_option_0_data); M(outer_first_mpls_over_udp); M(outer_first_mpls_over_gre);
+	M(inner_first_mpls); M(outer_first_mpls); M(bth_dst_qp);
+}
+
+static void base_caps(void *p)
+{
+	P(ft_support, 1); P(flow_modify_en, 1); P(modify_root, 1);
+	P(identified_miss_table_mode, 1); P(flow_table_modify, 1); P12(reset_root_to_default, 1);
+	P(log_max_ft_size, 22); P(max_ft_level, 64); P(log_max_ft_num, 20);
+	P(log_max_destination, 9); P(log_max_flow, 22);
+	match_caps(p);
+}
+
 static void table_caps(void *p)
 {
-	P(ft_support, 1); P(flow_counter, 1); P(flow_modify_en, 1); P(modify_root, 1);
-	P(identified_miss_table_mode, 1); P(flow_table_modify, 1); P12(reset_root_to_default, 1);
+	base_caps(p);
+	P(flow_counter, 1);
 	P(pop_vlan, 1); P(push_vlan, 1); P(pop_vlan_2, 1); P(push_vlan_2, 1);
 	P(reformat_and_vlan_action, 1); P(reformat_and_modify_action, 1);
 	P(ignore_flow_level, 1); P(table_miss_action_domain, 1); P(termination_table, 1);
-	P(log_max_ft_size, 22); P(log_max_modify_header_context, 16); P(max_modify_header_actions, 32);
-	P(max_ft_level, 64); P(log_max_ft_num, 20); P(log_max_flow_counter, 20);
-	P(log_max_destination, 9); P(log_max_flow, 22);
-	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_support), 0xff, 16);
-	memset(MLX5_ADDR_OF(flow_table_prop_layout, p, ft_field_bitmask_support), 0xff, 16);
+	P(log_max_modify_header_context, 16); P(max_modify_header_actions, 32); P(log_max_flow_counter, 20);
 }
 
 static void general(struct cx_func *f, void *c)
@@ -55,7 +70,8 @@ static void general(struct cx_func *f, void *c)
 	}
 	if (!f->is_vf) {
 		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(ets, 1);
-		G(lag_master, cx_nports > 1);
+		G(lag_master, cx_nports > 1); G(lag_native_fdb_selection, cx_lag_hash);
+		G(create_lag_when_not_master_up, cx_lag_hash); G(port_selection_cap, cx_lag_hash);
 	}
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
@@ -76,7 +92,7 @@ static void ethernet(void *c)
 	E(wqe_inline_mode, MLX5_CAP_INLINE_MODE_NOT_REQUIRED);
 	E(reg_umr_sq, 1); E(scatter_fcs, 0); E(cqe_checksum_full, 1);
 	E(swp, 1); E(swp_csum, 1); E(swp_lso, 1); E(insert_trailer, 1);
-	E(tunnel_stateless_ip_over_ip, 0);
+	E(tunnel_stateless_vxlan, 1); E(max_vxlan_udp_ports, CX_VXLAN_PORTS);
 }
 
 static void nic_tables(void *c)
@@ -104,7 +120,6 @@ static void esw_tables(void *c)
 	MLX5_SET(flow_table_eswitch_cap, c, fdb_to_vport_reg_c_id, 0x3);
 	p = MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_nic_esw_fdb);
 	table_caps(p);
-	/* as on the real card encap-mode is "basic" at first and can be set; a tunnel's flow itself is refused */
 	P(reformat, 1); P(decap, 1);
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_ingress));
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_egress));
@@ -114,7 +129,16 @@ static void eswitch(void *c)
 {
 	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1); W(vport_cvlan_insert_overwrite, 1);
 	W(esw_uplink_ingress_acl, 1); W(merged_eswitch, cx_nports > 1);
+	W(esw_shared_ingress_acl, cx_lag_hash); W(root_ft_on_other_esw, cx_lag_hash);
+	W(vxlan_encap_decap, 1); W(nvgre_encap_decap, 1); W(log_max_packet_reformat_context, 14);
+	W(max_encap_header_size, sizeof_field(struct cx_obj, rf.data));
 	W(nic_vport_node_guid_modify, 1); W(nic_vport_port_guid_modify, 1);
+}
+
+static void port_selection(void *c)
+{
+	MLX5_SET(port_selection_cap, c, port_select_flow_table, 1);
+	base_caps(MLX5_ADDR_OF(port_selection_cap, c, flow_table_properties_port_selection));
 }
 
 static void tls(void *c)
@@ -160,6 +184,10 @@ void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
 	case MLX5_CAP_ESWITCH:
 		if (!f->is_vf)
 			eswitch(page);
+		break;
+	case MLX5_CAP_PORT_SELECTION:
+		if (!f->is_vf && cx_lag_hash)
+			port_selection(page);
 		break;
 	case MLX5_CAP_TLS:
 		if (cx_crypto)

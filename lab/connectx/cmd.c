@@ -215,8 +215,7 @@ static const struct cmd {
 	{ MLX5_CMD_OP_QUERY_VNIC_ENV, ok },		/* counters of errors that do not happen here */
 	{ MLX5_CMD_OP_SET_WOL_ROL, ok },		/* no wake on LAN modes are offered */
 	{ MLX5_CMD_OP_QUERY_WOL_ROL, ok },
-	{ MLX5_CMD_OP_ADD_VXLAN_UDP_DPORT, ok },	/* tunnels are not parsed, and not offered */
-	{ MLX5_CMD_OP_DELETE_VXLAN_UDP_DPORT, ok },
+	{ MLX5_CMD_OP_ADD_VXLAN_UDP_DPORT, cx_vxlan_cmd }, { MLX5_CMD_OP_DELETE_VXLAN_UDP_DPORT, cx_vxlan_cmd },
 	/* steering */
 	{ MLX5_CMD_OP_CREATE_FLOW_TABLE, cx_flow_cmd }, { MLX5_CMD_OP_DESTROY_FLOW_TABLE, cx_flow_cmd },
 	{ MLX5_CMD_OP_MODIFY_FLOW_TABLE, cx_flow_cmd }, { MLX5_CMD_OP_SET_FLOW_TABLE_ROOT, cx_flow_cmd },

@@ -46,6 +46,7 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MAX_UC	128
 #define CX_MAX_VLAN	512
 #define CX_MAX_MTU	9978
+#define CX_VXLAN_PORTS	4
 #define CX_CAPS		0x40
 #define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
 #define CX_FW_MAJOR	22
@@ -56,11 +57,11 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 enum cx_type {				/* what an object id stands for */
 	CX_O_NONE, CX_O_PD, CX_O_TD, CX_O_MKEY, CX_O_TIS, CX_O_CQ, CX_O_RQ, CX_O_SQ, CX_O_RQT, CX_O_TIR,
 	CX_O_FT, CX_O_FG, CX_O_MH, CX_O_FC, CX_O_QCNT, CX_O_XRCD, CX_O_RMP, CX_O_SRQ, CX_O_QP, CX_O_UCTX,
-	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_REFORMAT, CX_O_PSV,
+	CX_O_SCHED, CX_O_DEK, CX_O_IPSEC, CX_O_REFORMAT, CX_O_PSV, CX_O_DEFINER,
 };
 
 /* table types of the flow table commands */
-enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_TYPES };
+enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_PORT_SEL = 9, CX_FT_TYPES };
 
 /* cx_func.flags: requests to the card's thread */
 enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL, CX_F_SW_RESET };
@@ -94,7 +95,7 @@ struct cx_vport {
 struct cx_port {			/* a physical port and its eswitch */
 	struct cx_vport *vport;		/* PF, VFs 1..n, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
-	u16 mtu;
+	u16 mtu, vxlan[CX_VXLAN_PORTS];	/* UDP ports of VXLAN */
 	struct cx_count rx, tx;
 	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
 };
@@ -123,6 +124,7 @@ struct cx_func {
 	struct list_head sqs;		/* struct cx_obj.node of every SQ that may run */
 	unsigned long hot;		/* jiffies until which its SQs are polled closely */
 	u32 root[CX_FT_TYPES];
+	struct cx_func *fdb;		/* the PF whose table the FDB's root is */
 };
 
 struct cx_wq {				/* the memory of a CQ, RQ or SQ */
@@ -133,6 +135,7 @@ struct cx_wq {				/* the memory of a CQ, RQ or SQ */
 };
 
 struct cx_hash { struct hlist_head *head; u32 mask; };
+struct cx_definer { u16 format; u8 mask[64]; };
 
 struct cx_obj {
 	u8 type;			/* enum cx_type */
@@ -153,17 +156,20 @@ struct cx_obj {
 			int nkey;
 			struct { u16 off; u64 mask; } key[CX_MP_SZ / 8];
 			struct cx_hash hash;
+			struct cx_definer *def;	/* of a hash group */
 		} fg;
 		struct { u32 n; u8 (*act)[8]; } mh;
 		struct cx_count fc;
 		struct { u8 len, key[32]; } dek;
 		struct cx_sa *sa;
 		struct { u8 type, len, data[76]; } rf;	/* up to Ethernet, IPv6, ESP and IV */
+		struct cx_definer def;
 	};
 };
 
 struct cx_frag { u8 *p; u32 len; };
-#define CX_HEADROOM	32
+struct cx_l3 { u8 l3off, l4off, l4proto; bool v6; };	/* as in struct cx_pkt */
+#define CX_HEADROOM	96		/* the headers of a tunnel, VLAN tags */
 #define CX_HDR		192		/* linear part: the headers, at most */
 #define CX_FRAGS	80
 
@@ -175,9 +181,13 @@ struct cx_pkt {
 	struct_group(meta,
 	u32 mss;			/* not 0: an LSO packet, cut up where it is delivered */
 	u32 nsegs;
-	u8 l3off, l4off;		/* 0: not an IP packet, no L4 header */
-	u8 l4proto, esp_next;		/* esp_next: of a large ESP packet, whose trailers are still to be made */
-	bool v6, l3csum, l4csum, inner_csum;	/* checksums still to be filled in */
+	union {
+		struct { u8 l3off, l4off, l4proto; bool v6; };	/* offsets: 0: not an IP packet, no L4 header */
+		struct cx_l3 out;
+	};
+	struct cx_l3 in;		/* behind a tunnel's header */
+	u8 tun, esp_next;		/* the inner Ethernet header; of a large ESP packet, whose trailers are still to be made */
+	bool l3csum, l4csum, in_l3csum, inner_csum;	/* checksums still to be filled in */
 	struct cx_port *port;		/* eswitch it came into, vport it came from */
 	int src;
 	u32 sqn, tag, reg_b;
@@ -187,14 +197,14 @@ struct cx_pkt {
 	__be64 mp[CX_MP_SZ / 8];	/* fte_match_param */
 };
 
-struct cx_lag { bool active; u8 remap[2]; u8 mode, fdb_sel; };
+struct cx_lag { bool active; u8 mode, remap[2]; };
 
 extern struct cx_func *cx_funcs;
 extern struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];	/* of all cards */
 extern struct cx_lag cx_lags[CX_MAX_CARDS];
 extern int cx_ncards, cx_nports, cx_nvfs;	/* ports of a card, VFs of a port */
 extern unsigned int cx_log;
-extern bool cx_crypto, cx_ipsec;
+extern bool cx_crypto, cx_ipsec, cx_lag_hash;
 
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
@@ -293,8 +303,10 @@ int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_count(struct cx_count c[3], const u8 *dmac, u32 pkts, u64 bytes);
 void cx_link_update(int port);
 int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_lag_init(void);
 int cx_lag_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_port(struct cx_pkt *p, int port);
+int cx_port_of(struct cx_func *f, u16 vhca);
 
 /* fault.c */
 struct cx_faults {
@@ -310,15 +322,18 @@ u64 cx_fault_delay(struct cx_func *f, void *in);
 bool cx_fault_take(u32 *n);
 bool cx_fault_chance(u32 per);
 
-/* flow.c, steer.c */
+/* flow.c, definer.c, steer.c */
 int cx_flow_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_ft_free(struct cx_obj *ft);
 void cx_fg_free(struct cx_obj *fg);
-struct cx_dst { u8 type; u16 vhca; u32 id; };
+int cx_definer_create(struct cx_obj *o, void *in);
+u32 cx_definer_hash(const struct cx_definer *d, const struct cx_pkt *p);
+struct cx_dst { u8 type; u16 vhca; u32 id, reformat; };
 struct cx_fte {
 	struct hlist_node node;
 	struct cx_obj *fg;
 	u32 index, action, mh, tag, push_vlan[2], crypt, reformat;
+	bool encap;			/* reformat is a tunnel's header */
 	int ndst, ncnt;
 	u32 cnt[4];
 	u64 *key;			/* masked match value, fg.nkey words */
@@ -331,6 +346,7 @@ void cx_uplink_rx(int port, struct cx_pkt *p);
 /* pkt.c, emit.c */
 void cx_pkt_reset(struct cx_pkt *p);
 void cx_parse(struct cx_pkt *p);
+bool cx_matchable(const u64 *mask, u8 crit);
 bool cx_pull(struct cx_pkt *p);
 struct cx_pkt *cx_pkt_dup(const struct cx_pkt *p);
 bool cx_linear(struct cx_pkt *p, u8 *buf, u32 size);
@@ -348,7 +364,17 @@ struct cx_sink {			/* where the segments of a packet go */
 void cx_emit(struct cx_pkt *p, struct cx_sink *s);
 void cx_seg_ip(u8 *l3, bool v6, u32 len, u32 i);
 void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last);
-__sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum);
+__sum16 cx_l4_sum(const struct cx_l3 *l, u8 *h, u32 l4len, __wsum sum);
+
+/* tunnel.c */
+bool cx_tunnel_find(struct cx_pkt *p, u8 *b, u8 *end);
+void cx_tunnel_forget(struct cx_pkt *p);
+void cx_tunnel_len(const struct cx_pkt *p, u8 *h, u32 len, u32 i);
+bool cx_is_encap(const struct cx_obj *rf);
+bool cx_encap(struct cx_obj *rf, struct cx_pkt *p);
+bool cx_decap(struct cx_pkt *p);
+void cx_vxlan_reset(struct cx_port *pt);
+int cx_vxlan_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 
 /* modhdr.c */
 bool cx_mh_known(const u8 *action);

@@ -42,18 +42,48 @@ static __wsum put(struct cursor *c, const u8 *src, u32 n, __wsum sum, u32 pos)
 	return sum;
 }
 
-/* of a packet with headers at h: folded with the pseudo header; 0 where the checksum is in it and right */
-__sum16 cx_l4_sum(struct cx_pkt *p, u8 *h, u32 l4len, __wsum sum)
+/* of headers at h: folded with the pseudo header; 0 where the checksum is in it and right */
+__sum16 cx_l4_sum(const struct cx_l3 *l, u8 *h, u32 l4len, __wsum sum)
 {
-	if (p->v6) {
-		struct ipv6hdr *ip = (void *)(h + p->l3off);
+	if (l->v6) {
+		struct ipv6hdr *ip = (void *)(h + l->l3off);
 
-		return csum_ipv6_magic(&ip->saddr, &ip->daddr, l4len, p->l4proto, sum);
+		return csum_ipv6_magic(&ip->saddr, &ip->daddr, l4len, l->l4proto, sum);
 	} else {
-		struct iphdr *ip = (void *)(h + p->l3off);
+		struct iphdr *ip = (void *)(h + l->l3off);
 
-		return csum_tcpudp_magic(ip->saddr, ip->daddr, l4len, p->l4proto, sum);
+		return csum_tcpudp_magic(ip->saddr, ip->daddr, l4len, l->l4proto, sum);
 	}
+}
+
+static void l3_fill(const struct cx_l3 *l, u8 *h)
+{
+	struct iphdr *ip = (void *)(h + l->l3off);
+
+	if (!l->l3off || l->v6)
+		return;
+	ip->check = 0;
+	ip->check = ip_fast_csum(ip, ip->ihl);
+}
+
+/* of hlen bytes of headers and n with the sum psum after them */
+static void l4_fill(const struct cx_l3 *l, u8 *h, u32 hlen, u32 n, __wsum psum)
+{
+	int co = l->l4proto == IPPROTO_TCP ? 16 : l->l4proto == IPPROTO_UDP ? 6 : 0;
+	u32 hl = hlen - l->l4off, ipl;
+	__wsum sum;
+	__sum16 c;
+
+	if (!l->l4off || !co || l->l4off + co + 2 > hlen)
+		return;
+	ipl = l->v6 ? get_unaligned_be16(h + l->l3off + 4) + 40 : get_unaligned_be16(h + l->l3off + 2);
+	put_unaligned(0, (u16 *)(h + l->l4off + co));
+	/* an Ethernet trailer (padding) is not part of the sum; it is zero */
+	sum = csum_block_add(csum_partial(h + l->l4off, hl, 0), psum, hl);
+	c = cx_l4_sum(l, h, min(hl + n, ipl - (l->l4off - l->l3off)), sum);
+	if (!c && l->l4proto == IPPROTO_UDP)
+		c = CSUM_MANGLED_0;
+	put_unaligned((__force u16)c, (u16 *)(h + l->l4off + co));
 }
 
 /* the IP header of segment i: len bytes from here on */
@@ -81,9 +111,13 @@ void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last)
 /* lengths, sequence number and flags of segment i of a large packet */
 static void seg_header(struct cx_pkt *p, u8 *h, u32 i, u32 off, u32 n)
 {
-	cx_seg_ip(h + p->l3off, p->v6, p->hlen + n - p->l3off, i);
-	if (p->l4proto == IPPROTO_TCP)
-		cx_seg_tcp(h + p->l4off, i, off, off + n == p->plen);
+	const struct cx_l3 *l = p->tun ? &p->in : &p->out;
+
+	if (p->tun)
+		cx_tunnel_len(p, h, p->hlen + n, i);
+	cx_seg_ip(h + l->l3off, l->v6, p->hlen + n - l->l3off, i);
+	if (l->l4proto == IPPROTO_TCP)
+		cx_seg_tcp(h + l->l4off, i, off, off + n == p->plen);
 }
 
 static void emit_one(struct cx_pkt *p, struct cx_sink *s, u32 i, u32 off, u32 n, int *fi, u32 *fo)
@@ -93,7 +127,6 @@ static void emit_one(struct cx_pkt *p, struct cx_sink *s, u32 i, u32 off, u32 n,
 	struct cursor hc, pc;
 	u32 left = n, pos = 0;
 	__wsum psum = 0, sum;
-	int co;
 
 	hc = pc = (struct cursor){ .v = v, .nv = s->room(s, v, MAX_IOV, p->hlen + n) };
 	if (!hc.nv)
@@ -115,26 +148,14 @@ static void emit_one(struct cx_pkt *p, struct cx_sink *s, u32 i, u32 off, u32 n,
 	memcpy(h, p->data, p->hlen);
 	if (p->mss)
 		seg_header(p, h, i, off, n);
-	if (p->l3off && !p->v6 && (p->l3csum || p->mss)) {
-		struct iphdr *ip = (void *)(h + p->l3off);
-
-		ip->check = 0;
-		ip->check = ip_fast_csum(ip, ip->ihl);
-	}
-	co = p->l4proto == IPPROTO_TCP ? 16 : p->l4proto == IPPROTO_UDP ? 6 : 0;
-	if (p->l4csum && p->l4off && co && p->l4off + co + 2 <= p->hlen) {
-		u32 hl = p->hlen - p->l4off, ipl = p->v6 ? get_unaligned_be16(h + p->l3off + 4) + 40 :
-						  get_unaligned_be16(h + p->l3off + 2);
-		__sum16 c;
-
-		put_unaligned(0, (u16 *)(h + p->l4off + co));
-		/* an Ethernet trailer (padding) is not part of the sum; it is zero */
-		sum = csum_block_add(csum_partial(h + p->l4off, hl, 0), psum, hl);
-		c = cx_l4_sum(p, h, min(hl + n, ipl - (p->l4off - p->l3off)), sum);
-		if (!c && p->l4proto == IPPROTO_UDP)
-			c = CSUM_MANGLED_0;
-		put_unaligned((__force u16)c, (u16 *)(h + p->l4off + co));
-	}
+	if (p->tun && (p->in_l3csum || p->mss))
+		l3_fill(&p->in, h);
+	if (p->tun && p->inner_csum)
+		l4_fill(&p->in, h, p->hlen, n, psum);
+	if (p->l3csum || p->mss)
+		l3_fill(&p->out, h);
+	if (p->l4csum)
+		l4_fill(&p->out, h, p->hlen, n, psum);
 	put(&hc, h, p->hlen, 0, 0);
 	sum = csum_block_add(csum_partial(h + ETH_HLEN, p->hlen - ETH_HLEN, 0), psum, p->hlen - ETH_HLEN);
 	s->done(s, p->hlen + n, sum);
@@ -145,7 +166,7 @@ void cx_emit(struct cx_pkt *p, struct cx_sink *s)
 	u32 off = 0, i = 0, fo = 0;
 	int fi = 0;
 
-	if (!p->mss || p->plen <= p->mss || !p->l4off) {
+	if (!p->mss || p->plen <= p->mss || !(p->tun ? p->in.l4off : p->l4off)) {
 		emit_one(p, s, 0, 0, p->plen, &fi, &fo);
 		return;
 	}

@@ -22,6 +22,9 @@ int cx_reformat_alloc(struct cx_func *f, void *in, int inlen, void *out, int out
 	struct cx_obj *o;
 
 	switch (type) {
+	case MLX5_REFORMAT_TYPE_L2_TO_VXLAN: case MLX5_REFORMAT_TYPE_L2_TO_NVGRE: case MLX5_REFORMAT_TYPE_L2_TO_L2_TUNNEL:
+		want = ETH_HLEN + 20 + 4;
+		break;
 	case MLX5_REFORMAT_TYPE_ADD_ESP_TRANSPORT_OVER_IPV4: case MLX5_REFORMAT_TYPE_ADD_ESP_TRANSPORT_OVER_IPV6:
 		want = ESP_HDR;
 		break;

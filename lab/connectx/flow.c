@@ -15,9 +15,15 @@ struct cx_fte *cx_flow_lookup(struct cx_obj *ft, const struct cx_pkt *p)
 	u64 key[CX_MP_SZ / 8];
 
 	list_for_each_entry(g, &ft->ft.groups, node) {
+		u32 i, n = g->fg.end - g->fg.start + 1;
 		struct cx_fte *e, *best = NULL;
-		int i;
 
+		if (g->fg.def) {
+			best = xa_load(&ft->ft.fte, g->fg.start + cx_definer_hash(g->fg.def, p) % n);
+			if (best)
+				return best;
+			continue;
+		}
 		for (i = 0; i < g->fg.nkey; i++)
 			key[i] = (__force u64)p->mp[g->fg.key[i].off] & g->fg.key[i].mask;
 		hlist_for_each_entry(e, &g->fg.hash.head[key_hash(key, g->fg.nkey, g->fg.hash.mask)], node)
@@ -46,6 +52,7 @@ void cx_fg_free(struct cx_obj *g)
 		hlist_for_each_entry_safe(e, n, &g->fg.hash.head[i], node)
 			fte_free(g->fg.ft, e);
 	kvfree(g->fg.hash.head);
+	kfree(g->fg.def);
 	list_del_init(&g->node);
 }
 
@@ -64,8 +71,14 @@ void cx_ft_free(struct cx_obj *ft)
 		list_del_init(&g->node);
 		g->fg.ft = NULL;
 	}
+	for (i = 0; i < cx_nports; i++) {
+		struct cx_func *pf = cx_vf(f->pf / cx_nports * cx_nports + i, 0);
+
+		if (!f->is_vf && pf->fdb == f && pf->root[CX_FT_FDB] == ft->id)
+			pf->root[CX_FT_FDB] = 0;
+	}
 	for (i = 0; i < CX_FT_TYPES; i++)
-		if (f->root[i] == ft->id)
+		if (f->root[i] == ft->id && i != CX_FT_FDB)
 			f->root[i] = 0;
 	for (i = 0; !f->is_vf && i < cx_nvfs + 2; i++) {
 		struct cx_vport *v = &cx_ports[f->pf].vport[i];
@@ -77,11 +90,16 @@ void cx_ft_free(struct cx_obj *ft)
 	}
 }
 
+static bool type_known(struct cx_func *f, int tt)
+{
+	return tt <= CX_FT_NIC_TX || (!f->is_vf && (tt <= CX_FT_FDB || (tt == CX_FT_PORT_SEL && cx_lag_hash)));
+}
+
 static int create_ft(struct cx_func *f, void *in, void *out)
 {
 	struct cx_obj *o;
 
-	if (MLX5_GET(create_flow_table_in, in, table_type) >= CX_FT_TYPES)
+	if (!type_known(f, MLX5_GET(create_flow_table_in, in, table_type)))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	o = cx_obj_new(f, CX_O_FT, cx_new_id(f));
 	if (!o)
@@ -101,11 +119,21 @@ static int create_fg(struct cx_func *f, void *in, void *out)
 	struct cx_obj *ft = cx_obj(f, CX_O_FT, MLX5_GET(create_flow_group_in, in, table_id)), *o, *g;
 	u64 *m = MLX5_ADDR_OF(create_flow_group_in, in, match_criteria);
 	u8 crit = MLX5_GET(create_flow_group_in, in, match_criteria_enable);
+	struct cx_obj *def = NULL;
 	u32 size;
 	int i;
 
 	if (!ft)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
+	if (!cx_matchable(m, crit)) {
+		pr_info_once("connectx_emu: a match on unknown fields is not supported\n");
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
+	if (MLX5_GET(create_flow_group_in, in, group_type)) {	/* hash split: in port selection only */
+		def = cx_obj(f, CX_O_DEFINER, MLX5_GET(create_flow_group_in, in, match_definer_id));
+		if (!def || ft->ft.tt != CX_FT_PORT_SEL)
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
 	o = cx_obj_new(f, CX_O_FG, cx_new_id(f));
 	if (!o)
 		return MLX5_CMD_STAT_NO_RES_ERR;
@@ -127,7 +155,8 @@ static int create_fg(struct cx_func *f, void *in, void *out)
 	}
 	size = o->fg.nkey ? roundup_pow_of_two(min(o->fg.end - o->fg.start + 1, 1024u)) : 1;
 	o->fg.hash.head = kvcalloc(size, sizeof(struct hlist_head), GFP_KERNEL);
-	if (!o->fg.hash.head) {
+	o->fg.def = def ? kmemdup(&def->def, sizeof(def->def), GFP_KERNEL) : NULL;
+	if (!o->fg.hash.head || (def && !o->fg.def)) {
 		o->fg.ft = NULL;
 		cx_obj_free(o);
 		return MLX5_CMD_STAT_NO_RES_ERR;
@@ -154,7 +183,8 @@ static void fte_key(struct cx_fte *e, struct cx_obj *g, void *val)
 		 MLX5_FLOW_CONTEXT_ACTION_COUNT | MLX5_FLOW_CONTEXT_ACTION_MOD_HDR | MLX5_FLOW_CONTEXT_ACTION_VLAN_POP | \
 		 MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH | MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2 | \
 		 MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2 | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT | \
-		 MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT)
+		 MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT | MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT | \
+		 MLX5_FLOW_CONTEXT_ACTION_DECAP)
 #define CRYPTO	(MLX5_FLOW_CONTEXT_ACTION_CRYPTO_DECRYPT | MLX5_FLOW_CONTEXT_ACTION_CRYPTO_ENCRYPT)
 
 static int set_fte(struct cx_func *f, void *in, int inlen)
@@ -164,7 +194,7 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	u32 idx = MLX5_GET(set_fte_in, in, flow_index);
 	u32 nd = MLX5_GET(flow_context, c, destination_list_size), i;
 	u32 nc = MLX5_GET(flow_context, c, flow_counter_list_size);
-	bool ext = MLX5_GET(flow_context, c, extended_destination);
+	bool ext = MLX5_GET(flow_context, c, extended_destination), encap;
 	u8 *d = MLX5_ADDR_OF(flow_context, c, destination);
 	u16 action = MLX5_GET(flow_context, c, action);
 	struct cx_fte *e, *old;
@@ -174,7 +204,10 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	g = cx_obj(f, CX_O_FG, MLX5_GET(flow_context, c, group_id));
 	if (!g || g->fg.ft != ft || idx < g->fg.start || idx > g->fg.end)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
-	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO))) {
+	encap = (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && ft->ft.tt == CX_FT_FDB &&
+		cx_is_encap(cx_obj(f, CX_O_REFORMAT, MLX5_GET(flow_context, c, packet_reformat_id)));
+	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO) && !encap) ||
+	    (action & MLX5_FLOW_CONTEXT_ACTION_DECAP && ft->ft.tt != CX_FT_FDB)) {
 		pr_info_once("connectx_emu: flow action 0x%x is not supported\n", action);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
@@ -191,6 +224,7 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	e->tag = MLX5_GET(flow_context, c, flow_tag);
 	e->crypt = MLX5_GET(flow_context, c, encrypt_decrypt_obj_id);
 	e->reformat = MLX5_GET(flow_context, c, packet_reformat_id);
+	e->encap = encap;
 	e->push_vlan[0] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan));
 	e->push_vlan[1] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan_2));
 	fte_key(e, g, MLX5_ADDR_OF(flow_context, c, match_value));
@@ -199,6 +233,13 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 		e->dst[i].id = MLX5_GET(dest_format_struct, d, destination_id);
 		if (MLX5_GET(dest_format_struct, d, destination_eswitch_owner_vhca_id_valid))
 			e->dst[i].vhca = MLX5_GET(dest_format_struct, d, destination_eswitch_owner_vhca_id);
+		if (ext && MLX5_GET(dest_format_struct, d, packet_reformat)) {
+			e->dst[i].reformat = MLX5_GET(extended_dest_format, d, packet_reformat_id);
+			if (!cx_is_encap(cx_obj(f, CX_O_REFORMAT, e->dst[i].reformat))) {
+				kfree(e);
+				return MLX5_CMD_STAT_BAD_PARAM_ERR;
+			}
+		}
 	}
 	e->ndst = nd;
 	for (i = 0; i < nc; i++, d += 8)
@@ -219,14 +260,22 @@ static int set_root(struct cx_func *f, void *in)
 {
 	int tt = MLX5_GET(set_flow_table_root_in, in, table_type), vn = f->vport;
 	u32 r = MLX5_GET(set_flow_table_root_in, in, op_mod) ? 0 : MLX5_GET(set_flow_table_root_in, in, table_id);
+	struct cx_func *owner = f;
 	struct cx_vport *v;
 
-	if (tt >= CX_FT_TYPES || (r && !cx_obj(f, CX_O_FT, r)))
+	if (MLX5_GET(set_flow_table_root_in, in, table_eswitch_owner_vhca_id_valid)) {	/* a shared FDB */
+		int port = cx_port_of(f, MLX5_GET(set_flow_table_root_in, in, table_eswitch_owner_vhca_id));
+
+		if (f->is_vf || tt != CX_FT_FDB || port < 0)
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+		owner = cx_vf(port, 0);
+	}
+	if (!type_known(f, tt) || (r && !cx_obj(owner, CX_O_FT, r)))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	if (MLX5_GET(set_flow_table_root_in, in, other_vport))
 		vn = MLX5_GET(set_flow_table_root_in, in, vport_number);
 	v = cx_vport(f->pf, vn);
-	if ((f->is_vf && tt > CX_FT_NIC_TX) || !v)
+	if (!v)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	if (tt == CX_FT_EGRESS)
 		v->egress = r;
@@ -234,6 +283,8 @@ static int set_root(struct cx_func *f, void *in)
 		v->ingress = r;
 	else
 		f->root[tt] = r;
+	if (tt == CX_FT_FDB)
+		f->fdb = owner;
 	return 0;
 }
 

@@ -131,6 +131,10 @@ void cx_fw_reset(struct cx_func *f)
 	f->hca_up = false;
 	cx_objs_free(f);
 	cx_eqs_free(f);
+	if (!f->is_vf) {
+		cx_lags[cx_card_of(f)].active = false;
+		cx_vxlan_reset(&cx_ports[f->pf]);
+	}
 	xa_for_each(&f->setcap, k, p)
 		kfree(xa_erase(&f->setcap, k));
 	bitmap_zero(f->uars, CX_PF_BAR / SZ_4K);

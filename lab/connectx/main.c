@@ -41,6 +41,7 @@ int cx_ncards, cx_nports, cx_nvfs;
 static int __init cx_init(void)
 {
 	size_t need;
+	int err;
 
 	if (cards < 1 || cards > CX_MAX_CARDS || ports < 1 || ports > CX_MAX_PORTS || vfs < 0 || vfs > CX_MAX_VFS) {
 		pr_err("connectx_emu: cards 1..%d, ports 1..%d and vfs 0..%d\n", CX_MAX_CARDS, CX_MAX_PORTS, CX_MAX_VFS);
@@ -56,6 +57,9 @@ static int __init cx_init(void)
 	cx_nports = ports;
 	cx_nvfs = vfs;
 	cx_ipsec = cx_ipsec && cx_crypto;
+	err = cx_lag_init();
+	if (err)
+		return err;
 	return cx_bus_create(domain, busnr, membase, need);
 }
 

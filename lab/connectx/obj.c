@@ -88,6 +88,7 @@ void cx_objs_free(struct cx_func *f)
 	xa_for_each(&f->objs, k, o)
 		cx_obj_free(o);
 	memset(f->root, 0, sizeof(f->root));
+	f->fdb = NULL;
 }
 
 /* an object of which only the existence matters */
@@ -121,6 +122,7 @@ int cx_destroy(struct cx_func *f, int type, u32 id)
 static int general_type(u16 t)
 {
 	return t == MLX5_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY ? CX_O_DEK :
+	       t == MLX5_OBJ_TYPE_MATCH_DEFINER ? CX_O_DEFINER :
 	       t == MLX5_GENERAL_OBJECT_TYPES_IPSEC ? CX_O_IPSEC : CX_O_NONE;
 }
 
@@ -144,13 +146,14 @@ int cx_general_create(struct cx_func *f, void *in, int inlen, void *out, int out
 	struct cx_obj *o;
 	u32 id;
 
-	if (!type || !cx_crypto || (type == CX_O_IPSEC && !cx_ipsec))
+	if (!type || (type == CX_O_DEK && !cx_crypto) || (type == CX_O_IPSEC && !cx_ipsec) ||
+	    (type == CX_O_DEFINER && (f->is_vf || !cx_lag_hash)))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	id = cx_new_id(f);
 	o = cx_obj_new(f, type, id);
 	if (!o)
 		return MLX5_CMD_STAT_NO_RES_ERR;
-	st = type == CX_O_DEK ? dek_create(o, in) : cx_ipsec_create(f, o, in);
+	st = type == CX_O_DEK ? dek_create(o, in) : type == CX_O_DEFINER ? cx_definer_create(o, in) : cx_ipsec_create(f, o, in);
 	if (st) {
 		cx_obj_free(o);
 		return st;

@@ -95,15 +95,14 @@ u32 cx_pkt_bytes(const struct cx_pkt *p)
 }
 
 #define L24(f, v) MLX5_SET(fte_match_set_lyr_2_4, h, f, v)
-void cx_parse(struct cx_pkt *p)
+/* the headers from d on into h and o; returns where the L4 header is */
+static u8 *headers(struct cx_pkt *p, u8 *d, void *h, struct cx_l3 *o)
 {
-	void *h = MLX5_ADDR_OF(fte_match_param, p->mp, outer_headers);
-	u8 *d = p->data, *end = d + p->hlen, *l3 = d + ETH_HLEN, *l4 = NULL;
+	u8 *end = p->data + p->hlen, *l3 = d + ETH_HLEN, *l4 = NULL;
 	u16 et = get_unaligned_be16(d + 12);
+	bool outer = o == &p->out;
 
-	memset(h, 0, MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4));
-	MLX5_SET(fte_match_param, p->mp, misc_parameters.outer_esp_spi, 0);
-	p->l3off = p->l4off = p->l4proto = 0;
+	o->l3off = o->l4off = o->l4proto = 0;
 	memcpy(MLX5_ADDR_OF(fte_match_set_lyr_2_4, h, dmac_47_16), d, ETH_ALEN);
 	memcpy(MLX5_ADDR_OF(fte_match_set_lyr_2_4, h, smac_47_16), d + ETH_ALEN, ETH_ALEN);
 	if (eth_type_vlan(htons(et)) && l3 + 4 <= end) {
@@ -122,8 +121,17 @@ void cx_parse(struct cx_pkt *p)
 			void *m = MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters);
 
 			tci = get_unaligned_be16(l3);
-			MLX5_SET(fte_match_set_misc, m, outer_second_cvlan_tag, 1);
-			MLX5_SET(fte_match_set_misc, m, outer_second_vid, tci & VLAN_VID_MASK);
+			if (outer) {
+				MLX5_SET(fte_match_set_misc, m, outer_second_cvlan_tag, 1);
+				MLX5_SET(fte_match_set_misc, m, outer_second_vid, tci & VLAN_VID_MASK);
+				MLX5_SET(fte_match_set_misc, m, outer_second_cfi, tci >> 12 & 1);
+				MLX5_SET(fte_match_set_misc, m, outer_second_prio, tci >> VLAN_PRIO_SHIFT);
+			} else {
+				MLX5_SET(fte_match_set_misc, m, inner_second_cvlan_tag, 1);
+				MLX5_SET(fte_match_set_misc, m, inner_second_vid, tci & VLAN_VID_MASK);
+				MLX5_SET(fte_match_set_misc, m, inner_second_cfi, tci >> 12 & 1);
+				MLX5_SET(fte_match_set_misc, m, inner_second_prio, tci >> VLAN_PRIO_SHIFT);
+			}
 			et = get_unaligned_be16(l3 + 2);
 			l3 += 4;
 		}
@@ -132,7 +140,7 @@ void cx_parse(struct cx_pkt *p)
 	if (et == ETH_P_IP && l3 + 20 <= end && (l3[0] >> 4) == 4 && (l3[0] & 15) >= 5) {
 		struct iphdr *ip = (void *)l3;
 
-		p->v6 = false;
+		o->v6 = false;
 		L24(ip_version, 4);
 		L24(ip_dscp, ip->tos >> 2);
 		L24(ip_ecn, ip->tos & 3);
@@ -140,32 +148,33 @@ void cx_parse(struct cx_pkt *p)
 		L24(frag, ip_is_fragment(ip));
 		memcpy(MLX5_ADDR_OF(fte_match_set_lyr_2_4, h, src_ipv4_src_ipv6.ipv4_layout.ipv4), &ip->saddr, 4);
 		memcpy(MLX5_ADDR_OF(fte_match_set_lyr_2_4, h, dst_ipv4_dst_ipv6.ipv4_layout.ipv4), &ip->daddr, 4);
-		p->l4proto = ip->protocol;
+		o->l4proto = ip->protocol;
 		if (!(ip->frag_off & htons(IP_OFFSET)))
 			l4 = l3 + ip->ihl * 4;
 	} else if (et == ETH_P_IPV6 && l3 + 40 <= end) {
 		struct ipv6hdr *ip = (void *)l3;
 
-		p->v6 = true;
+		o->v6 = true;
 		L24(ip_version, 6);
 		L24(ip_dscp, get_unaligned_be16(l3) >> 6 & 0x3f);
 		L24(ip_ecn, get_unaligned_be16(l3) >> 4 & 3);
 		L24(ttl_hoplimit, ip->hop_limit);
 		memcpy(MLX5_ADDR_OF(fte_match_set_lyr_2_4, h, src_ipv4_src_ipv6), &ip->saddr, 16);
 		memcpy(MLX5_ADDR_OF(fte_match_set_lyr_2_4, h, dst_ipv4_dst_ipv6), &ip->daddr, 16);
-		p->l4proto = ip->nexthdr;
+		o->l4proto = ip->nexthdr;
 		l4 = l3 + 40;
 	} else {
-		return;
+		return NULL;
 	}
-	p->l3off = l3 - d;
-	L24(ip_protocol, p->l4proto);
+	o->l3off = l3 - p->data;
+	L24(ip_protocol, o->l4proto);
 	if (!l4 || l4 + 8 > end)
-		return;
-	p->l4off = l4 - d;
-	switch (p->l4proto) {
+		return NULL;
+	o->l4off = l4 - p->data;
+	switch (o->l4proto) {
 	case IPPROTO_ESP:
-		MLX5_SET(fte_match_param, p->mp, misc_parameters.outer_esp_spi, get_unaligned_be32(l4));
+		if (outer)
+			MLX5_SET(fte_match_param, p->mp, misc_parameters.outer_esp_spi, get_unaligned_be32(l4));
 		break;
 	case IPPROTO_TCP:
 		L24(tcp_sport, get_unaligned_be16(l4));
@@ -178,6 +187,38 @@ void cx_parse(struct cx_pkt *p)
 		L24(udp_dport, get_unaligned_be16(l4 + 2));
 		break;
 	}
+	return l4;
+}
+
+void cx_parse(struct cx_pkt *p)
+{
+	void *h = MLX5_ADDR_OF(fte_match_param, p->mp, outer_headers);
+	u8 *l4;
+
+	memset(h, 0, MLX5_ST_SZ_BYTES(fte_match_set_lyr_2_4));
+	MLX5_SET(fte_match_param, p->mp, misc_parameters.outer_esp_spi, 0);
+	memset((u8 *)MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters) + 8, 0, 16);	/* second tags, GRE, VXLAN */
+	if (p->tun)
+		cx_tunnel_forget(p);
+	l4 = headers(p, p->data, h, &p->out);
+	if (l4 && !MLX5_GET(fte_match_set_lyr_2_4, h, frag) && cx_tunnel_find(p, l4, p->data + p->hlen))
+		headers(p, p->data + p->tun, MLX5_ADDR_OF(fte_match_param, p->mp, inner_headers), &p->in);
+}
+
+/* whether cx_parse() takes a packet's headers apart so far that the mask can be matched */
+bool cx_matchable(const u64 *mask, u8 crit)
+{
+	const void *m = MLX5_ADDR_OF(fte_match_param, mask, misc_parameters);
+	int i;
+
+	for (i = MLX5_BYTE_OFF(fte_match_param, misc_parameters_3) / 8; i < CX_MP_SZ / 8; i++)
+		if ((crit >> (i / 8) & 1) && get_unaligned(mask + i))
+			return false;
+	return !(crit & MLX5_MATCH_MISC_PARAMETERS) ||
+	       !(MLX5_GET(fte_match_set_misc, m, geneve_vni) || MLX5_GET(fte_match_set_misc, m, geneve_oam) ||
+		 MLX5_GET(fte_match_set_misc, m, geneve_opt_len) || MLX5_GET(fte_match_set_misc, m, geneve_protocol_type) ||
+		 MLX5_GET(fte_match_set_misc, m, outer_ipv6_flow_label) ||
+		 MLX5_GET(fte_match_set_misc, m, inner_ipv6_flow_label) || MLX5_GET(fte_match_set_misc, m, bth_dst_qp));
 }
 
 /* vlan: ethertype << 16 | tci */

@@ -9,9 +9,9 @@ static void vport_rx(int port, int vport, struct cx_pkt *p);
 static void esw_in(int port, int vport, struct cx_pkt *p);
 
 /* the port of this function's card whose PF has the id; -1: none has */
-static int port_of(struct cx_func *f, u16 vhca)
+int cx_port_of(struct cx_func *f, u16 vhca)
 {
-	return vhca - 1 < cx_nports ? cx_card_of(f) * cx_nports + vhca - 1 : -1;
+	return vhca && vhca <= cx_nports ? cx_card_of(f) * cx_nports + vhca - 1 : -1;
 }
 
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth);
@@ -25,10 +25,12 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 	for (k = 0; k < e->ndst; k++) {
 		struct cx_dst *d = &e->dst[k];
 		struct cx_pkt *q = k < e->ndst - 1 ? cx_pkt_dup(p) : p;
-		int port = d->vhca ? port_of(f, d->vhca) : f->pf;
+		int port = d->vhca ? cx_port_of(f, d->vhca) : f->pf;
 
 		if (!q)
 			continue;
+		if (d->reformat && !cx_encap(cx_obj(f, CX_O_REFORMAT, d->reformat), q))
+			goto next;
 		switch (d->type) {
 		case MLX5_IFC_FLOW_DESTINATION_TYPE_FLOW_TABLE:
 			on |= walk(f, d->id, q, depth);
@@ -41,9 +43,11 @@ static bool forward(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p, int d
 				vport_rx(port, d->id & 0xffff, q);
 			break;
 		case MLX5_IFC_FLOW_DESTINATION_TYPE_UPLINK:
-			vport_rx(f->pf, MLX5_VPORT_UPLINK, q);
+			if (port >= 0)
+				vport_rx(port, MLX5_VPORT_UPLINK, q);
 			break;
 		}
+next:
 		if (q != p)
 			kfree(q);
 	}
@@ -67,6 +71,8 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		p->tag = e->tag;
 	if (a & MLX5_FLOW_CONTEXT_ACTION_DROP)
 		return false;
+	if ((a & MLX5_FLOW_CONTEXT_ACTION_DECAP) && !cx_decap(p))
+		return false;
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP)
 		cx_vlan_pop(p);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_POP_2)
@@ -85,6 +91,8 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		cx_vlan_push(p, e->push_vlan[0]);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2)
 		cx_vlan_push(p, e->push_vlan[1]);
+	if (e->encap && !cx_encap(cx_obj(f, CX_O_REFORMAT, e->reformat), p))
+		return false;
 	return true;
 }
 
@@ -187,7 +195,7 @@ static void esw_in(int port, int vport, struct cx_pkt *p)
 	if (v->ingress && !walk(pf, v->ingress, p, 0))
 		return;
 	if (pf->root[CX_FT_FDB])
-		walk(pf, pf->root[CX_FT_FDB], p, 0);
+		walk(pf->fdb, pf->root[CX_FT_FDB], p, 0);
 	else
 		vport_rx(port, vport ? 0 : MLX5_VPORT_UPLINK, p);
 }
@@ -201,6 +209,7 @@ void cx_tx_packet(struct cx_func *f, struct cx_pkt *p)
 
 void cx_uplink_rx(int port, struct cx_pkt *p)
 {
+	p->port = &cx_ports[port];
 	cx_parse(p);
 	esw_in(port, MLX5_VPORT_UPLINK, p);
 }

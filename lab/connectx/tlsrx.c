@@ -215,7 +215,7 @@ const u8 *cx_tls_rx(struct cx_obj *tir, struct cx_pkt *p)
 	for (i = 0; i < p->nfrag; o += p->frag[i++].len)
 		cx_copy(work + o, p->frag[i].p, p->frag[i].len);
 	/* what was damaged on its way is for TCP to drop, and no part of the stream */
-	if (!p->l4csum && cx_l4_sum(p, p->data, hl - p->l4off + n,
+	if (!p->l4csum && cx_l4_sum(&p->out, p->data, hl - p->l4off + n,
 				    csum_add(csum_partial(th, hl - p->l4off, 0), csum_partial(work, n, 0))))
 		return NULL;
 	p->hlen = hl;

@@ -128,8 +128,10 @@ static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso
 	p->nsegs = p->mss ? max(1U, DIV_ROUND_UP(p->plen, p->mss)) : 1;
 	p->l3csum = e->cs_flags & MLX5_ETH_WQE_L3_CSUM;
 	p->l4csum = e->cs_flags & MLX5_ETH_WQE_L4_CSUM;
+	p->in_l3csum = e->cs_flags & MLX5_ETH_WQE_L3_INNER_CSUM;
 	p->inner_csum = e->cs_flags & MLX5_ETH_WQE_L4_INNER_CSUM;
 	p->sqn = sq->id;
+	p->port = &cx_ports[f->pf];
 	MLX5_SET(fte_match_param, p->mp, misc_parameters.source_sqn, sq->id);
 	MLX5_SET(fte_match_param, p->mp, misc_parameters_2.metadata_reg_a, be32_to_cpu(e->flow_table_metadata));
 	cx_parse(p);

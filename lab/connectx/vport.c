@@ -36,6 +36,7 @@ int cx_vport_init(void)
 		}
 		cx_ports[p].admin_up = true;
 		cx_ports[p].mtu = 1522;
+		cx_vxlan_reset(&cx_ports[p]);
 		for (n = 0; n < cx_nvfs + 2; n++) {
 			struct cx_vport *v = &cx_ports[p].vport[n];
 			u8 *mac = MLX5_ADDR_OF(nic_vport_context, v->ctx, permanent_address);

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ovs
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"nicwright/internal/netdev"
+	"nicwright/internal/proof"
+	"nicwright/internal/site"
+	"nicwright/internal/unixctl"
+)
+
+// flow is a line of dpctl/dump-flows -m (ovs-dpctl(8), lib/dpctl.c).
+type flow struct {
+	src, dst  string // MAC addresses
+	inPort    string
+	packets   uint64
+	offloaded string // yes, partial, no
+	dp        string // tc, ovs, dpdk
+}
+
+var flowFields = map[string]*regexp.Regexp{
+	"eth":       regexp.MustCompile(`\beth\(src=([0-9a-f:]{17})(?:/[0-9a-f:]+)?,dst=([0-9a-f:]{17})(?:/[0-9a-f:]+)?\)`),
+	"in_port":   regexp.MustCompile(`\bin_port\(([^)]*)\)`),
+	"packets":   regexp.MustCompile(`\bpackets:([0-9]+)`),
+	"offloaded": regexp.MustCompile(`\boffloaded:(\w+)`),
+	"dp":        regexp.MustCompile(`\bdp:(\w+)`),
+}
+
+// parseFlows reads the lines that have both addresses; others (ARP, LLDP) are
+// about nobody in particular.
+func parseFlows(text string) []flow {
+	var flows []flow
+	for line := range strings.Lines(text) {
+		get := func(name string) string {
+			if m := flowFields[name].FindStringSubmatch(line); m != nil {
+				return m[1]
+			}
+			return ""
+		}
+		eth := flowFields["eth"].FindStringSubmatch(line)
+		if eth == nil {
+			continue
+		}
+		n, _ := strconv.ParseUint(get("packets"), 10, 64) // digits, by the pattern; none is 0
+		flows = append(flows, flow{eth[1], eth[2], get("in_port"), n, get("offloaded"), get("dp")})
+	}
+	return flows
+}
+
+// between is the flow from one address to another that has seen most packets.
+func between(flows []flow, src, dst net.HardwareAddr) (best flow, ok bool) {
+	for _, f := range flows {
+		if f.src == src.String() && f.dst == dst.String() && (!ok || f.packets > best.packets) {
+			best, ok = f, true
+		}
+	}
+	return best, ok
+}
+
+// inCard tells whether the card forwards the flow.
+func (f flow) inCard() bool { return f.offloaded == "yes" && f.dp == "tc" }
+
+func (f flow) text() string {
+	return fmt.Sprintf("in_port %s, %d packets, offloaded:%s, dp:%s", f.inPort, f.packets, f.offloaded, f.dp)
+}
+
+const (
+	// warmUp is how long the flows may take to come into the card: ovs-vswitchd puts them
+	// there after the first packets, one revalidation after the other.
+	warmUp = 20 * time.Second
+	// warmBytes are sent at a time meanwhile.
+	warmBytes = 256 << 10
+)
+
+// ProveFlows sends size bytes over TCP from one place to another and looks who
+// forwarded them: OVS's flows between the two addresses have to be offloaded in
+// both directions, and the processor must not have seen more of the packets at
+// the representors than what sets flows up.
+func ProveFlows(ctx context.Context, from, to *site.Place, size int64, rate func(int64, float64)) proof.Proof {
+	p := proof.Proof{Kind: "flows", Cell: []proof.Field{{Name: "from", Value: from.Function.String()}, {Name: "to", Value: to.Function.String()}}}
+	ctx, cancel := context.WithTimeout(ctx, site.Limit(size)+warmUp)
+	defer cancel()
+	var reps []netdev.Link
+	for _, place := range []*site.Place{from, to} {
+		r, err := netdev.Representor(ctx, place.Function)
+		if err != nil {
+			p.Impossible("%v: only a switch in switchdev mode has flows", err)
+			return p
+		}
+		reps = append(reps, r)
+	}
+	seen, err := proveFlows(ctx, from, to, reps, size, &p, rate)
+	judgeFlows(&p, seen, size, err)
+	return p
+}
+
+// seenFlows is what decides.
+type seenFlows struct {
+	flows []flow // there and back; fewer when there is none
+	cpu   uint64 // packets that the processor saw at the representors
+	wire  uint64 // packets of the connection, both directions
+}
+
+func proveFlows(ctx context.Context, from, to *site.Place, reps []netdev.Link, size int64, p *proof.Proof, rate func(int64, float64)) (seen seenFlows, err error) {
+	// First until the flows are in the card, then for the record.
+	end := time.Now().Add(warmUp)
+	for {
+		var q proof.Proof
+		if _, err := sendPlain(ctx, from, to, warmBytes, &q, func(int64, float64) {}); err != nil {
+			return seen, err
+		}
+		flows, err := dump(ctx, from, to)
+		if err != nil {
+			return seen, err
+		}
+		if len(flows) == 2 && flows[0].inCard() && flows[1].inCard() || time.Now().After(end) {
+			break
+		}
+	}
+	before := make([]uint64, len(reps))
+	for i, r := range reps {
+		if before[i], err = cpuHits(r.Index); err != nil {
+			return seen, err
+		}
+	}
+	if seen.wire, err = sendPlain(ctx, from, to, size, p, rate); err != nil {
+		return seen, err
+	}
+	for i, r := range reps {
+		after, err := cpuHits(r.Index)
+		if err != nil {
+			return seen, err
+		}
+		p.Counters = append(p.Counters, proof.Counter{Where: "representor " + r.Name, Name: "cpu_hit packets", Before: before[i], After: after})
+		seen.cpu += after - before[i]
+	}
+	if seen.flows, err = dump(ctx, from, to); err != nil {
+		return seen, err
+	}
+	p.Seen = append(p.Seen, proof.Field{Name: "packets of the connection", Value: strconv.FormatUint(seen.wire, 10)})
+	for _, f := range seen.flows {
+		p.Seen = append(p.Seen, proof.Field{Name: "flow " + f.src + " to " + f.dst, Value: f.text()})
+	}
+	return seen, nil
+}
+
+// sendPlain gives the packets that a connection took, both directions.
+func sendPlain(ctx context.Context, from, to *site.Place, size int64, p *proof.Proof, rate func(int64, float64)) (uint64, error) {
+	client, server, err := site.Connect(ctx, from, to, false)
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	defer server.Close()
+	if err := site.Pump(ctx, client, server, size, p, rate); err != nil {
+		return 0, err
+	}
+	info, err := site.TCPInfo(client)
+	if err != nil {
+		return 0, err
+	}
+	return uint64(info.Segs_out) + uint64(info.Segs_in), nil
+}
+
+// dump asks for the flows between two places, there and back.
+func dump(ctx context.Context, from, to *site.Place) ([]flow, error) {
+	text, err := unixctl.Call(ctx, "dpctl/dump-flows", "-m")
+	if err != nil {
+		return nil, err
+	}
+	all := parseFlows(text)
+	var flows []flow
+	for _, d := range [][2]net.HardwareAddr{{from.MAC, to.MAC}, {to.MAC, from.MAC}} {
+		if f, ok := between(all, d[0], d[1]); ok {
+			flows = append(flows, f)
+		}
+	}
+	return flows, nil
+}
+
+// judgeFlows gives the verdict.
+func judgeFlows(p *proof.Proof, seen seenFlows, size int64, err error) {
+	switch {
+	case err != nil:
+		p.Fail(err)
+		return
+	case p.Bytes != size:
+		p.Fail(fmt.Errorf("%d bytes were sent, %d arrived", size, p.Bytes))
+		return
+	}
+	var why []string
+	if len(seen.flows) < 2 {
+		why = append(why, fmt.Sprintf("Open vSwitch shows %d of the 2 flows between the VFs", len(seen.flows)))
+	}
+	for _, f := range seen.flows {
+		if !f.inCard() {
+			why = append(why, fmt.Sprintf("the flow from %s to %s is not in the card (%s): is hw-offload of Open vSwitch on, and hw-tc-offload of the uplink and representor?", f.src, f.dst, f.text()))
+		}
+	}
+	// A part of them may belong to neighbours looking for one another, and to what OVS takes out to look at.
+	if most := seen.wire/50 + 16; seen.cpu > most {
+		why = append(why, fmt.Sprintf("the processor saw %d packets at the representors, of %d that the connection took", seen.cpu, seen.wire))
+	}
+	if len(why) == 0 {
+		p.Verdict = proof.Offloaded
+		return
+	}
+	p.Verdict, p.Reason = proof.Software, strings.Join(why, "; ")
+}
+
+// Of include/uapi/linux/if_link.h.
+const (
+	iflaStatsLinkOffloadXstats = 4
+	iflaOffloadXstatsCPUHit    = 1
+)
+
+// cpuHits is the packets that a representor's netdev sent and received by the
+// processor: what the card forwarded is not among them
+// (IFLA_OFFLOAD_XSTATS_CPU_HIT).
+func cpuHits(index int) (uint64, error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETSTATS, unix.NLM_F_ACK)
+	msg := make([]byte, 12) // struct if_stats_msg
+	binary.NativeEndian.PutUint32(msg[4:], uint32(index))
+	binary.NativeEndian.PutUint32(msg[8:], 1<<(iflaStatsLinkOffloadXstats-1))
+	req.AddRawData(msg)
+	answers, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWSTATS)
+	if err == nil && len(answers) == 0 {
+		err = errors.New("no answer")
+	}
+	var n uint64
+	if err == nil {
+		n, err = parseCPUHits(answers[0])
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading what the processor saw at netdev %d (RTM_GETSTATS): %w", index, err)
+	}
+	return n, nil
+}
+
+// parseCPUHits reads the answer: struct if_stats_msg, then attributes. The
+// struct rtnl_link_stats64 in it begins with the packets received and sent.
+func parseCPUHits(b []byte) (uint64, error) {
+	if len(b) < 12 {
+		return 0, errors.New("the answer is cut short")
+	}
+	attrs, err := nl.ParseRouteAttr(b[12:])
+	if err != nil {
+		return 0, err
+	}
+	for _, a := range attrs {
+		if a.Attr.Type&nl.NLA_TYPE_MASK != iflaStatsLinkOffloadXstats {
+			continue
+		}
+		inner, err := nl.ParseRouteAttr(a.Value)
+		if err != nil {
+			return 0, err
+		}
+		for _, a := range inner {
+			if a.Attr.Type&nl.NLA_TYPE_MASK == iflaOffloadXstatsCPUHit && len(a.Value) >= 16 {
+				return binary.NativeEndian.Uint64(a.Value) + binary.NativeEndian.Uint64(a.Value[8:]), nil
+			}
+		}
+	}
+	return 0, errors.New("the driver does not count what the processor saw")
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package site
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"nicwright/internal/await"
+	"nicwright/internal/netdev"
+	"nicwright/internal/netns"
+	"nicwright/internal/pci"
+)
+
+const labPF = pci.Address("0001:3b:00.0")
+
+// killedEnv makes the test binary a run that is to be killed.
+const killedEnv = "NICWRIGHT_TEST_SITE_TO_BE_KILLED"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(killedEnv) != "" {
+		_, err := Enter(context.Background(), true, pci.VF(labPF, 0), pci.VF(labPF, 1))
+		fmt.Println("entered", err)
+		select {}
+	}
+	os.Exit(m.Run())
+}
+
+func witness(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	return string(out)
+}
+
+// vfPair makes two VFs of a port in legacy mode and gives their netdevs.
+func vfPair(t *testing.T, ctx context.Context) (from, to netdev.Link) {
+	t.Helper()
+	if os.Getenv("NICWRIGHT_LAB") == "" {
+		t.Skip("needs the lab: make test-lab")
+	}
+	numVFs := fmt.Sprintf("/sys/bus/pci/devices/%s/sriov_numvfs", labPF)
+	write := func(n string) {
+		if err := os.WriteFile(numVFs, []byte(n), 0o200); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("0")
+	t.Cleanup(func() { write("0") })
+	events, err := await.Links(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("2")
+	for i, l := range []*netdev.Link{&from, &to} {
+		err := await.Until(ctx, "the VF has a netdev", events, func() (bool, error) {
+			var err error
+			*l, err = netdev.OfFunction(ctx, pci.VF(labPF, i))
+			return err == nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return from, to
+}
+
+// looks is what a run has to leave as it was.
+func looks(t *testing.T, links ...netdev.Link) string {
+	t.Helper()
+	var b strings.Builder
+	for _, l := range links {
+		b.WriteString(witness(t, "ip", "-o", "link", "show", "dev", l.Name))
+		b.WriteString(witness(t, "ip", "-br", "-4", "addr", "show", "dev", l.Name))
+	}
+	return b.String() + witness(t, "ip", "netns", "list")
+}
+
+func TestLabEnterAndLeave(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	from, to := vfPair(t, ctx)
+	witness(t, "ip", "link", "set", to.Name, "up", "mtu", "1400")
+	before := looks(t, from, to)
+	s, err := Enter(ctx, false, from.Function, to.Function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := s.Places[0], s.Places[1]
+	for _, remote := range []string{b.V4.Addr().String(), b.V6.Addr().String()} {
+		witness(t, "ip", "netns", "exec", a.NS.Name(), "ping", "-c", "1", "-W", "10", remote)
+	}
+	if got := witness(t, "ip", "netns", "exec", a.NS.Name(), "ip", "-o", "link", "show", "dev", a.Netdev); !strings.Contains(got, a.MAC.String()) {
+		t.Errorf("the place says its MAC is %s: %s", a.MAC, got)
+	}
+	if err := s.Leave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := looks(t, from, to); after != before {
+		t.Errorf("the VFs are not as they were:\n%s\nbefore:\n%s", after, before)
+	}
+	if _, err := Enter(ctx, false, from.Function, from.Function); err == nil || !strings.Contains(err.Error(), "named twice") {
+		t.Errorf("one VF for both ends: %v", err)
+	}
+}
+
+func TestLabInUse(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	from, to := vfPair(t, ctx)
+	witness(t, "ip", "link", "add", "bridge7", "type", "bridge")
+	defer witness(t, "ip", "link", "delete", "bridge7")
+	witness(t, "ip", "addr", "add", "192.0.2.77/24", "dev", from.Name)
+	witness(t, "ip", "link", "set", to.Name, "master", "bridge7")
+	before := looks(t, from, to)
+	for f, why := range map[pci.Function]string{from.Function: "it has the address 192.0.2.77", to.Function: "it has a master"} {
+		if err := Free(ctx, f); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want that %s", f, err, why)
+		}
+	}
+	if _, err := Enter(ctx, false, from.Function, to.Function); err == nil {
+		t.Error("VFs in use were taken")
+	}
+	s, err := Enter(ctx, true, from.Function, to.Function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Leave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := looks(t, from, to); after != before {
+		t.Errorf("the VFs are not as they were:\n%s\nbefore:\n%s", after, before)
+	}
+	if err := Free(ctx, pci.VF(labPF, 9)); err == nil {
+		t.Error("a VF that is not there is free")
+	}
+}
+
+func TestLabKilledRunIsCleanedUp(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	from, to := vfPair(t, ctx)
+	witness(t, "ip", "link", "set", from.Name, "up")
+	witness(t, "ip", "addr", "add", "192.0.2.77/24", "dev", from.Name)
+	before := looks(t, from, to)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), killedEnv+"=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 64)
+	n, err := out.Read(said)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if err != nil || !strings.Contains(string(said[:n]), "entered <nil>") {
+		t.Fatalf("the run to be killed said %q, %v", said[:n], err)
+	}
+	if names, err := netns.List(nsPrefix); err != nil || len(names) != 2 {
+		t.Fatalf("namespaces of the killed run: %v, %v", names, err)
+	}
+	if err := Clean(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if after := looks(t, from, to); after != before {
+		t.Errorf("the VFs are not as they were:\n%s\nbefore:\n%s", after, before)
+	}
+	if _, err := os.Stat(recordPath); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", recordPath, err)
+	}
+}

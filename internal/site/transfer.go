@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package site
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"nicwright/internal/cpu"
+	"nicwright/internal/proof"
+)
+
+// DefaultBytes are sent by each proof when the profile does not say.
+const DefaultBytes = 16 << 20
+
+// Connect makes a TCP connection between two places. Both ends are closed when
+// ctx ends.
+func Connect(ctx context.Context, from, to *Place, v6 bool) (client, server *net.TCPConn, err error) {
+	network, local, remote := "tcp4", from.V4.Addr(), to.V4.Addr()
+	if v6 {
+		network, local, remote = "tcp6", from.V6.Addr(), to.V6.Addr()
+	}
+	var l *net.TCPListener
+	err = to.NS.Do(func() error {
+		var err error
+		l, err = net.ListenTCP(network, net.TCPAddrFromAddrPort(netip.AddrPortFrom(remote, 0)))
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("listening on %s of %s: %w", remote, to, err)
+	}
+	defer l.Close()
+	err = from.NS.Do(func() error {
+		// From its own address: the proof is about this VF and no other.
+		d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
+		c, err := d.DialContext(ctx, network, l.Addr().String())
+		if err == nil {
+			client = c.(*net.TCPConn)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("connecting from %s to %s: %w; do they share a VLAN, and is the switch between them running?", from, to, err)
+	}
+	// The connection is established: accepting does not wait.
+	if server, err = l.AcceptTCP(); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("accepting on %s: %w", to, err), client.Close())
+	}
+	context.AfterFunc(ctx, func() { client.Close(); server.Close() })
+	return client, server, nil
+}
+
+// reach is how long the way between two places may take to be there: a switch
+// learns of netdevs that came back a moment later.
+const reach = 30 * time.Second
+
+// Reach waits until the two places reach one another. Each try waits itself, in
+// the kernel, for an answer to its question for the other's address.
+func Reach(ctx context.Context, from, to *Place) error {
+	ctx, cancel := context.WithTimeout(ctx, reach)
+	defer cancel()
+	for {
+		client, server, err := Connect(ctx, from, to, false)
+		if err == nil {
+			return errors.Join(client.Close(), server.Close())
+		}
+		if ctx.Err() != nil || !errors.Is(err, unix.EHOSTUNREACH) {
+			return err
+		}
+	}
+}
+
+// ErrDiffers is that other bytes arrived than were sent.
+var ErrDiffers = errors.New("other bytes arrived than were sent")
+
+// block is what is sent, again and again: random, and of a length that no record
+// or segment divides, so that bytes out of place are not equal.
+func block() ([]byte, error) {
+	b := make([]byte, 1<<20+7)
+	_, err := rand.Read(b)
+	return b, err
+}
+
+// Pump sends size bytes into w and compares what comes out of r. It fills in
+// what arrived and what it took, and tells rate now and then.
+func Pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Proof, rate func(bytes int64, seconds float64)) error {
+	pattern, err := block()
+	if err != nil {
+		return fmt.Errorf("making something to send: %w", err)
+	}
+	before, err := cpu.Busy()
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	sent := make(chan error, 1)
+	go func() { sent <- send(w, pattern, size) }()
+	n, err := compare(r, pattern, size, func(n int64) { rate(n, time.Since(start).Seconds()) })
+	p.Bytes, p.Seconds = n, time.Since(start).Seconds()
+	if err != nil {
+		select {
+		case sendErr := <-sent: // why nothing came
+			err = errors.Join(sendErr, err)
+		default: // it may be waiting for a reader that has gone: the caller closes
+		}
+		return errors.Join(err, context.Cause(ctx))
+	}
+	if err := <-sent; err != nil {
+		return err
+	}
+	after, err := cpu.Busy()
+	p.CPUSeconds = after - before
+	return err
+}
+
+// chunk is written at a time: four records.
+const chunk = 64 << 10
+
+func send(w io.Writer, pattern []byte, size int64) error {
+	for at := int64(0); at < size; {
+		off := at % int64(len(pattern))
+		n := min(size-at, int64(len(pattern))-off, chunk)
+		k, err := w.Write(pattern[off : off+n])
+		at += int64(k)
+		if err != nil {
+			return fmt.Errorf("sending, after %d of %d bytes: %w", at, size, err)
+		}
+	}
+	return nil
+}
+
+func compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, error) {
+	buf := make([]byte, chunk)
+	told := time.Now()
+	for at := int64(0); at < size; {
+		off := at % int64(len(pattern))
+		n := min(size-at, int64(len(pattern))-off, chunk)
+		k, err := r.Read(buf[:n])
+		if !bytes.Equal(buf[:k], pattern[off:off+int64(k)]) {
+			return at, fmt.Errorf("%w, between byte %d and byte %d", ErrDiffers, at, at+int64(k))
+		}
+		at += int64(k)
+		if err != nil {
+			return at, fmt.Errorf("receiving, after %d of %d bytes: %w", at, size, err)
+		}
+		if time.Since(told) > 200*time.Millisecond {
+			rate(at)
+			told = time.Now()
+		}
+	}
+	return size, nil
+}
+
+// Limit is how long a transfer of so many bytes may take: far more than any
+// card or emulation needs, so that only one that stands still meets it.
+func Limit(size int64) time.Duration {
+	return time.Minute + time.Duration(size>>20)*2*time.Second
+}
+
+// TCPInfo is the kernel's account of a connection (struct tcp_info of
+// include/uapi/linux/tcp.h).
+func TCPInfo(c *net.TCPConn) (*unix.TCPInfo, error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("asking a connection for its account: %w", err)
+	}
+	var info *unix.TCPInfo
+	ctlErr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	if err := errors.Join(ctlErr, err); err != nil {
+		return nil, fmt.Errorf("asking a connection for its account (getsockopt TCP_INFO): %w", err)
+	}
+	return info, nil
+}
