@@ -161,10 +161,10 @@ func (d Device) SessionLinks(dir Direction, ask Ask, b Build) []chain.Link {
 	if n, ok := d.Contexts[string(dir)]; ok {
 		room = fmt.Sprintf("%d contexts are open; %s", n, room)
 	}
-	return []chain.Link{chain.Held("contexts", room), tlsVersion(ask, b), tlsCipher(ask, b)}
+	return []chain.Link{chain.Held("contexts", room), version(ask, b), cipherLink(ask, b)}
 }
 
-func tlsVersion(ask Ask, b Build) chain.Link {
+func version(ask Ask, b Build) chain.Link {
 	const name = "version"
 	switch {
 	case ask.TLSVersion != "1.3":
@@ -180,7 +180,7 @@ func tlsVersion(ask Ask, b Build) chain.Link {
 // The newest kernel whose source was read.
 const lastMajor, lastMinor = 7, 3
 
-func tlsCipher(ask Ask, b Build) chain.Link {
+func cipherLink(ask Ask, b Build) chain.Link {
 	const name = "cipher"
 	offloaded := []string{"AES-128-GCM", "AES-256-GCM"}
 	switch {

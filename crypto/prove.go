@@ -27,6 +27,9 @@ const (
 	Rx = "rx"
 )
 
+// Directions are both.
+var Directions = []string{Tx, Rx}
+
 // Versions and ciphers of TLS that can be proved, as a profile names them.
 var (
 	Versions = []string{"TLSv1.2", "TLSv1.3"}

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nicwright/internal/kconfig"
 )
 
 // A directory below testdata/host is a case: base.yaml, facts.json (what the
@@ -103,6 +106,55 @@ func TestBuiltInProfilesAreWithoutWarnings(t *testing.T) {
 		}
 		if found := p.Check(nil); len(found) > 0 {
 			t.Errorf("%s: %v", name, found)
+		}
+	}
+}
+
+func word(s string) *string { return &s }
+func yesNo(b bool) *bool    { return &b }
+
+func TestProofRules(t *testing.T) {
+	offloaded, software := word("offloaded"), word("software")
+	for _, tt := range []struct{ name, got, want string }{
+		{"ChaCha20 required", ciphersUnmet(offloaded, []string{"AES-128-GCM", "ChaCha20-Poly1305"}, kconfig.Version{}), "ChaCha20-Poly1305 is never offloaded"},
+		{"ChaCha20 in software", ciphersUnmet(software, []string{"ChaCha20-Poly1305"}, kconfig.Version{}), ""},
+		{"256 bits on 6.0", ciphersUnmet(offloaded, []string{"AES-256-GCM"}, kconfig.Version{Major: 6}), "AES-256-GCM is offloaded from Linux 6.1 on, and this is 6.0"},
+		{"256 bits on 6.1", ciphersUnmet(offloaded, []string{"AES-256-GCM"}, kconfig.Version{Major: 6, Minor: 1}), ""},
+		{"tx off", switchesUnmet(offloaded, []string{"tx"}, yesNo(false), nil), "its tls-hw-tx-offload is to be off"},
+		{"tx left alone", switchesUnmet(offloaded, []string{"tx"}, nil, nil), ""},
+		{"rx left alone", switchesUnmet(offloaded, []string{"tx", "rx"}, nil, nil), "its tls-hw-rx-offload is not set, and off by default"},
+		{"both off", switchesUnmet(offloaded, []string{"tx", "rx"}, yesNo(false), yesNo(false)), "its tls-hw-tx-offload is to be off, and its tls-hw-rx-offload is to be off"},
+		{"both on", switchesUnmet(offloaded, []string{"tx", "rx"}, yesNo(true), yesNo(true)), ""},
+		{"off, in software", switchesUnmet(software, []string{"tx"}, yesNo(false), nil), ""},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+func TestPacketRules(t *testing.T) {
+	packet, new := []string{"crypto", "packet"}, kconfig.Version{Major: 6, Minor: 12}
+	for _, tt := range []struct {
+		name   string
+		wish   ipsecWish
+		kernel kconfig.Version
+		want   []string
+	}{
+		{"crypto alone", ipsecWish{offload: []string{"crypto"}, mode: word("switchdev")}, kconfig.Version{Major: 5, Minor: 10}, nil},
+		{"smfs", ipsecWish{offload: packet, mode: word("switchdev"), steering: word("smfs")}, new, []string{"flow_steering_mode is smfs in switchdev, and packet offload takes dmfs"}},
+		{"steering left alone", ipsecWish{offload: packet, mode: word("switchdev")}, new, []string{"flow_steering_mode is not set in switchdev, and packet offload takes dmfs"}},
+		{"smfs in legacy", ipsecWish{offload: packet, mode: word("legacy"), steering: word("smfs")}, new, nil},
+		{"dmfs", ipsecWish{modes: []string{"transport"}, offload: packet, mode: word("switchdev"), steering: word("dmfs")}, new, nil},
+		{"tunnel", ipsecWish{modes: []string{"tunnel"}, offload: packet, mode: word("switchdev"), steering: word("dmfs"), encap: word("basic")}, new, []string{"encap-mode is basic in switchdev, and packet offload of tunnels takes none"}},
+		{"tunnel without encap", ipsecWish{modes: []string{"tunnel"}, offload: packet, mode: word("switchdev"), steering: word("dmfs"), encap: word("none")}, new, nil},
+		{"on a VF", ipsecWish{modes: []string{"tunnel"}, offload: packet, vf: true, mode: word("switchdev")}, new, nil},
+		{"on 6.1", ipsecWish{offload: packet}, kconfig.Version{Major: 6, Minor: 1}, []string{"packet offload is in Linux 6.2 and later, and this is 6.1"}},
+		{"on a VF on 6.5", ipsecWish{offload: packet, vf: true}, kconfig.Version{Major: 6, Minor: 5}, []string{"packet offload on VFs is in Linux 6.6 and later, and this is 6.5"}},
+		{"kernel not known", ipsecWish{offload: packet, vf: true}, kconfig.Version{}, nil},
+	} {
+		if got := packetUnmet(tt.wish, tt.kernel); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

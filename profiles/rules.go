@@ -99,10 +99,6 @@ func fatalRules() []rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
-		{
-			"NW103", "no mainline kernel up to 7.3 offloads TLS 1.3, and mlx5 none but AES-GCM; require offloaded of TLS 1.2 with AES-GCM",
-			"net/tls/tls_device.c; drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", checkNeverOffloaded,
-		},
 	}, hardwareRules()...)
 }
 

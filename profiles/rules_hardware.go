@@ -4,8 +4,10 @@ package profiles
 
 import (
 	"slices"
+	"strings"
 
 	"nicwright/bond"
+	"nicwright/crypto"
 )
 
 // hardwareRules are what is known of the hardware and the drivers, beside
@@ -17,12 +19,16 @@ func hardwareRules() []rule {
 			"drivers/net/bonding/bond_main.c, bond_ipsec_dev", checkBondESP,
 		},
 		{
-			"NW105", "a proof that has to be offloaded needs TLS on at its VFs: set tls-hw-tx-offload and tls-hw-rx-offload of vf.offload to true, or leave a direction out",
-			"net/tls/tls_device.c, tls_set_device_offload", checkProofSwitches,
+			"NW105", "a proof that has to be offloaded needs TLS on at its VFs, and receiving is off by default: set tls-hw-tx-offload and tls-hw-rx-offload of vf.offload to true",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.c, mlx5e_ktls_build_netdev", checkProofSwitches,
 		},
 		{
-			"NW108", "a VF has port function attributes (ipsec_crypto, ipsec_packet) in switchdev only; set eswitch-mode, or leave them out",
-			"Documentation/networking/devlink/devlink-port.rst", checkLegacyGrants,
+			"NW106", "no mainline kernel up to 7.3 offloads TLS 1.3, and mlx5 none but AES-GCM; require offloaded of TLS 1.2 with AES-GCM",
+			"net/tls/tls_device.c; drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", checkNeverOffloaded,
+		},
+		{
+			"NW107", "in switchdev a VF has IPsec in the card only by its port function attribute; set ipsec_crypto (and ipsec_packet) of vf to true",
+			"drivers/net/ethernet/mellanox/mlx5/core/esw/ipsec.c", checkVFIPsec,
 		},
 		{
 			"NW111", "a VF LAG is of a bond in mode active-backup, 802.3ad or balance-xor",
@@ -47,16 +53,8 @@ func hardwareRules() []rule {
 func warningRules() []rule {
 	return []rule{
 		{
-			"NW106", "esp-hw-offload of mlx5 is always on, or not there: it can be required (true) and not be turned off; leave it out",
+			"NW103", "esp-hw-offload of mlx5 is always on, or not there: it can be required (true) and not be turned off; leave it out",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec.c, mlx5e_ipsec_build_netdev", checkESPOff,
-		},
-		{
-			"NW107", "TLS receive offload is off by default: a proof that has to be offloaded fails unless somebody turns it on; set tls-hw-rx-offload of vf.offload to true",
-			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.c, mlx5e_ktls_build_netdev", checkProofReceive,
-		},
-		{
-			"NW110", "IPsec on a PF and on its VFs exclude each other; leave esp-hw-offload of the PF out, or ipsec_crypto and ipsec_packet of the VFs",
-			"drivers/net/ethernet/mellanox/mlx5/core/eswitch.c, mlx5_eswitch_block_ipsec", checkBothESP,
 		},
 		{
 			"NW112", "mode 802.3ad has no ARP monitor: without miimon nobody sees a link that is down; set miimon, to 100 for example",
@@ -71,12 +69,12 @@ func warningRules() []rule {
 			"drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_handle_changeupper_event", checkUplinksBridged,
 		},
 		{
-			"NW118", "ConnectX-5 and later take no inline-mode but none; leave it out",
-			"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, mlx5_devlink_eswitch_inline_mode_set", checkInline,
+			"NW110", "IPsec in packet mode on a PF in switchdev takes flow_steering_mode dmfs and, for tunnels, encap-mode none, both set before switchdev; set them, or use crypto mode",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec_offload.c, mlx5_ipsec_device_caps", checkPacketOnPF,
 		},
 		{
-			"NW119", "IPsec in packet mode on an uplink in switchdev takes flow_steering_mode dmfs, and encap-mode none for tunnels; set them, or have crypto offload only",
-			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec_offload.c, mlx5_ipsec_device_caps", checkUplinkPacket,
+			"NW118", "ConnectX-5 and later take no inline-mode but none; leave it out",
+			"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, mlx5_devlink_eswitch_inline_mode_set", checkInline,
 		},
 	}
 }
@@ -225,32 +223,32 @@ func checkInline(p *Profile, report report) {
 	})
 }
 
-// proofVF is an end of a pair of VFs between which proofs run.
-type proofVF struct {
-	pair int
-	key  string // from, to
+// proofEnd is a VF of a pair that a proof runs between.
+type proofEnd struct {
+	place
 	ref  portRef
-	*Port
+	pair int
+	key  string // from or to
 }
 
-// proofVFs are the named ends of the proofs.
-func (p *Profile) proofVFs() []proofVF {
+// proofVFs are the ends of the pairs that the profile names.
+func (p *Profile) proofVFs() []proofEnd {
 	if p.Verify == nil {
 		return nil
 	}
-	var out []proofVF
+	var ends []proofEnd
 	for i, pair := range p.Verify.Pairs {
-		for _, end := range [][2]string{{"from", pair.From}, {"to", pair.To}} {
-			r, err := parseVFRef(end[1])
+		for key, v := range map[string]string{"from": pair.From, "to": pair.To} {
+			r, err := parseVFRef(v)
 			if err != nil {
 				continue // NW009
 			}
-			if port, err := p.find(r.portRef); err == nil {
-				out = append(out, proofVF{i, end[0], r.portRef, port.Port})
+			if at, err := p.find(r.portRef); err == nil {
+				ends = append(ends, proofEnd{at, r.portRef, i, key})
 			}
 		}
 	}
-	return out
+	return ends
 }
 
 func checkProofDriver(p *Profile, report report) {
@@ -261,74 +259,57 @@ func checkProofDriver(p *Profile, report report) {
 	}
 }
 
-func checkLegacyGrants(p *Profile, report report) {
-	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
-		for name, on := range map[string]*bool{"ipsec_crypto": port.VF.IPsecCrypto, "ipsec_packet": port.VF.IPsecPacket} {
-			if isTrue(on) && isSet(port.Mode, "legacy") {
-				report(at("vf", name), "%s is wanted for the VFs of %s, whose eswitch-mode is legacy", name, ref)
-			}
-		}
-	})
-}
-
-// grants tells whether the profile gives IPsec to the VFs of a port.
-func (port *Port) grants() bool { return isTrue(port.VF.IPsecCrypto) || isTrue(port.VF.IPsecPacket) }
-
-func checkBothESP(p *Profile, report report) {
-	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
-		if isTrue(port.Offload.ESP) && port.grants() {
-			report(at("offload", "esp-hw-offload"), "esp-hw-offload is required of %s, and its VFs have IPsec", ref)
-		}
-	})
-}
-
-func checkUplinkPacket(p *Profile, report report) {
-	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
-		if !isTrue(port.Offload.ESP) || !isSet(port.Mode, "switchdev") {
-			return
-		}
-		if port.Steering == nil || *port.Steering != "dmfs" {
-			report(at("offload", "esp-hw-offload"), "esp-hw-offload is required of %s, whose flow_steering_mode is %s", ref, orUnset(port.Steering))
-		} else if port.EncapMode == nil || *port.EncapMode != "none" {
-			report(at("offload", "esp-hw-offload"), "esp-hw-offload is required of %s, whose encap-mode is %s: tunnels will not be offloaded", ref, orUnset(port.EncapMode))
-		}
-	})
-}
-
-// proven goes over the ports between whose VFs TLS has to be offloaded, in the
-// directions that are judged: each cell judges one of two VFs.
-func (p *Profile) proven(do func(ref portRef, port *Port, tx, rx bool)) {
-	if p.Verify == nil || p.Verify.KTLS == nil || !isSet(p.Verify.KTLS.Require, "offloaded") {
+// checkProofSwitches holds the proof that is to be offloaded against the switches
+// of its VFs: the one that sends transmits, the other receives. Where no pair is
+// named any VFs can be taken.
+func checkProofSwitches(p *Profile, report report) {
+	if p.Verify == nil || p.Verify.KTLS == nil {
 		return
 	}
-	d := p.Verify.KTLS.Directions
-	tx, rx := d == nil || slices.Contains(d, "tx"), d == nil || slices.Contains(d, "rx")
-	ends := map[portRef]bool{}
-	for _, end := range p.proofVFs() {
-		ends[end.ref] = true
+	k := p.Verify.KTLS
+	directions := k.Directions
+	if directions == nil {
+		directions = crypto.Directions
 	}
-	p.eachPort(func(ref portRef, port *Port, _ func(...any) Position) {
-		if ends[ref] || len(p.Verify.Pairs) == 0 && port.VFs != nil && *port.VFs > 0 {
-			do(ref, port, tx, rx)
+	check := func(ref portRef, o crypto.Spec, directions []string) {
+		if why := switchesUnmet(k.Require, directions, o.TLSTx, o.TLSRx); why != "" {
+			report(p.At("verify", "ktls", "require"), "TLS of a VF of %s has to be offloaded, and %s", ref, why)
 		}
-	})
+	}
+	if len(p.Verify.Pairs) == 0 {
+		p.eachPort(func(ref portRef, port *Port, _ func(...any) Position) {
+			if port.VFs == nil || *port.VFs > 0 {
+				check(ref, port.VF.Offload, directions)
+			}
+		})
+		return
+	}
+	for _, end := range p.proofVFs() {
+		if d := map[string]string{"from": crypto.Tx, "to": crypto.Rx}[end.key]; slices.Contains(directions, d) {
+			check(end.ref, end.VF.Offload, []string{d})
+		}
+	}
 }
 
-func checkProofSwitches(p *Profile, report report) {
-	p.proven(func(ref portRef, port *Port, tx, rx bool) {
-		if tx && isFalse(port.VF.Offload.TLSTx) {
-			report(p.At("verify", "ktls", "require"), "TLS of VFs of %s has to be offloaded, and their tls-hw-tx-offload is to be off", ref)
+// switchesUnmet says why a proof of TLS in these directions (tx, rx) cannot be
+// what it is required to be, "" if nothing is against it. tx and rx are the
+// switches of the VF as the profile sets them; what it leaves alone is on for
+// tx and off for rx by the driver's default.
+func switchesUnmet(require *string, directions []string, tx, rx *bool) string {
+	if !isSet(require, "offloaded") {
+		return ""
+	}
+	var why []string
+	if slices.Contains(directions, "tx") && isFalse(tx) {
+		why = append(why, "its tls-hw-tx-offload is to be off")
+	}
+	if slices.Contains(directions, "rx") {
+		switch {
+		case isFalse(rx):
+			why = append(why, "its tls-hw-rx-offload is to be off")
+		case rx == nil:
+			why = append(why, "its tls-hw-rx-offload is not set, and off by default")
 		}
-		if rx && isFalse(port.VF.Offload.TLSRx) {
-			report(p.At("verify", "ktls", "require"), "TLS of VFs of %s has to be offloaded, and their tls-hw-rx-offload is to be off", ref)
-		}
-	})
-}
-
-func checkProofReceive(p *Profile, report report) {
-	p.proven(func(ref portRef, port *Port, _, rx bool) {
-		if rx && port.VF.Offload.TLSRx == nil {
-			report(p.At("verify", "ktls", "require"), "TLS of VFs of %s has to be offloaded, and their tls-hw-rx-offload is not set", ref)
-		}
-	})
+	}
+	return strings.Join(why, ", and ")
 }

@@ -41,10 +41,10 @@ func hostRules() []Rule {
 		"net/core/dev.c, __netdev_update_features", checkFixed)
 	add("NW162", Fatal, "flow_steering_mode hmfs is not in kernels up to 6.12; take dmfs or smfs",
 		"drivers/net/ethernet/mellanox/mlx5/core/fs_core.c, mlx5_fs_mode_validate", checkHMFS)
-	add("NW163", Fatal, "VFs have IPsec (ipsec_crypto, ipsec_packet) in Linux 6.6 and later; leave it out, or use a newer kernel",
-		"Documentation/networking/devlink/devlink-port.rst", checkKernelIPsec)
-	add("NW164", Fatal, "VFs cannot be given IPsec while the PF has IPsec states; remove them first (ip xfrm state)",
-		"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, mlx5_devlink_port_fn_ipsec_crypto_set", checkGrantStates)
+	add("NW163", Fatal, "the port function attributes for IPsec are in Linux 6.6 and later; leave them out, or use a newer kernel",
+		"include/uapi/linux/devlink.h, DEVLINK_PORT_FN_ATTR_CAP_IPSEC_CRYPTO_BIT", checkVFIPsecKernel)
+	add("NW164", Fatal, "IPsec on a PF and on its VFs exclude each other: the kernel answers EBUSY; remove the states of the PF (ip xfrm state), or leave ipsec_crypto and ipsec_packet out",
+		"drivers/net/ethernet/mellanox/mlx5/core/eswitch.c, mlx5_eswitch_block_ipsec", checkVFIPsecStates)
 	add("NW170", Warning, "turning hw-offload of Open vSwitch off takes a restart of ovs-vswitchd; until then it goes on offloading",
 		"ovs-vswitchd.conf.db(5), other_config:hw-offload", checkOffloadOff)
 	add("NW171", Warning, "tc-policy skip_sw breaks connection tracking in the card, and is read only when hw-offload is first turned on; leave it unset",
@@ -134,40 +134,13 @@ func checkDriverTC(s *subject, report report) {
 }
 
 func checkKernelCipher(s *subject, report report) {
-	if s.Verify == nil || s.Verify.KTLS == nil || !s.facts.Kernel.Before(6, 1) {
+	if s.Verify == nil || s.Verify.KTLS == nil {
 		return
 	}
-	if k := s.Verify.KTLS; isSet(k.Require, "offloaded") && (k.Ciphers == nil || slices.Contains(k.Ciphers, "AES-256-GCM")) {
-		report(s.At("verify", "ktls", "ciphers"), "TLS has to be offloaded with AES-256-GCM, and the kernel is %s", s.facts.Kernel)
+	k := s.Verify.KTLS
+	if why := ciphersUnmet(k.Require, k.Ciphers, s.facts.Kernel); why != "" {
+		report(s.At("verify", "ktls", "ciphers"), "TLS has to be offloaded, and %s", why)
 	}
-}
-
-// checkKernelIPsec: proofs of IPsec run between VFs.
-func checkKernelIPsec(s *subject, report report) {
-	if !s.facts.Kernel.Before(6, 6) {
-		return
-	}
-	s.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
-		for name, on := range map[string]*bool{"ipsec_crypto": port.VF.IPsecCrypto, "ipsec_packet": port.VF.IPsecPacket} {
-			if isTrue(on) {
-				report(at("vf", name), "%s is wanted for the VFs of %s, and the kernel is %s", name, ref, s.facts.Kernel)
-			}
-		}
-	})
-	if s.Verify == nil || s.Verify.IPsec == nil {
-		return
-	}
-	if v := s.Verify.IPsec; isSet(v.Require, "offloaded") && (v.Offloads == nil || slices.Contains(v.Offloads, "packet")) {
-		report(s.At("verify", "ipsec", "offloads"), "IPsec has to be offloaded in packet mode, and the kernel is %s", s.facts.Kernel)
-	}
-}
-
-func checkGrantStates(s *subject, report report) {
-	s.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
-		if n := s.info(ref).States; n > 0 && port.grants() {
-			report(at("vf"), "IPsec is wanted for the VFs of %s, and %d IPsec states are on the PF", ref, n)
-		}
-	})
 }
 
 func checkKernelLAG(s *subject, report report) {

@@ -58,7 +58,7 @@ func ipsecCells(e crypto.IPsecSpec) []cell {
 		for _, mode := range or(e.Modes, crypto.Modes) {
 			for _, cipher := range or(e.Ciphers, crypto.ESPs[:1]) {
 				for _, ip := range or(e.IP, crypto.IPs[:1]) {
-					for _, direction := range or(e.Directions, []string{crypto.Tx, crypto.Rx}) {
+					for _, direction := range or(e.Directions, crypto.Directions) {
 						c := crypto.IPsecCell{Offload: offload, Mode: mode, Cipher: cipher, IP: ip, Direction: direction}
 						one := cell{kind: "ipsec", fields: c.Fields, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
 							return crypto.ProveIPsec(ctx, c, from, to, bytesOf(e.Bytes), rate)
@@ -92,7 +92,7 @@ func ktlsCells(k crypto.KTLSSpec) []cell {
 	named := k.Versions != nil && k.Ciphers != nil
 	for _, version := range or(k.Versions, crypto.Versions) {
 		for _, cipher := range or(k.Ciphers, crypto.Ciphers) {
-			for _, direction := range or(k.Directions, []string{crypto.Tx, crypto.Rx}) {
+			for _, direction := range or(k.Directions, crypto.Directions) {
 				c := crypto.KTLSCell{Version: version, Cipher: cipher, Direction: direction}
 				one := cell{kind: "ktls", fields: c.Fields, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
 					return crypto.ProveKTLS(ctx, c, from, to, bytesOf(k.Bytes), rate)

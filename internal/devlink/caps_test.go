@@ -21,14 +21,14 @@ func TestCapsOfAPortFunction(t *testing.T) {
 		{"ipsec_crypto alone", 4, 4, 8, map[string]bool{"ipsec_crypto": true}},
 		{"all, some enabled", 1 | 8, 15, 8, map[string]bool{"roce": true, "migratable": false, "ipsec_crypto": false, "ipsec_packet": true}},
 		{"a bit that is newer than this", 1 << 9, 1 << 9, 8, map[string]bool{}},
-		{"short", 4, 4, 7, nil},
+		{"short", 4, 4, 7, map[string]bool{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, tt.value), tt.selector)
 			p, err := parsePort(encode(t, func(ae *netlink.AttributeEncoder) {
 				ae.String(attrBusName, "pci")
 				ae.Nested(attrPortFunction, func(nae *netlink.AttributeEncoder) error {
-					nae.Bytes(attrPortFnCaps, b[:tt.cut])
+					nae.Bytes(portFnCaps, b[:tt.cut])
 					return nil
 				})
 			}))

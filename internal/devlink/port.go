@@ -4,9 +4,7 @@ package devlink
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
@@ -26,8 +24,8 @@ type Port struct {
 	VF         uint16
 	SF         uint32
 	External   bool // the function is on another host (a DPU's view)
-	// Caps are the capabilities of the port's function, by name; one that is not there the driver
-	// does not have.
+	// Caps are the capabilities of the port's function that the driver has, by the devlink tool's
+	// names (roce, migratable, ipsec_crypto, ipsec_packet), and whether each is enabled.
 	Caps map[string]bool
 }
 
@@ -80,64 +78,12 @@ func parsePort(m genetlink.Message) (Port, error) {
 		case attrPortExternal:
 			p.External = ad.Uint8() != 0
 		case attrPortFunction:
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
-					if ad.Type() == attrPortFnCaps {
-						p.Caps = parseCaps(ad.Bytes())
-					}
-				}
-				return nil
-			})
+			p.Caps = map[string]bool{}
+			ad.Nested(parseCaps(p.Caps))
 		}
 	}
 	if err := ad.Err(); err != nil {
 		return Port{}, fmt.Errorf("a devlink port message: %w", err)
 	}
 	return p, nil
-}
-
-// Capabilities of a port's function that can be set while no driver is bound to
-// it, by their place in enum devlink_port_fn_attr_cap.
-var capNames = []string{"roce", "migratable", "ipsec_crypto", "ipsec_packet"}
-
-// attrPortFnCaps is DEVLINK_PORT_FN_ATTR_CAPS, a struct nla_bitfield32.
-const attrPortFnCaps = 4
-
-// parseCaps reads value and selector.
-func parseCaps(b []byte) map[string]bool {
-	if len(b) < 8 {
-		return nil
-	}
-	value, selector := binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[4:])
-	caps := map[string]bool{}
-	for i, n := range capNames {
-		if selector&(1<<i) != 0 {
-			caps[n] = value&(1<<i) != 0
-		}
-	}
-	return caps
-}
-
-// SetCap switches a capability of a port's function: roce, migratable,
-// ipsec_crypto (from Linux 6.6 on) or ipsec_packet. EBUSY while the function has
-// a driver; for ipsec_* also while the PF itself has IPsec SAs (m5/esw/ipsec.c).
-func (c *Client) SetCap(ctx context.Context, p Port, name string, on bool) error {
-	op := fmt.Sprintf("setting %s of the function of port %d to %t", name, p.Index, on)
-	i := slices.Index(capNames, name)
-	if i < 0 {
-		return newError(op, p.Device, fmt.Errorf("it can be one of %q", capNames))
-	}
-	field := make([]byte, 8)
-	if on {
-		binary.NativeEndian.PutUint32(field, 1<<i)
-	}
-	binary.NativeEndian.PutUint32(field[4:], 1<<i)
-	_, err := c.request(ctx, op, p.Device, cmdPortSet, netlink.Acknowledge, func(ae *netlink.AttributeEncoder) {
-		ae.Uint32(attrPortIndex, p.Index)
-		ae.Nested(attrPortFunction, func(ae *netlink.AttributeEncoder) error {
-			ae.Bytes(attrPortFnCaps, field)
-			return nil
-		})
-	})
-	return err
 }

@@ -119,6 +119,7 @@ static void funcs_init(void)
 		xa_init(&f->objs);
 		xa_init(&f->setcap);
 		INIT_LIST_HEAD(&f->sqs);
+		cx_grant_reset(f);
 		/* a VF's BAR register is its PF's: the address of the first VF */
 		cx_config_init(f, f->is_vf ? 0 : bar_phys(f));
 	}

@@ -57,41 +57,51 @@ static void general(struct cx_func *f, void *c)
 	G(scqe_break_moderation, 1); G(umr_ptr_rlky, 1); G(mkey_by_name, 1);
 	/* Ethernet */
 	G(eth_net_offloads, 1); G(nic_flow_table, 1); G(eth_virt, 1); G(vport_counters, 1);
+	G(receive_discard_vport_down, 1); G(transmit_discard_vport_down, 1);
 	G(log_max_vlan_list, 9); G(log_max_current_mc_list, 7); G(log_max_current_uc_list, 7);
 	G(log_max_current_uc_list_wr_supported, 1); G(disable_local_lb_uc, 1); G(disable_local_lb_mc, 1);
 	G(log_max_l2_table, 10); G(nic_vport_change_event, 1); G(ports_check, 1);
 	G(flow_counter_bulk_alloc, 0); G(log_max_flow_counter_bulk, 10); G(max_flow_counter_15_0, 0xffff);
 	/* the rest */
 	G(device_frequency_khz, 1000000); G(device_frequency_mhz, 1000);	/* a tick is a nanosecond */
-	G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
+	G(hca_cap_2, 1); G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
 	if (cx_nports > 1) {
 		G(num_lag_ports, 2);
 		G(lag_tx_port_affinity, 1);
 	}
 	if (!f->is_vf) {
-		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(ets, 1);
+		G(vport_group_manager, 1); G(eswitch_manager, 1); G(vhca_group_manager, 1); G(qos, 1);
+		G(vhca_resource_manager, 1); G(migration, 1);	/* reads and grants capabilities of VFs: grant.c */
 		G(lag_master, cx_nports > 1); G(lag_native_fdb_selection, cx_lag_hash);
 		G(create_lag_when_not_master_up, cx_lag_hash); G(port_selection_cap, cx_lag_hash);
 	}
+	/* of RoCE a VF has the capability, as on the real card until its PF takes it away; there is no traffic */
+	G(roce_rw_supported, f->is_vf); G(roce, f->is_vf);
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
 		G(log_max_dek, 12);
 		G(tls_tx, 1); G(tls_rx, 1);
 	}
-	if (cx_ipsec) {
+	if (cx_ipsec_may(f, CX_IPSEC)) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_IPSEC;
 		G(ipsec_offload, 1);
 	}
 	MLX5_SET64(cmd_hca_cap, c, general_obj_types, objs);
 }
 
-static void ethernet(void *c)
+static void general2(struct cx_func *f, void *c)
+{
+	MLX5_SET(cx_hca_cap_2, c, migratable, !!(f->granted & CX_MIGRATABLE));
+	MLX5_SET(cx_hca_cap_2, c, max_num_eqs_24b, f->max_eqs);
+}
+
+static void ethernet(struct cx_func *f, void *c)
 {
 	E(csum_cap, 1); E(vlan_cap, 1); E(max_lso_cap, 18); E(wqe_vlan_insert, 1);
 	E(self_lb_en_modifiable, 1); E(rss_ind_tbl_cap, 11);
 	E(wqe_inline_mode, MLX5_CAP_INLINE_MODE_NOT_REQUIRED);
 	E(reg_umr_sq, 1); E(scatter_fcs, 0); E(cqe_checksum_full, 1);
-	E(swp, 1); E(swp_csum, 1); E(swp_lso, 1); E(insert_trailer, 1);
+	E(swp, 1); E(swp_csum, 1); E(swp_lso, 1); E(insert_trailer, cx_ipsec_may(f, CX_IPSEC_TRAILER));
 	E(tunnel_stateless_vxlan, 1); E(max_vxlan_udp_ports, CX_VXLAN_PORTS);
 }
 
@@ -99,13 +109,16 @@ static void nic_tables(void *c)
 {
 	void *p = MLX5_ADDR_OF(flow_table_nic_cap, c, flow_table_properties_nic_receive);
 
+	MLX5_SET(flow_table_nic_cap, c, max_encap_header_size, CX_MAX_ENCAP);
 	MLX5_SET(flow_table_nic_cap, c, nic_rx_multi_path_tirs, 1);
 	MLX5_SET(flow_table_nic_cap, c, nic_rx_multi_path_tirs_fts, 1);
 	table_caps(p);
 	P(ipsec_decrypt, cx_ipsec);
+	P(decap, cx_ipsec); P12(reformat_del_esp_trasport, cx_ipsec); P12(reformat_l3_esp_tunnel_to_l2, cx_ipsec);
 	p = MLX5_ADDR_OF(flow_table_nic_cap, c, flow_table_properties_nic_transmit);
 	table_caps(p);
 	P(ipsec_encrypt, cx_ipsec);
+	P12(reformat_add_esp_trasport, cx_ipsec); P12(reformat_l2_to_l3_esp_tunnel, cx_ipsec);
 }
 
 static void esw_tables(void *c)
@@ -127,11 +140,11 @@ static void esw_tables(void *c)
 
 static void eswitch(void *c)
 {
-	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1); W(vport_cvlan_insert_overwrite, 1);
+	W(vport_cvlan_strip, 1); W(vport_cvlan_insert_if_not_exist, 1);
 	W(esw_uplink_ingress_acl, 1); W(merged_eswitch, cx_nports > 1);
 	W(esw_shared_ingress_acl, cx_lag_hash); W(root_ft_on_other_esw, cx_lag_hash);
 	W(vxlan_encap_decap, 1); W(nvgre_encap_decap, 1); W(log_max_packet_reformat_context, 14);
-	W(max_encap_header_size, sizeof_field(struct cx_obj, rf.data));
+	W(max_encap_header_size, CX_MAX_ENCAP);
 	W(nic_vport_node_guid_modify, 1); W(nic_vport_port_guid_modify, 1);
 }
 
@@ -141,15 +154,25 @@ static void port_selection(void *c)
 	base_caps(MLX5_ADDR_OF(port_selection_cap, c, flow_table_properties_port_selection));
 }
 
+/* of the eswitch's vports only: neither queues (HTB) nor traffic classes have rates */
+static void qos(void *c)
+{
+#define Q(f, v)  MLX5_SET(qos_cap, c, f, v)
+	Q(esw_scheduling, 1); Q(esw_bw_share, 1); Q(esw_rate_limit, 1); Q(max_tsar_bw_share, CX_MAX_SHARE);
+	Q(log_esw_max_sched_depth, CX_LOG_SCHED_DEPTH); Q(esw_tsar_type, TSAR_TYPE_CAP_MASK_DWRR);
+	Q(esw_element_type, ELEMENT_TYPE_CAP_MASK_TSAR | ELEMENT_TYPE_CAP_MASK_VPORT);
+}
+
 static void tls(void *c)
 {
 	MLX5_SET(tls_cap, c, tls_1_2_aes_gcm_128, 1);
 	MLX5_SET(tls_cap, c, tls_1_2_aes_gcm_256, 1);
 }
 
-static void ipsec(void *c)
+static void ipsec(struct cx_func *f, void *c)
 {
-	MLX5_SET(ipsec_cap, c, ipsec_crypto_offload, 1);
+	MLX5_SET(ipsec_cap, c, ipsec_crypto_offload, cx_ipsec_may(f, CX_IPSEC_CRYPTO));
+	MLX5_SET(ipsec_cap, c, ipsec_full_offload, cx_ipsec_may(f, CX_IPSEC_PACKET));
 	MLX5_SET(ipsec_cap, c, ipsec_esn, 1);
 	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_128_encrypt, 1);
 	MLX5_SET(ipsec_cap, c, ipsec_crypto_esp_aes_gcm_128_decrypt, 1);
@@ -158,21 +181,17 @@ static void ipsec(void *c)
 	MLX5_SET(ipsec_cap, c, log_max_ipsec_offload, 12);
 }
 
-/* page: 4096 bytes, zeroed */
-void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
+static void built(struct cx_func *f, int type, void *page)
 {
-	void *cur = max ? NULL : xa_load(&f->setcap, type);
-
-	if (cur) {
-		memcpy(page, cur, 4096);
-		return;
-	}
 	switch (type) {
 	case MLX5_CAP_GENERAL:
 		general(f, page);
 		break;
+	case MLX5_CAP_GENERAL_2:
+		general2(f, page);
+		break;
 	case MLX5_CAP_ETHERNET_OFFLOADS:
-		ethernet(page);
+		ethernet(f, page);
 		break;
 	case MLX5_CAP_FLOW_TABLE:
 		nic_tables(page);
@@ -189,13 +208,40 @@ void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
 		if (!f->is_vf && cx_lag_hash)
 			port_selection(page);
 		break;
+	case MLX5_CAP_QOS:
+		if (!f->is_vf)
+			qos(page);
+		break;
 	case MLX5_CAP_TLS:
 		if (cx_crypto)
 			tls(page);
 		break;
 	case MLX5_CAP_IPSEC:
 		if (cx_ipsec)
-			ipsec(page);
+			ipsec(f, page);
 		break;
 	}
+}
+
+/* page: CX_CAP_SZ bytes, zeroed */
+void cx_caps_get(struct cx_func *f, int type, bool max, void *page)
+{
+	void *cur = max ? NULL : xa_load(&f->setcap, type);
+
+	if (cur)
+		memcpy(page, cur, CX_CAP_SZ);
+	else
+		built(f, type, page);
+	if (f->is_vf)
+		cx_grant_show(f, type, page);
+}
+
+/* what the driver has set lasts until the function is initialized anew */
+void cx_setcap_free(struct cx_func *f)
+{
+	unsigned long k;
+	void *p;
+
+	xa_for_each(&f->setcap, k, p)
+		kfree(xa_erase(&f->setcap, k));
 }

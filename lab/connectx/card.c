@@ -118,6 +118,7 @@ static bool run_all(bool all)
 	bool work = false;
 	int i;
 
+	cx_sched_round();
 	for (i = 0; i < cx_nfuncs(); i++) {
 		struct cx_func *f = &cx_funcs[i];
 

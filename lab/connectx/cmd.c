@@ -24,7 +24,7 @@ static int query_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int 
 		t = other(f, MLX5_GET(query_hca_cap_in, in, function_id));
 	if (!t || op >> 1 >= CX_CAPS)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	if (outlen < 16 + 4096)
+	if (outlen < 16 + CX_CAP_SZ)
 		return MLX5_CMD_STAT_BAD_OUTP_LEN_ERR;
 	cx_caps_get(t, op >> 1, !(op & 1), MLX5_ADDR_OF(query_hca_cap_out, out, capability));
 	return 0;
@@ -40,9 +40,13 @@ static int set_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int ou
 		t = other(f, MLX5_GET(set_hca_cap_in, in, function_id));
 	if (!t || op >> 1 >= CX_CAPS)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	if (inlen < 16 + 4096)
+	if (inlen < 16 + CX_CAP_SZ)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
-	page = kmemdup(MLX5_ADDR_OF(set_hca_cap_in, in, capability), 4096, GFP_KERNEL);
+	if (t != f)
+		return cx_grant(t, op >> 1, MLX5_ADDR_OF(set_hca_cap_in, in, capability));
+	if (!cx_granted(t, op >> 1, MLX5_ADDR_OF(set_hca_cap_in, in, capability)))
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	page = kmemdup(MLX5_ADDR_OF(set_hca_cap_in, in, capability), CX_CAP_SZ, GFP_KERNEL);
 	if (!page)
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	kfree(xa_store(&t->setcap, op >> 1, page, GFP_KERNEL));
@@ -123,6 +127,7 @@ static int teardown_hca(struct cx_func *f, void *in, int inlen, void *out, int o
 	f->hca_up = false;
 	cx_objs_free(f);
 	cx_eqs_free(f);
+	cx_setcap_free(f);
 	bitmap_zero(f->uars, CX_PF_BAR / SZ_4K);
 	MLX5_SET(teardown_hca_out, out, state, 0);
 	return 0;
@@ -209,10 +214,9 @@ static const struct cmd {
 	{ MLX5_CMD_OP_QUERY_VPORT_STATE, cx_vport_cmd }, { MLX5_CMD_OP_MODIFY_VPORT_STATE, cx_vport_cmd },
 	{ MLX5_CMD_OP_QUERY_NIC_VPORT_CONTEXT, cx_vport_cmd }, { MLX5_CMD_OP_MODIFY_NIC_VPORT_CONTEXT, cx_vport_cmd },
 	{ MLX5_CMD_OP_QUERY_ESW_VPORT_CONTEXT, cx_vport_cmd }, { MLX5_CMD_OP_MODIFY_ESW_VPORT_CONTEXT, cx_vport_cmd },
-	{ MLX5_CMD_OP_QUERY_VPORT_COUNTER, cx_vport_cmd },
+	{ MLX5_CMD_OP_QUERY_VPORT_COUNTER, cx_vport_cmd }, { MLX5_CMD_OP_QUERY_VNIC_ENV, cx_vport_cmd },
 	{ MLX5_CMD_OP_SET_L2_TABLE_ENTRY, ok },		/* receive steering of the PF filters by itself */
 	{ MLX5_CMD_OP_DELETE_L2_TABLE_ENTRY, ok },
-	{ MLX5_CMD_OP_QUERY_VNIC_ENV, ok },		/* counters of errors that do not happen here */
 	{ MLX5_CMD_OP_SET_WOL_ROL, ok },		/* no wake on LAN modes are offered */
 	{ MLX5_CMD_OP_QUERY_WOL_ROL, ok },
 	{ MLX5_CMD_OP_ADD_VXLAN_UDP_DPORT, cx_vxlan_cmd }, { MLX5_CMD_OP_DELETE_VXLAN_UDP_DPORT, cx_vxlan_cmd },
@@ -228,6 +232,9 @@ static const struct cmd {
 	/* LAG */
 	{ MLX5_CMD_OP_CREATE_LAG, cx_lag_cmd }, { MLX5_CMD_OP_MODIFY_LAG, cx_lag_cmd },
 	{ MLX5_CMD_OP_QUERY_LAG, cx_lag_cmd }, { MLX5_CMD_OP_DESTROY_LAG, cx_lag_cmd },
+	/* QoS */
+	{ MLX5_CMD_OP_CREATE_SCHEDULING_ELEMENT, cx_sched_cmd }, { MLX5_CMD_OP_DESTROY_SCHEDULING_ELEMENT, cx_sched_cmd },
+	{ MLX5_CMD_OP_MODIFY_SCHEDULING_ELEMENT, cx_sched_cmd }, { MLX5_CMD_OP_QUERY_SCHEDULING_ELEMENT, cx_sched_cmd },
 	/* keys, security associations */
 	{ MLX5_CMD_OP_CREATE_GENERAL_OBJECT, cx_general_create },
 	{ MLX5_CMD_OP_DESTROY_GENERAL_OBJECT, cx_general_destroy },

@@ -20,6 +20,12 @@ typedef struct crypto_aes_ctx cx_aes;
 #define cx_aes_setkey(ctx, key, len) aes_expandkey(ctx, key, len)
 #endif
 
+/* what this card has of cmd_hca_cap_2: older headers have no names for it */
+struct mlx5_ifc_cx_hca_cap_2_bits {
+	u8 reserved_at_0[0x80], migratable[0x1], reserved_at_81[0x51], sf_eq_usage[0x1], reserved_at_d3[0x375];
+	u8 max_num_eqs_24b[0x18], reserved_at_460[0x3a0];
+};
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)	/* not in the driver's headers yet */
 enum { MLX5_INITIAL_SEG_NIC_INTERFACE_SW_RESET = 7 };
 enum {

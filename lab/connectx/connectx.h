@@ -48,6 +48,8 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MAX_MTU	9978
 #define CX_VXLAN_PORTS	4
 #define CX_CAPS		0x40
+#define CX_CAP_SZ	4096
+#define CX_MAX_ENCAP	76		/* up to Ethernet, IPv6, ESP and IV */
 #define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
 #define CX_FW_MAJOR	22
 #define CX_FW_MINOR	35
@@ -62,6 +64,9 @@ enum cx_type {				/* what an object id stands for */
 
 /* table types of the flow table commands */
 enum { CX_FT_NIC_RX, CX_FT_NIC_TX, CX_FT_EGRESS, CX_FT_INGRESS, CX_FT_FDB, CX_FT_PORT_SEL = 9, CX_FT_TYPES };
+
+/* cx_func.granted: what a VF may have; of IPsec a PF may all, and the rest is about VFs */
+enum { CX_IPSEC = 1, CX_IPSEC_TRAILER = 2, CX_IPSEC_CRYPTO = 4, CX_IPSEC_PACKET = 8, CX_ROCE = 16, CX_MIGRATABLE = 32 };
 
 /* cx_func.flags: requests to the card's thread */
 enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL, CX_F_SW_RESET };
@@ -89,7 +94,8 @@ struct cx_vport {
 	bool armed, link;
 	u32 ingress, egress;		/* root tables of the ACLs */
 	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
-	u64 drops;
+	u64 rx_down, tx_down;		/* packets discarded because the link is down */
+	u32 sched;			/* its scheduling element, one of the PF's objects */
 };
 
 struct cx_port {			/* a physical port and its eswitch */
@@ -117,7 +123,7 @@ struct cx_func {
 	int npages, maxpages;
 	DECLARE_BITMAP(uars, CX_PF_BAR / SZ_4K);
 	DECLARE_BITMAP(irq_pending, CX_MSIX_PF);
-	u32 next_id, next_fc;
+	u32 next_id, next_fc, granted, max_eqs;
 	u64 oob;			/* packets dropped for want of receive buffers */
 	struct xarray objs;		/* id -> struct cx_obj */
 	struct xarray setcap;		/* capability type -> page set by SET_HCA_CAP */
@@ -161,8 +167,9 @@ struct cx_obj {
 		struct { u32 n; u8 (*act)[8]; } mh;
 		struct cx_count fc;
 		struct { u8 len, key[32]; } dek;
+		struct { u8 elem; u32 attr, parent, share, max, seen; s64 tokens; u64 then, served, vtime; } sched;
 		struct cx_sa *sa;
-		struct { u8 type, len, data[76]; } rf;	/* up to Ethernet, IPv6, ESP and IV */
+		struct { u8 type, len, data[CX_MAX_ENCAP]; } rf;
 		struct cx_definer def;
 	};
 };
@@ -251,7 +258,9 @@ void cx_irq_retry(struct cx_func *f);
 #define CX_MSIX_OFF	0x9c
 #define CX_SRIOV_OFF	0x180
 
-/* fw.c, cmd.c, caps.c */
+static inline bool cx_ipsec_may(struct cx_func *f, u32 what) { return cx_ipsec && (!f->is_vf || f->granted & what); }
+
+/* fw.c, cmd.c, caps.c, grant.c */
 int cx_fw_init(void);
 void cx_fw_exit(void);
 void cx_fw_reset(struct cx_func *f);
@@ -261,6 +270,11 @@ void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late);
 void *cx_dma(u64 addr, u64 len);
 int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_caps_get(struct cx_func *f, int type, bool max, void *page);
+void cx_setcap_free(struct cx_func *f);
+void cx_grant_reset(struct cx_func *f);
+void cx_grant_show(struct cx_func *vf, int type, void *page);
+bool cx_granted(struct cx_func *f, int type, void *page);
+int cx_grant(struct cx_func *vf, int type, void *want);
 
 /* eq.c */
 int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen);
@@ -307,6 +321,15 @@ int cx_lag_init(void);
 int cx_lag_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_lag_port(struct cx_pkt *p, int port);
 int cx_port_of(struct cx_func *f, u16 vhca);
+
+/* sched.c */
+#define CX_MAX_SHARE	100
+#define CX_LOG_SCHED_DEPTH 2
+int cx_sched_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_sched_free(struct cx_obj *o);
+void cx_sched_round(void);
+bool cx_sched_ready(struct cx_func *f, struct cx_vport *v);
+void cx_sched_spend(struct cx_func *f, struct cx_vport *v, u32 bytes);
 
 /* fault.c */
 struct cx_faults {

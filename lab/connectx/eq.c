@@ -60,7 +60,7 @@ int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 
 	for (n = 1; n < CX_MAX_EQ && f->eq[n].used; n++)
 		;
-	if (n == CX_MAX_EQ)
+	if (n > f->max_eqs)
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	t.log_size = MLX5_GET(eqc, c, log_eq_size);
 	t.pgshift = MLX5_GET(eqc, c, log_page_size) + 12;

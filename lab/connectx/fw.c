@@ -124,8 +124,6 @@ void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late)
 void cx_fw_reset(struct cx_func *f)
 {
 	struct mlx5_init_seg *s = cx_bar_ram(f);
-	unsigned long k;
-	void *p;
 
 	f->seg = NULL;
 	f->hca_up = false;
@@ -135,8 +133,7 @@ void cx_fw_reset(struct cx_func *f)
 		cx_lags[cx_card_of(f)].active = false;
 		cx_vxlan_reset(&cx_ports[f->pf]);
 	}
-	xa_for_each(&f->setcap, k, p)
-		kfree(xa_erase(&f->setcap, k));
+	cx_setcap_free(f);
 	bitmap_zero(f->uars, CX_PF_BAR / SZ_4K);
 	bitmap_zero(f->irq_pending, CX_MSIX_PF);
 	f->npages = 0;
@@ -144,8 +141,10 @@ void cx_fw_reset(struct cx_func *f)
 	atomic_set(&f->doorbell, 0);
 	f->late = 0;
 	f->bar = cx_func_enabled(f) ? (void *)s : NULL;
-	if (!f->bar)
+	if (!f->bar) {
+		cx_grant_reset(f);
 		return;
+	}
 	s->cmd_dbell = 0;
 	s->fw_rev = cpu_to_be32(CX_FW_MINOR << 16 | CX_FW_MAJOR);
 	s->cmdif_rev_fw_sub = cpu_to_be32(5 << 16 | CX_FW_SUB);
@@ -165,6 +164,7 @@ void cx_fw_sw_reset(struct cx_func *pf)
 		struct cx_func *f = cx_vf(pf->pf, n);
 
 		WRITE_ONCE(f->hang, 0);
+		cx_grant_reset(f);
 		if (!f->seg)
 			continue;
 		cx_fw_reset(f);
@@ -199,8 +199,6 @@ int cx_fw_init(void)
 
 void cx_fw_exit(void)
 {
-	unsigned long k;
-	void *p;
 	int i;
 
 	for (i = 0; i < cx_nfuncs(); i++) {
@@ -209,8 +207,7 @@ void cx_fw_exit(void)
 		cx_objs_free(f);
 		cx_eqs_free(f);
 		kvfree(f->pages);
-		xa_for_each(&f->setcap, k, p)
-			kfree(p);
+		cx_setcap_free(f);
 		xa_destroy(&f->setcap);
 		xa_destroy(&f->objs);
 	}

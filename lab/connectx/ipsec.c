@@ -21,7 +21,7 @@ int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in)
 	struct cx_obj *dek = cx_obj(f, CX_O_DEK, MLX5_GET(ipsec_obj, c, dekn));
 	struct cx_sa *s;
 
-	if (!dek)
+	if (!dek || !cx_ipsec_may(f, MLX5_GET(ipsec_obj, c, full_offload) ? CX_IPSEC_PACKET : CX_IPSEC_CRYPTO))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)

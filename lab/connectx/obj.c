@@ -70,6 +70,9 @@ void cx_obj_free(struct cx_obj *o)
 	case CX_O_IPSEC:
 		cx_ipsec_free(o);
 		break;
+	case CX_O_SCHED:
+		cx_sched_free(o);
+		break;
 	}
 	kfree_sensitive(o);
 }

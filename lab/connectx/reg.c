@@ -147,7 +147,9 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	case MLX5_REG_PDDR:			/* why the link is down: nothing to say */
 		MLX5_SET(pddr_reg, o, local_port, 1);
 		return 0;
-	case MLX5_REG_PFCC: case MLX5_REG_PCMR: case MLX5_REG_HOST_ENDIANNESS:
+	case MLX5_REG_PFCC:			/* pause is taken and has no effect; one priority's is refused */
+		return !rd && (MLX5_GET(pfcc_reg, d, pfctx) || MLX5_GET(pfcc_reg, d, pfcrx)) ? MLX5_CMD_STAT_BAD_PARAM_ERR : 0;
+	case MLX5_REG_PCMR: case MLX5_REG_HOST_ENDIANNESS:
 	case MLX5_REG_PPLM: case MLX5_REG_PVLC: case MLX5_REG_QPTS: case MLX5_REG_QPDPM: case MLX5_REG_QETCR:
 	case MLX5_REG_QTCT: case MLX5_REG_PBMC: case MLX5_REG_PPTB:
 		return 0;			/* flow control, QoS: kept nowhere, reads as zero */

@@ -99,7 +99,10 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 /* the packet leaves the function's send steering */
 static void tx_out(struct cx_func *f, struct cx_pkt *p)
 {
-	cx_count(cx_vport(f->pf, f->vport)->tx, p->data, p->nsegs, cx_pkt_bytes(p));
+	struct cx_vport *v = cx_vport(f->pf, f->vport);
+
+	cx_count(v->tx, p->data, p->nsegs, cx_pkt_bytes(p));
+	cx_sched_spend(f, v, cx_pkt_bytes(p));
 	esw_in(f->pf, f->vport, p);
 }
 
@@ -152,6 +155,8 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 	return false;
 }
 
+static bool is_vf(int vport) { return vport && vport != MLX5_VPORT_UPLINK; }
+
 /* the packet leaves an eswitch through a vport */
 static void vport_rx(int port, int vport, struct cx_pkt *p)
 {
@@ -160,6 +165,10 @@ static void vport_rx(int port, int vport, struct cx_pkt *p)
 
 	if (!v || (vport == p->src && p->port == &cx_ports[port]))
 		return;			/* never back to where it came from */
+	if (is_vf(vport) && !v->link) {
+		v->rx_down += p->nsegs;
+		return;
+	}
 	if (v->egress && !walk(pf, v->egress, p, 0))
 		return;
 	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_strip))
@@ -187,13 +196,19 @@ static void esw_in(int port, int vport, struct cx_pkt *p)
 
 	p->port = &cx_ports[port];
 	p->src = vport;
+	if (is_vf(vport) && !v->link) {
+		v->tx_down += p->nsegs;
+		return;
+	}
 	MLX5_SET(fte_match_set_misc, m, source_port, vport);
 	MLX5_SET(fte_match_set_misc, m, source_eswitch_owner_vhca_id, cx_vhca(pf));
-	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_insert))
-		cx_vlan_push(p, ETH_P_8021Q << 16 | MLX5_GET(esw_vport_context, v->esw, cvlan_pcp) << 13 |
-			     MLX5_GET(esw_vport_context, v->esw, cvlan_id));
 	if (v->ingress && !walk(pf, v->ingress, p, 0))
 		return;
+	/* after the ACL, which is to see that a VF with a VLAN sends no tags itself; no other mode is offered */
+	if (MLX5_GET(esw_vport_context, v->esw, vport_cvlan_insert) == MLX5_VPORT_CVLAN_INSERT_WHEN_NO_CVLAN &&
+	    !MLX5_GET(fte_match_param, p->mp, outer_headers.cvlan_tag))
+		cx_vlan_push(p, ETH_P_8021Q << 16 | MLX5_GET(esw_vport_context, v->esw, cvlan_pcp) << 13 |
+			     MLX5_GET(esw_vport_context, v->esw, cvlan_id));
 	if (pf->root[CX_FT_FDB])
 		walk(pf->fdb, pf->root[CX_FT_FDB], p, 0);
 	else

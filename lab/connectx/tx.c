@@ -225,6 +225,11 @@ bool cx_sq_run(struct cx_obj *sq)
 		u32 nbb = DIV_ROUND_UP(ds, 4) ?: 1;
 		u16 idx = sq->wq.pi;
 
+		if (((w0 & 0xff) == MLX5_OPCODE_SEND || (w0 & 0xff) == MLX5_OPCODE_LSO) &&
+		    !cx_sched_ready(f, cx_vport(f->pf, f->vport))) {
+			f->hot = jiffies + CX_HOT;	/* looked at again soon, though nothing has been done */
+			return budget < BATCH - 1;
+		}
 		for (i = 0; i < nbb; i++)
 			cx_copy(wqe + i * 64, cx_wq_at(&sq->wq, ((sq->wq.pi + i) & m) * 64), 64);
 		run_wqe(f, sq, wqe, w0 & 0xff, w0 >> 24, ds);

@@ -240,6 +240,9 @@ int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 
 #define ESEL(x) MLX5_GET(esw_vport_context_fields_select, s, x)
 #define ECP(x) MLX5_SET(esw_vport_context, v->esw, x, MLX5_GET(esw_vport_context, c, x))
+		if (ESEL(vport_cvlan_insert) &&
+		    MLX5_GET(esw_vport_context, c, vport_cvlan_insert) > MLX5_VPORT_CVLAN_INSERT_WHEN_NO_CVLAN)
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
 		if (ESEL(vport_cvlan_strip))
 			ECP(vport_cvlan_strip);
 		if (ESEL(vport_cvlan_insert)) {
@@ -253,6 +256,10 @@ int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		}
 		return 0;
 	}
+	case MLX5_CMD_OP_QUERY_VNIC_ENV:	/* the other counters are of errors that do not happen here */
+		MLX5_SET64(query_vnic_env_out, out, vport_env.receive_discard_vport_down, v->rx_down);
+		MLX5_SET64(query_vnic_env_out, out, vport_env.transmit_discard_vport_down, v->tx_down);
+		return 0;
 	case MLX5_CMD_OP_QUERY_VPORT_COUNTER:
 		query_counter(v, out);
 		return 0;

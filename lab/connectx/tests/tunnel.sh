@@ -13,8 +13,10 @@ ip -n peer addr add 10.1.0.2/24 dev wire0 && ip -n peer addr add fd01::2/64 dev 
 
 # copy FROM TO ADDRESS: a file by TCP arrives as it is
 copy() {
-	ip netns exec "$2" timeout 120 nc -l 5001 > "$WORK/got" < /dev/null &
-	local p=$!
+	local p v=-4
+	case $3 in *:*) v=-6 ;; esac
+	ip netns exec "$2" timeout 120 nc $v -l 5001 > "$WORK/got" < /dev/null &
+	p=$!
 	for _ in $(seq 100); do ip netns exec "$2" ss -Hlnt sport = :5001 | grep -q . && break; sleep 0.1; done
 	ip netns exec "$1" timeout 120 nc -N "$3" 5001 < "$WORK/data" || die "$1 does not send to $3"
 	wait $p
@@ -22,9 +24,10 @@ copy() {
 }
 # sizes NETNS ADDRESS
 sizes() {
-	local s
-	for s in 8 100 1000 1400; do
-		ip netns exec "$1" ping -c 3 -i 0.1 -W 10 -M do -s $s -q "$2" | grep -q ' 0% packet loss' || die "$1 to $2, $s bytes"
+	local s o
+	for s in 8 100 1000 1370; do
+		o=$(ip netns exec "$1" ping -c 3 -i 0.1 -W 10 -M do -s $s "$2")
+		grep -q ' 0% packet loss' <<< "$o" || die "$1 to $2, $s bytes: $o"
 	done
 }
 
@@ -71,7 +74,7 @@ tunnel() {
 	tc qdisc add dev "$R" clsact; tc qdisc add dev "$dev" clsact
 	for n in ip ipv6; do	# skip_sw is not for a device that is not the card's own
 		tc filter add dev "$R" ingress protocol $n prio $((${#n} - 1)) flower skip_sw verbose dst_mac "$T" \
-			action tunnel_key set src_ip "$a" dst_ip "$b" id "$key" ${port:+dst_port $port} \
+			action tunnel_key set src_ip "$a" dst_ip "$b" id "$key" nocsum ${port:+dst_port $port} \
 			action mirred egress redirect dev "$dev" || die "$name: encapsulation of $n is refused"
 		tc filter add dev "$dev" ingress protocol $n prio $((${#n} - 1)) flower verbose enc_src_ip "$b" enc_dst_ip "$a" \
 			enc_key_id "$key" ${port:+enc_dst_port $port} dst_mac "$M" \

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package devlink
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/mdlayher/netlink"
+)
+
+// Of enum devlink_port_function_attr (include/uapi/linux/devlink.h).
+const (
+	portFnCaps = 4 // struct nla_bitfield32: value, selector
+)
+
+// capNames are the capabilities of a port function by their bit (enum
+// devlink_port_fn_attr_cap), in the words of the devlink tool.
+func capNames() []string { return []string{"roce", "migratable", "ipsec_crypto", "ipsec_packet"} }
+
+// parseCaps reads the capabilities out of a port's function: those that the
+// driver has, and whether each is enabled.
+func parseCaps(into map[string]bool) func(*netlink.AttributeDecoder) error {
+	return func(ad *netlink.AttributeDecoder) error {
+		for ad.Next() {
+			b := ad.Bytes()
+			if ad.Type() != portFnCaps || len(b) < 8 {
+				continue
+			}
+			value, selector := nativeUint(b[:4]), nativeUint(b[4:8])
+			for bit, name := range capNames() {
+				if selector>>bit&1 != 0 {
+					into[name] = value>>bit&1 != 0
+				}
+			}
+		}
+		return ad.Err()
+	}
+}
+
+// SetCap switches a capability of a port's function: roce, migratable,
+// ipsec_crypto (from Linux 6.6 on) or ipsec_packet. EBUSY while the function has
+// a driver; for ipsec_* also while the PF itself has IPsec SAs (m5/esw/ipsec.c).
+func (c *Client) SetCap(ctx context.Context, p Port, name string, on bool) error {
+	op := fmt.Sprintf("setting %s of the function of port %d to %t", name, p.Index, on)
+	i := slices.Index(capNames(), name)
+	if i < 0 {
+		return newError(op, p.Device, fmt.Errorf("it can be one of %q", capNames()))
+	}
+	field := make([]byte, 8)
+	if on {
+		binary.NativeEndian.PutUint32(field, 1<<i)
+	}
+	binary.NativeEndian.PutUint32(field[4:], 1<<i)
+	_, err := c.request(ctx, op, p.Device, cmdPortSet, netlink.Acknowledge, func(ae *netlink.AttributeEncoder) {
+		ae.Uint32(attrPortIndex, p.Index)
+		ae.Nested(attrPortFunction, func(ae *netlink.AttributeEncoder) error {
+			ae.Bytes(portFnCaps, field)
+			return nil
+		})
+	})
+	return err
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"nicwright/crypto"
+	"nicwright/internal/kconfig"
+)
+
+// What is known of proofs of TLS and IPsec, over the plain values that a
+// profile's verify section has. "" is that nothing is against it.
+
+// ciphersUnmet: the card has AES-GCM only, with keys of 256 bits from Linux 6.1
+// on (m5/en_accel/ktls.h, mlx5e_ktls_type_check). An unknown kernel is
+// taken for a new one.
+func ciphersUnmet(require *string, ciphers []string, kernel kconfig.Version) string {
+	if !isSet(require, "offloaded") {
+		return ""
+	}
+	var never []string
+	for _, c := range ciphers {
+		switch {
+		case !slices.Contains([]string{"AES-128-GCM", "AES-256-GCM"}, c):
+			never = append(never, c+" is never offloaded")
+		case c == "AES-256-GCM" && kernel.Before(6, 1):
+			never = append(never, fmt.Sprintf("AES-256-GCM is offloaded from Linux 6.1 on, and this is %s", kernel))
+		}
+	}
+	return strings.Join(never, ", and ")
+}
+
+// ipsecWish is IPsec as a profile asks for it, with the port that it is about.
+type ipsecWish struct {
+	modes   []string // transport, tunnel
+	offload []string // crypto, packet
+	vf      bool     // on VFs, not on the PF
+	// The port's, as the profile sets them; nil is left alone.
+	mode, steering, encap *string
+}
+
+// packetUnmet says why IPsec in packet mode cannot be: it takes dmfs, set
+// before switchdev, or a legacy eswitch (m5/en_accel/ipsec_offload.c,
+// mlx5_ipsec_device_caps); tunnels in switchdev take encap-mode none
+// (m5/en_accel/ipsec.c); and Linux 6.2, on VFs 6.6.
+func packetUnmet(w ipsecWish, kernel kconfig.Version) []string {
+	if !slices.Contains(w.offload, "packet") {
+		return nil
+	}
+	var why []string
+	if kernel.Before(6, 2) {
+		why = append(why, fmt.Sprintf("packet offload is in Linux 6.2 and later, and this is %s", kernel))
+	} else if w.vf && kernel.Before(6, 6) {
+		why = append(why, fmt.Sprintf("packet offload on VFs is in Linux 6.6 and later, and this is %s", kernel))
+	}
+	if !isSet(w.mode, "switchdev") || w.vf {
+		return why
+	}
+	if !isSet(w.steering, "dmfs") {
+		why = append(why, "flow_steering_mode is "+orUnset(w.steering)+" in switchdev, and packet offload takes dmfs")
+	}
+	if slices.Contains(w.modes, "tunnel") && !isSet(w.encap, "none") {
+		why = append(why, "encap-mode is "+orUnset(w.encap)+" in switchdev, and packet offload of tunnels takes none")
+	}
+	return why
+}
+
+// checkVFIPsec holds the proof of IPsec that is to be offloaded against the port
+// functions of VFs in switchdev.
+func checkVFIPsec(p *Profile, report report) {
+	if p.Verify == nil || p.Verify.IPsec == nil || !isSet(p.Verify.IPsec.Require, "offloaded") {
+		return
+	}
+	offloads := p.Verify.IPsec.Offloads
+	if offloads == nil {
+		offloads = crypto.Offloads
+	}
+	p.eachPort(func(ref portRef, port *Port, _ func(...any) Position) {
+		if !isSet(port.Mode, "switchdev") || port.VFs != nil && *port.VFs == 0 {
+			return
+		}
+		for name, on := range map[string]*bool{"crypto": port.VF.IPsecCrypto, "packet": port.VF.IPsecPacket} {
+			if slices.Contains(offloads, name) && !isTrue(on) {
+				report(p.At("verify", "ipsec", "require"), "IPsec (%s) of a VF of %s has to be offloaded, and its ipsec_%s is not set", name, ref, name)
+			}
+		}
+	})
+}
+
+// checkPacketOnPF: who requires ESP of an uplink in switchdev may want packet
+// mode, and has to know what it takes.
+func checkPacketOnPF(p *Profile, report report) {
+	p.eachPort(func(ref portRef, port *Port, at func(path ...any) Position) {
+		if !isTrue(port.Offload.ESP) || !isSet(port.Mode, "switchdev") || port.Steering == nil {
+			return // what is left alone may be as it has to be
+		}
+		w := ipsecWish{modes: crypto.Modes, offload: crypto.Offloads, mode: port.Mode, steering: port.Steering, encap: port.EncapMode}
+		if why := packetUnmet(w, kconfig.Version{}); why != nil {
+			report(at("offload", "esp-hw-offload"), "ESP on %s: %s", ref, strings.Join(why, "; "))
+		}
+	})
+}
+
+// eachVFIPsec goes over the port function attributes for IPsec that are wanted.
+func (s *subject) eachVFIPsec(do func(ref portRef, name string, at Position)) {
+	s.eachPort(func(ref portRef, port *Port, at func(path ...any) Position) {
+		for name, on := range map[string]*bool{"crypto": port.VF.IPsecCrypto, "packet": port.VF.IPsecPacket} {
+			if isTrue(on) {
+				do(ref, name, at("vf", "ipsec_"+name))
+			}
+		}
+	})
+}
+
+func checkVFIPsecKernel(s *subject, report report) {
+	s.eachVFIPsec(func(ref portRef, name string, at Position) {
+		if s.facts.Kernel.Before(6, 6) {
+			report(at, "ipsec_%s is wanted of the VFs of %s, and the kernel is %s", name, ref, s.facts.Kernel)
+		}
+	})
+}
+
+func checkVFIPsecStates(s *subject, report report) {
+	s.eachVFIPsec(func(ref portRef, name string, at Position) {
+		if n := s.info(ref).States; n > 0 {
+			report(at, "ipsec_%s is wanted of the VFs of %s, and %d states are on the PF", name, ref, n)
+		}
+	})
+}
