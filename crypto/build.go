@@ -64,15 +64,13 @@ func observeBuild(h kconfig.Host, sys string, devices []Device) (Build, error) {
 	if err != nil {
 		return Build{}, err
 	}
-	b := Build{Release: release, Kernel: kconfig.ParseVersion(release), Modules: map[string]kconfig.ModuleState{}, Locked: h.Locked()}
+	b := Build{Release: release, Kernel: kconfig.ParseVersion(release), Locked: h.Locked()}
 	config, err := h.Config()
 	if err != nil {
 		return Build{}, err
 	}
-	for _, m := range []string{modTLS, modESP4, modESP6} {
-		if b.Modules[m], err = h.Module(m); err != nil {
-			return Build{}, err
-		}
+	if b.Modules, err = h.Modules(modTLS, modESP4, modESP6); err != nil {
+		return Build{}, err
 	}
 	b.TLSDevice, b.XFRMOffload = config.Option("TLS_DEVICE"), config.Option("XFRM_OFFLOAD")
 	b.DriverTLS, b.DriverIPsec, b.DriverTC = offers(devices, featTLSTx, featTLSRx), offers(devices, featESP), offers(devices, featTC)

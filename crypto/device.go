@@ -5,11 +5,10 @@ package crypto
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"nicwright/crypto/ipsec"
 	"nicwright/internal/ethtool"
 	"nicwright/internal/netdev"
 	"nicwright/internal/pci"
@@ -66,7 +65,7 @@ func ObserveDevices(ctx context.Context) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	states, err := offloadedStates()
+	states, err := ipsec.List(ctx)
 	if err != nil && !errors.Is(err, unix.EPERM) {
 		return nil, err
 	}
@@ -82,11 +81,11 @@ func ObserveDevices(ctx context.Context) ([]Device, error) {
 			}
 		}
 		for _, s := range states {
-			if s.index != l.Index {
+			if s.Offload.Index != l.Index || s.Offload.Mode == ipsec.None {
 				continue
 			}
 			d.States++
-			if s.packet {
+			if s.Offload.Mode == ipsec.Packet {
 				d.Packet++
 			}
 		}
@@ -130,58 +129,4 @@ func (d *Device) ask() error {
 		}
 	}
 	return nil
-}
-
-// state is an IPsec state that is offloaded.
-type state struct {
-	index  int // of the netdev
-	packet bool
-}
-
-// Of include/uapi/linux/xfrm.h.
-const (
-	xfrmaOffloadDev   = 28
-	xfrmOffloadPacket = 1 << 2
-)
-
-// offloadedStates lists the IPsec states with an offload device. The netlink
-// library does not parse that attribute. Keys are in the same messages; nothing
-// else is taken from them.
-func offloadedStates() ([]state, error) {
-	req := nl.NewNetlinkRequest(nl.XFRM_MSG_GETSA, unix.NLM_F_DUMP)
-	msgs, err := req.Execute(unix.NETLINK_XFRM, nl.XFRM_MSG_NEWSA)
-	if errors.Is(err, unix.EPROTONOSUPPORT) {
-		return nil, nil // a kernel without xfrm
-	}
-	if err != nil {
-		return nil, fmt.Errorf("listing the IPsec states (XFRM_MSG_GETSA): %w", err)
-	}
-	var out []state
-	for _, m := range msgs {
-		s, ok, err := parseState(m)
-		if err != nil {
-			return nil, fmt.Errorf("listing the IPsec states (XFRM_MSG_GETSA): %w", err)
-		}
-		if ok {
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-func parseState(m []byte) (state, bool, error) {
-	if len(m) < nl.SizeofXfrmUsersaInfo {
-		return state{}, false, fmt.Errorf("a message of %d bytes is none of a state", len(m))
-	}
-	attrs, err := nl.ParseRouteAttr(m[nl.SizeofXfrmUsersaInfo:])
-	if err != nil {
-		return state{}, false, err
-	}
-	for _, a := range attrs {
-		// struct xfrm_user_offload: int ifindex, u8 flags.
-		if a.Attr.Type == xfrmaOffloadDev && len(a.Value) >= 5 {
-			return state{index: int(int32(nl.NativeEndian().Uint32(a.Value))), packet: a.Value[4]&xfrmOffloadPacket != 0}, true, nil
-		}
-	}
-	return state{}, false, nil
 }

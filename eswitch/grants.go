@@ -11,15 +11,8 @@ import (
 
 	"nicwright/internal/chain"
 	"nicwright/internal/devlink"
-	"nicwright/internal/netdev"
 	"nicwright/internal/pci"
 	"nicwright/internal/sysfs"
-)
-
-// Names of what is granted to a VF by its port function (Linux 6.6).
-const (
-	grantCrypto = "ipsec_crypto"
-	grantPacket = "ipsec_packet"
 )
 
 // Grant is what the port function of a VF says of IPsec. A name that is not in
@@ -46,15 +39,12 @@ func ObserveGrants(ctx context.Context) (_ map[pci.Function]Grant, err error) {
 	}
 	grants := map[pci.Function]Grant{}
 	for _, p := range ports {
-		if p.Flavour != devlink.FlavourPCIVF || p.External || p.Controller != 0 {
-			continue
-		}
-		pf, err := netdev.Owner(p.Device, sysfs.FS{})
+		vf, ok, err := vfOf(p, sysfs.FS{})
 		if err != nil {
 			return nil, err
 		}
-		if pf != "" {
-			grants[pci.VF(pf, int(p.VF))] = Grant{Port: fmt.Sprintf("%s/%d", p.Device, p.Index), Caps: p.Caps}
+		if ok {
+			grants[vf] = Grant{Port: fmt.Sprintf("%s/%d", p.Device, p.Index), Caps: p.Caps}
 		}
 	}
 	return grants, nil
@@ -67,13 +57,13 @@ func OthersLink(grants map[pci.Function]Grant, pf pci.Address) chain.Link {
 	var mend []string
 	first := pci.Function{VF: -1}
 	for fn, g := range grants {
-		if fn.PF != pf || !g.Caps[grantCrypto] && !g.Caps[grantPacket] {
+		if fn.PF != pf || !g.Caps[attrIPsecCrypto] && !g.Caps[attrIPsecPacket] {
 			continue
 		}
 		if first.VF < 0 || fn.VF < first.VF {
 			first = fn
 		}
-		for _, kind := range []string{grantCrypto, grantPacket} {
+		for _, kind := range functionCaps {
 			if g.Caps[kind] {
 				mend = append(mend, "devlink port function set "+g.Port+" "+kind+" disable, with the VF's driver unbound")
 			}
@@ -91,9 +81,9 @@ func OthersLink(grants map[pci.Function]Grant, pf pci.Address) chain.Link {
 // grant is EBUSY (m5/eswitch_offloads.c, mlx5_devlink_port_fn_ipsec_crypto_set).
 func GrantLink(fn pci.Function, g Grant, packet, active bool, states int) chain.Link {
 	const link = "port function"
-	name := grantCrypto
+	name := attrIPsecCrypto
 	if packet {
-		name = grantPacket
+		name = attrIPsecPacket
 	}
 	on, has := g.Caps[name]
 	switch {
@@ -111,6 +101,6 @@ func GrantLink(fn pci.Function, g Grant, packet, active bool, states int) chain.
 		return chain.Broke(link, fmt.Sprintf("%s is disabled, and cannot be enabled while the PF has IPsec states (%d): the kernel answers EBUSY", name, states),
 			"remove the states of the PF (ip xfrm state), then devlink port function set "+g.Port+" "+name+" enable with the VF's driver unbound")
 	}
-	return chain.Broke(link, name+" is disabled",
+	return chain.Broke(link, name+" is disabled", "profile: vf: {"+name+": true} at the port",
 		"devlink port function set "+g.Port+" "+name+" enable, with the VF's driver unbound, and bind it again")
 }

@@ -3,6 +3,8 @@
 package profiles
 
 import (
+	"slices"
+
 	"nicwright/internal/kconfig"
 	"nicwright/internal/pci"
 )
@@ -64,18 +66,20 @@ func (s *subject) after(ref portRef, port *Port) string {
 }
 
 // Check holds the profile against all rules; host is nil for those that need
-// none. What is not fatal is among the findings. It reads nothing but its
-// arguments. A card that is not on the host is a finding as well.
-func (p *Profile) Check(host *Facts) Errors {
-	if host == nil {
-		errs := p.check()
-		errs.sort()
-		return errs
+// none. What is not fatal is among the findings, and a card that is not on the
+// host is. The host is not looked at while the document itself is wrong. It reads
+// nothing but its arguments.
+func (p *Profile) Check(host *Facts) (found Errors, looked bool) {
+	found = p.check()
+	if host != nil && !slices.ContainsFunc(found, func(e *Error) bool { return e.Rule < firstOfHardware }) {
+		found, looked = append(found, p.checkHost(*host)...), true
 	}
-	errs := append(p.check(), p.checkHost(*host)...)
-	errs.sort()
-	return errs
+	found.sort()
+	return found, looked
 }
+
+// firstOfHardware is the first rule that is not about the document.
+const firstOfHardware = "NW101"
 
 // CheckHost holds the profile against the rules that are about the host, and
 // gives those that are fatal, or nil.

@@ -42,7 +42,7 @@ func TestHostRules(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got strings.Builder
-			found := p.Check(&facts)
+			found, _ := p.Check(&facts)
 			for _, e := range found {
 				got.WriteString(e.Error() + "\n")
 			}
@@ -62,7 +62,7 @@ func TestHostRules(t *testing.T) {
 			if diff := cmp.Diff(string(want), got.String()); diff != "" {
 				t.Errorf("findings.txt (-want +got):\n%s", diff)
 			}
-			if only := p.Check(nil); len(only) > 0 {
+			if only, _ := p.Check(nil); len(only) > 0 {
 				t.Errorf("the case is of the host, and the profile alone breaks: %v", only)
 			}
 		})
@@ -98,13 +98,30 @@ func TestEveryRuleIsTested(t *testing.T) {
 	}
 }
 
+// A document that is wrong is held against no host.
+func TestCheckOfAWrongDocument(t *testing.T) {
+	p, err := Read(Options{Name: "testdata/load/rules-references/base.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, looked := p.Check(&Facts{}); looked || len(found) == 0 {
+		t.Errorf("looked: %t, %v", looked, found)
+	}
+	if p, err = Load(Options{Name: "vm-host"}); err != nil {
+		t.Fatal(err)
+	}
+	if found, looked := p.Check(&Facts{}); !looked || len(found) != 1 {
+		t.Errorf("looked: %t, %v", looked, found)
+	}
+}
+
 func TestBuiltInProfilesAreWithoutWarnings(t *testing.T) {
 	for _, name := range BuiltIn() {
 		p, err := Load(Options{Name: name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found := p.Check(nil); len(found) > 0 {
+		if found, _ := p.Check(nil); len(found) > 0 {
 			t.Errorf("%s: %v", name, found)
 		}
 	}

@@ -50,6 +50,18 @@ type layer struct {
 // whole (Rules; warnings are left out: Check has them). Other errors are those of
 // reading files.
 func Load(o Options) (*Profile, error) {
+	p, err := Read(o)
+	if err != nil {
+		return nil, err
+	}
+	if errs := p.check().Fatal(); len(errs) > 0 {
+		return nil, errs.orNil()
+	}
+	return p, nil
+}
+
+// Read is Load without the rules: Check has those.
+func Read(o Options) (*Profile, error) {
 	book, err := theSchema()
 	if err != nil {
 		return nil, err
@@ -73,14 +85,7 @@ func Load(o Options) (*Profile, error) {
 	if doc, err = o.override(book.root, doc, below+len(layers)); err != nil {
 		return nil, err
 	}
-	p, err := decode(doc)
-	if err != nil {
-		return nil, err
-	}
-	if errs := p.check().Fatal(); len(errs) > 0 {
-		return nil, errs.orNil()
-	}
-	return p, nil
+	return decode(doc)
 }
 
 // Validate checks one document for itself, without layers, as Load does. source

@@ -36,7 +36,8 @@ func TestLoad(t *testing.T) {
 				}
 				file, got = "want.yaml", string(text)
 				sameAgain(t, p)
-				for _, e := range p.Check(nil) {
+				said, _ := p.Check(nil)
+				for _, e := range said {
 					warnings += e.Error() + "\n"
 				}
 			}

@@ -223,13 +223,6 @@ func checkInline(p *Profile, report report) {
 	})
 }
 
-// proofVF is an end of the kTLS proof, as the profile names it.
-type proofVF struct {
-	key string // from, to
-	ref portRef
-	*Port
-}
-
 // proofEnd is a VF of a pair that a proof runs between.
 type proofEnd struct {
 	place

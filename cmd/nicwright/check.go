@@ -66,8 +66,8 @@ type checked struct {
 
 // check loads the profile and looks at it; the error is that it could not look.
 func (a *app) check(ctx context.Context, opts profiles.Options, noHost bool) (checked, error) {
-	out := checked{Why: "the profile cannot be loaded"}
-	p, err := profiles.Load(opts)
+	out := checked{Why: "the profile cannot be read"}
+	p, err := profiles.Read(opts)
 	var findings profiles.Errors
 	if errors.As(err, &findings) {
 		out.Findings = findings
@@ -78,7 +78,8 @@ func (a *app) check(ctx context.Context, opts profiles.Options, noHost bool) (ch
 	}
 	out.Profile = p.Name
 	if noHost {
-		out.Why, out.Findings = "--no-host", p.Check(nil)
+		out.Why = "--no-host"
+		out.Findings, _ = p.Check(nil)
 	} else if err := a.checkHere(ctx, p, &out); err != nil {
 		return out, err
 	}
@@ -93,12 +94,16 @@ func (a *app) checkHere(ctx context.Context, p *profiles.Profile, out *checked) 
 		return fmt.Errorf("%w; --no-host checks the profile alone", err)
 	}
 	if len(seen.Host.Cards) == 0 {
-		out.Why, out.Findings = "no card that nicwright knows is on it", p.Check(nil)
+		out.Why = "no card that nicwright knows is on it"
+		out.Findings, _ = p.Check(nil)
 		return nil
 	}
 	facts := seen.Facts()
-	findings := p.Check(&facts)
-	out.Host, out.Why, out.Findings = true, "", findings
+	findings, looked := p.Check(&facts)
+	out.Host, out.Why, out.Findings = looked, "", findings
+	if !looked {
+		out.Why = "the document has errors"
+	}
 	if len(findings.Fatal()) > 0 {
 		return nil
 	}

@@ -105,10 +105,6 @@ func TestDoctorOnTheCard(t *testing.T) {
 	feature(t, vf, "tls-hw-rx-offload: off\n")
 	c = ask()
 	healthy(t, c[tlsTx])
-	healthy(t, c[espCr])
-	if c[espPkt].Verdict == chain.CanOffload {
-		t.Errorf("packet offload, of which nothing tells, is %s", c[espPkt].Verdict)
-	}
 	mend(t, rx)
 	feature(t, vf, "tls-hw-rx-offload: on\n")
 	healthy(t, ask()[tlsRx])
@@ -131,20 +127,7 @@ func TestDoctorOnTheCard(t *testing.T) {
 	broken(t, ask("--cipher", "ChaCha20-Poly1305")[tlsRx], "cipher", "ChaCha20-Poly1305")
 	healthy(t, ask("--cipher", "AES-256-GCM")[tlsTx])
 
-	// The modules of ESP need not be loaded, for the first state loads them.
-	witness(t, "ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "1", "reqid", "1", "mode", "transport",
-		"aead", "rfc4106(gcm(aes))", "0x0102030405060708090a0b0c0d0e0f1011121314", "128", "offload", "dev", vf, "dir", "out")
-	defer witness(t, "ip", "xfrm", "state", "flush")
-	if out := witness(t, "lsmod"); !strings.Contains(out, "esp4_offload") {
-		t.Errorf("the first state has not loaded esp4_offload:\n%s", out)
-	}
-	if out := witness(t, "ip", "xfrm", "state"); !strings.Contains(out, "dev "+vf) {
-		t.Errorf("ip does not say that the state is offloaded:\n%s", out)
-	}
-	healthy(t, ask()[espCr])
-
 	// In a namespace of its own it is not here.
-	witness(t, "ip", "xfrm", "state", "flush")
 	witness(t, "ip", "netns", "add", "elsewhere")
 	witness(t, "ip", "link", "set", vf, "netns", "elsewhere")
 	r := expect(t, exitDone, "doctor", "pci/"+pfs[0]+fn)
@@ -167,6 +150,25 @@ func TestDoctorOnAnUplink(t *testing.T) {
 	c := diagnosis(t, pf)
 	healthy(t, c[tlsTx])
 	healthy(t, c[espCr])
+	if c[espPkt].Verdict == chain.CanOffload {
+		t.Errorf("packet offload, of which nothing tells, is %s", c[espPkt].Verdict)
+	}
+
+	// The modules of ESP need not be loaded, for the first state loads them.
+	witness(t, "ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "1", "reqid", "1", "mode", "transport",
+		"aead", "rfc4106(gcm(aes))", "0x0102030405060708090a0b0c0d0e0f1011121314", "128", "offload", "dev", pf, "dir", "out")
+	if out := witness(t, "lsmod"); !strings.Contains(out, "esp4_offload") {
+		t.Errorf("the first state has not loaded esp4_offload:\n%s", out)
+	}
+	if out := witness(t, "ip", "xfrm", "state"); !strings.Contains(out, "dev "+pf) {
+		t.Errorf("ip does not say that the state is offloaded:\n%s", out)
+	}
+	healthy(t, diagnosis(t, pf)[espCr])
+	// With it, the mode cannot change, and check says so where the profile asks for it.
+	if r := expect(t, exitError, "check", "vm-host"); !strings.Contains(r.stdout, "NW158: eswitch-mode of nic0/p0 is to be switchdev and is legacy, and 1 IPsec states are on it") {
+		t.Errorf("check says:\n%s", r.stdout)
+	}
+	witness(t, "ip", "xfrm", "state", "flush")
 
 	// In a bond by layer2; in 802.3ad, IPsec goes nowhere.
 	witness(t, "ip", "link", "set", pf, "down")
@@ -199,6 +201,36 @@ func TestDoctorOnAnUplink(t *testing.T) {
 	}
 }
 
+// A VF has IPsec only after the PF has granted it, while the VF has no driver; and then the PF has none.
+func TestDoctorOnGrants(t *testing.T) {
+	needLab(t)
+	dir := "/sys/bus/pci/devices/" + pfs[0]
+	write(t, dir+"/sriov_numvfs", "1")
+	defer write(t, dir+"/sriov_numvfs", "0")
+	witness(t, "devlink", "dev", "eswitch", "set", "pci/"+pfs[0], "mode", "switchdev")
+	defer witness(t, "devlink", "dev", "eswitch", "set", "pci/"+pfs[0], "mode", "legacy")
+	vf := "pci/" + pfs[0] + "/vf/0"
+	l := broken(t, diagnosis(t, vf)[espCr], "port function", "ipsec_crypto is disabled")
+	feature(t, netOf(t, dir+"/virtfn0"), "esp-hw-offload: off [fixed]")
+	address, err := os.Readlink(dir + "/virtfn0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const driver = "/sys/bus/pci/drivers/mlx5_core/"
+	write(t, driver+"unbind", filepath.Base(address))
+	if r := expect(t, exitDone, "doctor", vf); !strings.Contains(r.stdout, "no driver is bound to it") {
+		t.Errorf("of a VF without a driver the doctor says:\n%s", r.stdout)
+	}
+	command, _, _ := strings.Cut(l.Mend[1], ",")
+	words := strings.Fields(command)
+	witness(t, words[0], words[1:]...)
+	write(t, driver+"bind", filepath.Base(address))
+	witness(t, "ip", "link", "set", netOf(t, dir+"/virtfn0"), "up")
+	healthy(t, diagnosis(t, vf)[espCr])
+	feature(t, netOf(t, dir+"/virtfn0"), "esp-hw-offload: on [fixed]")
+	broken(t, diagnosis(t, "pci/"+pfs[0])[espCr], "VFs", "VF 0 has IPsec")
+}
+
 // netdevsim has IPsec and no TLS, and says so.
 func TestDoctorOnNetdevsim(t *testing.T) {
 	needLab(t)
@@ -214,9 +246,6 @@ func TestDoctorOnNetdevsim(t *testing.T) {
 func TestDoctorOnDebiansDriver(t *testing.T) {
 	needLab(t)
 	const modules = "/lab/modules/"
-	if err := os.Chdir(t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
 	witness(t, "rmmod", "connectx_emu", "mlx5_core")
 	witness(t, "modprobe", "mlx5_core")
 	witness(t, "insmod", modules+"connectx_emu.ko", "ports=2", "vfs=8")

@@ -8,6 +8,7 @@ package kconfig
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -116,15 +117,14 @@ func (h Host) Config() (Config, error) {
 	return Config{tried: strings.Join(tried, ", ")}, nil
 }
 
-func readConfig(file string) (_ map[string]string, err error) {
-	f, err := os.Open(file)
+func readConfig(file string) (map[string]string, error) {
+	text, err := os.ReadFile(file) // at once: see listed
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	var r io.Reader = f
+	var r io.Reader = bytes.NewReader(text)
 	if filepath.Ext(file) == ".gz" {
-		if r, err = gzip.NewReader(f); err != nil {
+		if r, err = gzip.NewReader(r); err != nil {
 			return nil, fmt.Errorf("unpacking it: %w", err)
 		}
 	}

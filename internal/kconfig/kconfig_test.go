@@ -116,11 +116,11 @@ func TestModule(t *testing.T) {
 	for name, want := range map[string]ModuleState{
 		"tls": Loaded, "esp4_offload": Available, "a_b": Available, "esp6_offload": Loaded, "esp4": Missing, "mlx5_core": Missing,
 	} {
-		if got, err := h.Module(name); got != want || err != nil {
+		if got, err := h.Modules(name); got[name] != want || err != nil {
 			t.Errorf("%s: got %s, %v, want %s", name, got, err, want)
 		}
 	}
-	if got, err := host(t, nil).Module("tls"); got != Uncertain || err != nil {
+	if got, err := host(t, nil).Modules("tls"); got["tls"] != Uncertain || err != nil {
 		t.Errorf("without lists: %s, %v", got, err)
 	}
 	if h.Locked() || !host(t, map[string]string{"/proc/sys/kernel/modules_disabled": "1\n"}).Locked() {

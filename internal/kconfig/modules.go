@@ -3,11 +3,11 @@
 package kconfig
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -23,43 +23,39 @@ const (
 	Uncertain ModuleState = "unknown"    // the lists of modules cannot be read
 )
 
-// Module says whether a module is loaded or could be: by /proc/modules and by
-// modules.builtin and modules.dep of /lib/modules/RELEASE.
-func (h Host) Module(name string) (ModuleState, error) {
+// Modules says whether modules' code is in the kernel or could be: by
+// /proc/modules and by modules.builtin and modules.dep of /lib/modules/RELEASE.
+func (h Host) Modules(names ...string) (map[string]ModuleState, error) {
 	release, err := h.Release()
 	if err != nil {
-		return Uncertain, err
+		return nil, err
 	}
-	loaded, err := h.contains("/proc/modules", func(line string) bool {
-		word, _, _ := strings.Cut(line, " ")
-		return word == name
-	})
-	if err != nil || loaded {
-		return Loaded, err
+	loaded, _, err := h.listed("/proc/modules")
+	if err != nil {
+		return nil, err
 	}
-	seen := false
-	for list, state := range map[string]ModuleState{"modules.builtin": Loaded, "modules.dep": Available} {
-		file := "/lib/modules/" + release + "/" + list
-		if _, err := os.Stat(filepath.Join(h.root, file)); err == nil {
-			seen = true
+	builtin, known, err := h.listed("/lib/modules/" + release + "/modules.builtin")
+	if err != nil {
+		return nil, err
+	}
+	available, alsoKnown, err := h.listed("/lib/modules/" + release + "/modules.dep")
+	if err != nil {
+		return nil, err
+	}
+	states := map[string]ModuleState{}
+	for _, n := range names {
+		switch {
+		case loaded[n] || builtin[n]:
+			states[n] = Loaded
+		case available[n]:
+			states[n] = Available
+		case known || alsoKnown:
+			states[n] = Missing
+		default:
+			states[n] = Uncertain
 		}
-		found, err := h.contains(file, func(line string) bool {
-			path, _, _ := strings.Cut(line, ":")
-			// A file's name may have "-" where the module's has "_".
-			base, _, _ := strings.Cut(filepath.Base(path), ".ko")
-			return strings.ReplaceAll(base, "-", "_") == name
-		})
-		if err != nil {
-			return Uncertain, err
-		}
-		if found {
-			return state, nil
-		}
 	}
-	if !seen {
-		return Uncertain, nil
-	}
-	return Missing, nil
+	return states, nil
 }
 
 // Locked says whether the kernel loads no modules any more (kernel.modules_disabled).
@@ -68,25 +64,21 @@ func (h Host) Locked() bool {
 	return err == nil && strings.TrimSpace(string(b)) == "1"
 }
 
-// contains looks for a line of a file; one that is not there has none.
-func (h Host) contains(file string, is func(string) bool) (_ bool, err error) {
-	f, err := os.Open(filepath.Join(h.root, file))
+// listed has the modules of a list, by the first word of each line: a name, or
+// the path of a file. It tells as well whether there is the list.
+func (h Host) listed(file string) (map[string]bool, bool, error) {
+	text, err := os.ReadFile(filepath.Join(h.root, file)) // at once: a small read of some file systems takes as long as a large one
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking for a module: %w", err)
+		return nil, false, fmt.Errorf("looking for modules: %w", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if is(lines.Text()) {
-			return true, nil
-		}
+	names := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		base, _, _ := strings.Cut(path.Base(strings.TrimSuffix(word, ":")), ".ko")
+		names[strings.ReplaceAll(base, "-", "_")] = true // a file's name may have "-" where the module's has "_"
 	}
-	if err := lines.Err(); err != nil {
-		return false, fmt.Errorf("looking for a module in %s: %w", file, err)
-	}
-	return false, nil
+	return names, true, nil
 }

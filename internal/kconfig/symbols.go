@@ -40,6 +40,7 @@ func parseSymbols(r io.Reader, names []string) (Symbols, error) {
 		wanted[n] = true
 	}
 	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 1<<18), 1<<18)
 	last := "none"
 	for lines.Scan() {
 		// Cut and not Fields: there are 200,000 lines.

@@ -3,63 +3,13 @@
 package crypto
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/vishvananda/netlink/nl"
-
 	"nicwright/internal/kconfig"
 )
-
-// attribute is a netlink attribute, padded.
-func attribute(kind uint16, value ...byte) []byte {
-	b := binary.NativeEndian.AppendUint16(nil, uint16(4+len(value)))
-	b = append(binary.NativeEndian.AppendUint16(b, kind), value...)
-	return append(b, make([]byte, (4-len(b)%4)%4)...)
-}
-
-func TestParseState(t *testing.T) {
-	info := make([]byte, nl.SizeofXfrmUsersaInfo)
-	dev := func(flags byte) []byte {
-		return attribute(xfrmaOffloadDev, append(binary.NativeEndian.AppendUint32(nil, 7), flags, 0, 0, 0)...)
-	}
-	key := attribute(18, 1, 2, 3)
-	for _, tt := range []struct {
-		name string
-		m    []byte
-		want state
-		ok   bool
-		err  string
-	}{
-		{"crypto", append(append(append([]byte{}, info...), key...), dev(2)...), state{7, false}, true, ""},
-		{"packet", append(append([]byte{}, info...), dev(4)...), state{7, true}, true, ""},
-		{"software", append(append([]byte{}, info...), key...), state{}, false, ""},
-		{"a short attribute", append(append([]byte{}, info...), attribute(xfrmaOffloadDev, 7, 0)...), state{}, false, ""},
-		{"a short message", info[:100], state{}, false, "a message of 100 bytes is none of a state"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, ok, err := parseState(tt.m)
-			if got != tt.want || ok != tt.ok || (err != nil) != (tt.err != "") || err != nil && err.Error() != tt.err {
-				t.Errorf("%+v, %v, %v", got, ok, err)
-			}
-		})
-	}
-}
-
-// Whatever the kernel's message: an answer, and never more states than messages.
-func FuzzParseState(f *testing.F) {
-	f.Add(append(make([]byte, nl.SizeofXfrmUsersaInfo), attribute(xfrmaOffloadDev, 7, 0, 0, 0, 4, 0, 0, 0)...))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, m []byte) {
-		s, ok, err := parseState(m)
-		if (err != nil || !ok) && s != (state{}) {
-			t.Errorf("%+v of what is none", s)
-		}
-	})
-}
 
 // build makes a root directory of a host and asks it.
 func build(t *testing.T, files map[string]string, devices ...Device) Build {
