@@ -29,6 +29,12 @@ vf_ns() {
 
 ping_ok() { ip netns exec "$1" ping -c 3 -i 0.3 -w 10 -q "$2" >/dev/null || die "$1 does not reach $2"; }
 
+# pings COUNT INTERVAL ADDRESS: all come back but perhaps the last, for which ping waits two round trips only and a busy machine is slower
+pings() {
+	local n; n=$(ping -c "$1" -i "$2" -q "$3" | sed -n 's/.* \([0-9]*\) received.*/\1/p')
+	[ "${n:-0}" -ge $(($1 - 1)) ]
+}
+
 # nothing alarming in the kernel's log
 log_clean() {
 	! dmesg | grep -E "BUG:|WARNING:|Oops|Call Trace|general protection|connectx_emu: .*not (known|there|supported)" ||

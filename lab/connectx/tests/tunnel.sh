@@ -141,14 +141,16 @@ ovs-vsctl --timeout=60 add-br br0 -- add-port br0 "$R" -- add-port br0 "$(rep pf
 m() { ip -n "$1" -j link show "$2" | jq -r '.[].address'; }
 flows() { ovs-appctl dpctl/dump-flows -m type=offloaded | grep -i "eth(src=$1,dst=$2)"; }
 in_tc() { flows "$1" "$2" | grep 'eth_type(0x0800)' | grep -q 'offloaded:yes, dp:tc'; }
+# from 6.12 on Open vSwitch matches on flags of the tunnel (its UDP checksum), which this driver does not: that direction stays in software
+enc_flags() { tc filter show dev vxlan_sys_4789 ingress | grep -A 2 'enc_flags.*tuncsum' | grep -q not_in_hw; }
 a=$(m t0 vf0) b=$(m peer tun)
 ip -n t0 neigh flush dev vf0
 for _ in $(seq 40); do
 	ip netns exec t0 ping -c 5 -i 0.1 -W 1 -q 10.9.0.20 > /dev/null
-	in_tc "$a" "$b" && in_tc "$b" "$a" && break
+	in_tc "$a" "$b" && { in_tc "$b" "$a" || enc_flags; } && break
 	sleep 0.5
 done
-in_tc "$a" "$b" && in_tc "$b" "$a" || die "OVS: not offloaded both ways: $(ovs-appctl dpctl/dump-flows -m; tc -s filter show dev vxlan_sys_4789 ingress)"
+in_tc "$a" "$b" && { in_tc "$b" "$a" || enc_flags; } || die "OVS: not offloaded both ways: $(ovs-appctl dpctl/dump-flows -m; tc -s filter show dev vxlan_sys_4789 ingress)"
 flows "$a" "$b" | grep -q 'set(tunnel(' || die "OVS: $f"
 n=$(seen)
 sizes t0 10.9.0.20
