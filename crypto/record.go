@@ -94,7 +94,8 @@ func (r *records) additional(header []byte, n int) []byte {
 
 // seal makes one record of at most recordMax bytes; it is valid until the next.
 func (r *records) seal(plain []byte) []byte {
-	b := append(r.buf[:0], recordData, 3, 3, 0, 0)
+	b := r.buf[:0]
+	b = append(b, recordData, 3, 3, 0, 0)
 	if r.explicit {
 		b = binary.BigEndian.AppendUint64(b, r.seq)
 	}

@@ -158,8 +158,11 @@ func TestJudgeUplink(t *testing.T) {
 		vlan int
 		want bool
 	}{
-		{Uplink{}, 100, true}, {Uplink{Trunks: []int{100}}, 100, true}, {Uplink{Trunks: []int{100}}, 200, false},
-		{Uplink{Tag: &tag}, 5, true}, {Uplink{Tag: &tag, Trunks: []int{6}}, 6, false},
+		{Uplink{}, 100, true},
+		{Uplink{Trunks: []int{100}}, 100, true},
+		{Uplink{Trunks: []int{100}}, 200, false},
+		{Uplink{Tag: &tag}, 5, true},
+		{Uplink{Tag: &tag, Trunks: []int{6}}, 6, false},
 	} {
 		if c.u.Carries(c.vlan) != c.want {
 			t.Errorf("%+v carries %d: %t", c.u, c.vlan, !c.want)

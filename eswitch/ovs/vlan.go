@@ -58,7 +58,8 @@ func ProveVLANs(ctx context.Context, a, b Member, other *Member) []proof.Proof {
 
 func vlanCell(claim string, a, b Member) []proof.Field {
 	return []proof.Field{
-		{Name: "from", Value: fmt.Sprintf("%s in VLAN %d", a.Place.Function, a.VLAN)}, {Name: "claim", Value: claim},
+		{Name: "from", Value: fmt.Sprintf("%s in VLAN %d", a.Place.Function, a.VLAN)},
+		{Name: "claim", Value: claim},
 		{Name: "to", Value: fmt.Sprintf("%s in VLAN %d", b.Place.Function, b.VLAN)},
 	}
 }
@@ -216,7 +217,8 @@ func ProveUplink(ctx context.Context, from Member, u Uplink) proof.Proof {
 	}
 	p := proof.Proof{Kind: "vlan", Cell: []proof.Field{
 		{Name: "from", Value: fmt.Sprintf("%s in VLAN %d", from.Place.Function, from.VLAN)},
-		{Name: "claim", Value: claim}, {Name: "to", Value: u.Name},
+		{Name: "claim", Value: claim},
+		{Name: "to", Value: u.Name},
 	}}
 	quiet, moved, err := countOut(ctx, from, u, &p)
 	judgeUplink(&p, u.Carries(from.VLAN), quiet, moved, err)

@@ -31,11 +31,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func witness(t *testing.T, name string, args ...string) string {
+func ip(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	out, err := exec.Command("ip", args...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+		t.Fatalf("ip %v: %v\n%s", args, err, out)
 	}
 	return string(out)
 }
@@ -77,17 +77,17 @@ func looks(t *testing.T, links ...netdev.Link) string {
 	t.Helper()
 	var b strings.Builder
 	for _, l := range links {
-		b.WriteString(witness(t, "ip", "-o", "link", "show", "dev", l.Name))
-		b.WriteString(witness(t, "ip", "-br", "-4", "addr", "show", "dev", l.Name))
+		b.WriteString(ip(t, "-o", "link", "show", "dev", l.Name))
+		b.WriteString(ip(t, "-br", "-4", "addr", "show", "dev", l.Name))
 	}
-	return b.String() + witness(t, "ip", "netns", "list")
+	return b.String() + ip(t, "netns", "list")
 }
 
 func TestLabEnterAndLeave(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	from, to := vfPair(t, ctx)
-	witness(t, "ip", "link", "set", to.Name, "up", "mtu", "1400")
+	ip(t, "link", "set", to.Name, "up", "mtu", "1400")
 	before := looks(t, from, to)
 	s, err := Enter(ctx, false, from.Function, to.Function)
 	if err != nil {
@@ -95,9 +95,9 @@ func TestLabEnterAndLeave(t *testing.T) {
 	}
 	a, b := s.Places[0], s.Places[1]
 	for _, remote := range []string{b.V4.Addr().String(), b.V6.Addr().String()} {
-		witness(t, "ip", "netns", "exec", a.NS.Name(), "ping", "-c", "1", "-W", "10", remote)
+		ip(t, "netns", "exec", a.NS.Name(), "ping", "-c", "1", "-W", "10", remote)
 	}
-	if got := witness(t, "ip", "netns", "exec", a.NS.Name(), "ip", "-o", "link", "show", "dev", a.Netdev); !strings.Contains(got, a.MAC.String()) {
+	if got := ip(t, "netns", "exec", a.NS.Name(), "ip", "-o", "link", "show", "dev", a.Netdev); !strings.Contains(got, a.MAC.String()) {
 		t.Errorf("the place says its MAC is %s: %s", a.MAC, got)
 	}
 	if err := s.Leave(ctx); err != nil {
@@ -115,10 +115,10 @@ func TestLabInUse(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	from, to := vfPair(t, ctx)
-	witness(t, "ip", "link", "add", "bridge7", "type", "bridge")
-	defer witness(t, "ip", "link", "delete", "bridge7")
-	witness(t, "ip", "addr", "add", "192.0.2.77/24", "dev", from.Name)
-	witness(t, "ip", "link", "set", to.Name, "master", "bridge7")
+	ip(t, "link", "add", "bridge7", "type", "bridge")
+	defer ip(t, "link", "delete", "bridge7")
+	ip(t, "addr", "add", "192.0.2.77/24", "dev", from.Name)
+	ip(t, "link", "set", to.Name, "master", "bridge7")
 	before := looks(t, from, to)
 	for f, why := range map[pci.Function]string{from.Function: "it has the address 192.0.2.77", to.Function: "it has a master"} {
 		if err := Free(ctx, f); err == nil || !strings.Contains(err.Error(), why) {
@@ -147,8 +147,8 @@ func TestLabKilledRunIsCleanedUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	from, to := vfPair(t, ctx)
-	witness(t, "ip", "link", "set", from.Name, "up")
-	witness(t, "ip", "addr", "add", "192.0.2.77/24", "dev", from.Name)
+	ip(t, "link", "set", from.Name, "up")
+	ip(t, "addr", "add", "192.0.2.77/24", "dev", from.Name)
 	before := looks(t, from, to)
 	self, err := os.Executable()
 	if err != nil {

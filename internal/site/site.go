@@ -116,7 +116,11 @@ func (p *Place) move(ctx context.Context, name string) error {
 				addr.Flags = ifaFNodad
 			}
 			// Where IPv6 is switched off there is nothing to prove with it either.
-			if err := netlink.AddrAdd(l, addr); err != nil && !(a.Addr().Is6() && errors.Is(err, errNoIPv6)) {
+			err := netlink.AddrAdd(l, addr)
+			if a.Addr().Is6() && errors.Is(err, errNoIPv6) {
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("giving %s the address %s: %w", p, a, err)
 			}
 		}

@@ -39,13 +39,13 @@ for w in 32 256; do
 	packet $A4 $B4 transport $K128 "" "replay-window $w flag esn"
 	tc -n cable qdisc add dev wire0 root netem duplicate 100% || die "netem"
 	was=$(mib - XfrmInStateSeqError)
-	ping -c 10 -i 0.1 -W 10 $B4 > "$TMP/ping"; grep -q ' 0% packet loss' "$TMP/ping" || die "replay: no ping"
+	ping -c 10 -i 0.1 $B4 > "$TMP/ping"; grep -Eq ' (9|10) received' "$TMP/ping" || die "replay: no ping"
 	! grep -q DUP "$TMP/ping" || die "replay: it comes through"
 	replayed() { ip -s xfrm state list spi 0x101 > "$TMP/state"; grep -q "replay $1 " "$TMP/state"; }
 	within 8 replayed 10 || die "window $w: not 10 replays counted: $(cat "$TMP/state")"
 	[ $(($(mib - XfrmInStateSeqError) - was)) = 10 ] || die "window $w: $(($(mib - XfrmInStateSeqError) - was)) of 10 replays dropped"
 	tc -n cable qdisc del dev wire0 root
-	ping -c 300 -i 0.002 -W 10 -q $B4 | grep -q ' 0% packet loss' || die "window $w: no ping"
+	pings 300 0.002 $B4 || die "window $w: no ping"
 	ip -n peer xfrm state delete src $B4 dst $A4 proto esp spi 0x101
 	sa peer $B4 $A4 0x101 transport replay-window $w flag esn $(aead $K128)
 	! ping -c 4 -i 0.1 -W 3 -q $B4 >/dev/null || die "window $w: an old number comes through"

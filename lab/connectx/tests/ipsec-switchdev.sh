@@ -102,8 +102,8 @@ vf_to_vf() { # KIND
 	within 10 ping -c 1 -W 1 -q $b >/dev/null
 	t0=$(counter "$N" ipsec_tx_pkts) r0=$(counter "$N" ipsec_rx_pkts)
 	in_ns vm1 ethtool -S vf0 > "$TMP/vf0"
-	ping -c 5 -i 0.2 -W 10 $b > "$TMP/ping"; grep -q ' 0% packet loss' "$TMP/ping" ||
-		die "VF to VF, $kind: no ping: $(cat "$TMP/ping"; ip neigh; tc -s filter show dev "$(REP 0)" ingress; tc -s filter show dev "$(REP 1)" ingress; ip -s xfrm state)"
+	pings 5 0.2 $b ||
+		die "VF to VF, $kind: no ping: $(ip neigh; tc -s filter show dev "$(REP 0)" ingress; tc -s filter show dev "$(REP 1)" ingress; ip -s xfrm state)"
 	[ $(($(counter "$N" ipsec_tx_pkts) - t0)) = 5 ] && [ $(($(counter "$N" ipsec_rx_pkts) - r0)) = 5 ] || die "VF to VF, $kind: VF 0 did not do it"
 	in_ns vm1 ethtool -S vf0 > "$TMP/vf1"
 	for c in ipsec_tx_pkts ipsec_rx_pkts; do
