@@ -19,7 +19,7 @@ func hardwareRules() []rule {
 			"drivers/net/bonding/bond_main.c, bond_ipsec_dev", checkBondESP,
 		},
 		{
-			"NW105", "a proof that has to be offloaded needs TLS on at its VFs, and receiving is off by default: set tls-hw-tx-offload and tls-hw-rx-offload of vf.offload to true",
+			"NW105", "a proof that has to be offloaded needs TLS on at its VFs: tls-hw-tx-offload and tls-hw-rx-offload of vf.offload cannot be false",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.c, mlx5e_ktls_build_netdev", checkProofSwitches,
 		},
 		{
@@ -67,6 +67,10 @@ func warningRules() []rule {
 		{
 			"NW115", "uplinks of one card that are ports of a bridge each make a loop and no VF LAG; put them into a kernel bond, and the bond into the bridge",
 			"drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_handle_changeupper_event", checkUplinksBridged,
+		},
+		{
+			"NW109", "a proof that has to be offloaded needs TLS receive on at its VFs, which is off by default; set tls-hw-rx-offload of vf.offload to true",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.c, mlx5e_ktls_build_netdev", checkProofReceive,
 		},
 		{
 			"NW110", "IPsec in packet mode on a PF in switchdev takes flow_steering_mode dmfs and, for tunnels, encap-mode none, both set before switchdev; set them, or use crypto mode",
@@ -260,19 +264,34 @@ func checkProofDriver(p *Profile, report report) {
 }
 
 // checkProofSwitches holds the proof that is to be offloaded against the switches
-// of its VFs: the one that sends transmits, the other receives. Where no pair is
-// named any VFs can be taken.
+// of its VFs.
 func checkProofSwitches(p *Profile, report report) {
-	if p.Verify == nil || p.Verify.KTLS == nil {
+	p.proofSwitches(report, func(directions []string, o crypto.Spec) string { return switchesOff(directions, o.TLSTx, o.TLSRx) })
+}
+
+// checkProofReceive: what is left alone may be on at the host, and hardly is.
+func checkProofReceive(p *Profile, report report) {
+	p.proofSwitches(report, func(directions []string, o crypto.Spec) string {
+		if slices.Contains(directions, crypto.Rx) && o.TLSRx == nil {
+			return "its tls-hw-rx-offload is not set, and off by default"
+		}
+		return ""
+	})
+}
+
+// proofSwitches asks of each VF of a proof that is to be offloaded: the one that
+// sends transmits, the other receives. Where no pair is named any VFs can be
+// taken.
+func (p *Profile) proofSwitches(report report, unmet func(directions []string, o crypto.Spec) string) {
+	if p.Verify == nil || p.Verify.KTLS == nil || !isSet(p.Verify.KTLS.Require, "offloaded") {
 		return
 	}
-	k := p.Verify.KTLS
-	directions := k.Directions
+	directions := p.Verify.KTLS.Directions
 	if directions == nil {
 		directions = crypto.Directions
 	}
 	check := func(ref portRef, o crypto.Spec, directions []string) {
-		if why := switchesUnmet(k.Require, directions, o.TLSTx, o.TLSRx); why != "" {
+		if why := unmet(directions, o); why != "" {
 			report(p.At("verify", "ktls", "require"), "TLS of a VF of %s has to be offloaded, and %s", ref, why)
 		}
 	}
@@ -291,25 +310,15 @@ func checkProofSwitches(p *Profile, report report) {
 	}
 }
 
-// switchesUnmet says why a proof of TLS in these directions (tx, rx) cannot be
-// what it is required to be, "" if nothing is against it. tx and rx are the
-// switches of the VF as the profile sets them; what it leaves alone is on for
-// tx and off for rx by the driver's default.
-func switchesUnmet(require *string, directions []string, tx, rx *bool) string {
-	if !isSet(require, "offloaded") {
-		return ""
-	}
+// switchesOff says which of the switches that these directions need the profile
+// turns off, "" if none.
+func switchesOff(directions []string, tx, rx *bool) string {
 	var why []string
-	if slices.Contains(directions, "tx") && isFalse(tx) {
+	if slices.Contains(directions, crypto.Tx) && isFalse(tx) {
 		why = append(why, "its tls-hw-tx-offload is to be off")
 	}
-	if slices.Contains(directions, "rx") {
-		switch {
-		case isFalse(rx):
-			why = append(why, "its tls-hw-rx-offload is to be off")
-		case rx == nil:
-			why = append(why, "its tls-hw-rx-offload is not set, and off by default")
-		}
+	if slices.Contains(directions, crypto.Rx) && isFalse(rx) {
+		why = append(why, "its tls-hw-rx-offload is to be off")
 	}
 	return strings.Join(why, ", and ")
 }
