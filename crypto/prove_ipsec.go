@@ -93,6 +93,10 @@ func (c IPsecCell) transfer(ctx context.Context, from, to *site.Place, size int6
 	switch {
 	case errors.Is(err, ipsec.ErrSoftware):
 		seen.software = err
+		// Keys that an end has had are not used again.
+		if keys, err = ipsec.NewKeys(keyBits[c.Cipher]); err != nil {
+			return seen, err
+		}
 		here, err = c.add(ctx, judged, other, keys, ipsec.None)
 	case err != nil:
 		seen.refused = err

@@ -100,22 +100,40 @@ func assertHost(t *testing.T, vfs int, tag func(vf int) string) {
 	}
 }
 
-// uplinkMaster is the master of the PF's netdev that the kernel names pN: the devlink port of an uplink hangs on an
-// auxiliary device in 6.12, so `ip` is the shorter way.
+// uplinkMaster is the master of the PF's netdev.
 func uplinkMaster(t *testing.T, pf string) string {
 	t.Helper()
+	return uplinkLink(t, pf).Master
+}
+
+// uplink is the name of the PF's netdev.
+func uplink(t *testing.T, pf string) string {
+	t.Helper()
+	return uplinkLink(t, pf).Name
+}
+
+type ipLink struct {
+	Name, Master, ParentDev string
+	PhysPortName            string `json:"phys_port_name"`
+}
+
+// uplinkLink is the PF's netdev, which the kernel names pN: the devlink port of an uplink hangs on an auxiliary device in
+// 6.12, so `ip` is the shorter way.
+func uplinkLink(t *testing.T, pf string) ipLink {
+	t.Helper()
 	var links []struct {
-		Master, ParentDev string
-		PhysPortName      string `json:"phys_port_name"`
+		ipLink
+		IfName string `json:"ifname"`
 	}
 	witnessJSON(t, &links, "ip", "-d", "-j", "link", "show")
 	for _, l := range links {
 		if l.ParentDev == pf && physical.MatchString(l.PhysPortName) {
-			return l.Master
+			l.Name = l.IfName
+			return l.ipLink
 		}
 	}
 	t.Fatalf("ip: %s has no uplink", pf)
-	return ""
+	return ipLink{}
 }
 
 var physical = regexp.MustCompile(`^p[0-9]+$`)

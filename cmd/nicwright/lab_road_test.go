@@ -37,7 +37,7 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 
 	t.Run("no-op", testNoOpWritesNothing)
 	t.Run("the whole matrix", func(t *testing.T) {
-		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576", "--set", "verify.ipsec.bytes=1048576")
+		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576", "--set", "verify.ipsec.bytes=1048576", "--set", "verify.bond.failover=true")
 		for _, cipher := range []string{"AES-128-GCM", "AES-256-GCM"} {
 			for _, direction := range []string{"tx", "rx"} {
 				assertVerdict(t, r.stdout, "ktls TLSv1.2 "+cipher+" "+direction, "offloaded")
@@ -48,6 +48,10 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 		assertVerdict(t, r.stdout, "flows", "offloaded")
 		assertVerdict(t, r.stdout, "vlan", "holds")
 		assertVerdict(t, r.stdout, "bond", "holds")
+		for _, pf := range pfs {
+			assertVerdict(t, r.stdout, "bond bond0 traffic goes on without "+uplink(t, pf), "holds")
+		}
+		assertVerdict(t, r.stdout, "ipsec crypto", "offloaded")
 	})
 	t.Run("software", func(t *testing.T) {
 		setTLS(t, "off")
