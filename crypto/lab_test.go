@@ -5,67 +5,17 @@ package crypto
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"nicwright/internal/await"
 	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
 	"nicwright/internal/proof"
 	"nicwright/internal/site"
+	"nicwright/internal/vflab"
 )
 
-const (
-	labPF  = pci.Address("0001:3b:00.0")
-	faults = "/sys/kernel/debug/connectx_emu/" // of the emulated card
-)
-
-// vfPair makes two VFs of a port in legacy mode and gives their netdevs.
-func vfPair(t *testing.T, ctx context.Context) (from, to netdev.Link) {
-	t.Helper()
-	if os.Getenv("NICWRIGHT_LAB") == "" {
-		t.Skip("needs the lab: make test-lab")
-	}
-	numVFs := fmt.Sprintf("/sys/bus/pci/devices/%s/sriov_numvfs", labPF)
-	put(t, numVFs, "0")
-	t.Cleanup(func() { put(t, numVFs, "0") })
-	witness(t, "devlink", "dev", "eswitch", "set", "pci/"+string(labPF), "mode", "legacy")
-	events, err := await.Links(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(t, numVFs, "2")
-	for i, l := range []*netdev.Link{&from, &to} {
-		err := await.Until(ctx, "the VF has a netdev", events, func() (bool, error) {
-			var err error
-			*l, err = netdev.OfFunction(ctx, pci.VF(labPF, i))
-			return err == nil, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return from, to
-}
-
-func put(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o200); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func witness(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-	return string(out)
-}
+const faults = "/sys/kernel/debug/connectx_emu/" // of the emulated card
 
 // lab is two VFs in their namespaces; prove runs a cell between them.
 type lab struct {
@@ -77,14 +27,14 @@ func atSite(t *testing.T) lab {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
 	t.Cleanup(cancel)
-	from, to := vfPair(t, ctx)
-	witness(t, "ethtool", "-K", to.Name, featTLSRx, "on")
-	return enter(t, ctx, from, to)
+	links := vflab.Legacy(t, ctx, 2)
+	vflab.Run(t, "ethtool", "-K", links[1].Name, featTLSRx, "on")
+	return enter(t, ctx, links)
 }
 
-func enter(t *testing.T, ctx context.Context, from, to netdev.Link) lab {
+func enter(t *testing.T, ctx context.Context, links []netdev.Link) lab {
 	t.Helper()
-	s, err := site.Enter(ctx, false, from.Function, to.Function)
+	s, err := site.Enter(ctx, false, links[0].Function, links[1].Function)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +94,7 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 	l := atSite(t)
 	from, to := l.Places[0], l.Places[1]
 	in := func(p *site.Place, args ...string) {
-		witness(t, "ip", append([]string{"netns", "exec", p.NS.Name()}, args...)...)
+		vflab.Run(t, "ip", append([]string{"netns", "exec", p.NS.Name()}, args...)...)
 	}
 	tx, rx := KTLSCell{Versions[0], Ciphers[0], Tx}, KTLSCell{Versions[0], Ciphers[0], Rx}
 	const small, large = 1 << 20, 16 << 20
@@ -156,16 +106,16 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 	expect(t, "receive switched off", l.prove(rx, small, quietly), proof.Software, featTLSRx+" is off on the receiving VF")
 	in(to, "ethtool", "-K", to.Netdev, featTLSRx, "on")
 
-	put(t, faults+"wrong_byte", "1000000")
+	vflab.Put(t, faults+"wrong_byte", "1000000")
 	expect(t, "a card that changes a byte, sending", l.prove(tx, small, quietly), proof.Failed, "")
-	put(t, faults+"wrong_byte", "0")
-	put(t, faults+"wrong_icv", "1000000")
+	vflab.Put(t, faults+"wrong_byte", "0")
+	vflab.Put(t, faults+"wrong_icv", "1000000")
 	expect(t, "a card whose records are not authentic", l.prove(tx, small, quietly), proof.Failed, errRecord.Error())
-	put(t, faults+"wrong_icv", "0")
-	put(t, faults+"no_encrypt", "1")
+	vflab.Put(t, faults+"wrong_icv", "0")
+	vflab.Put(t, faults+"no_encrypt", "1")
 	expect(t, "a card that encrypts nothing", l.prove(tx, small, quietly), proof.Failed, errRecord.Error())
 	expect(t, "a card that decrypts nothing", l.prove(rx, small, quietly), proof.Failed, "")
-	put(t, faults+"no_encrypt", "0")
+	vflab.Put(t, faults+"no_encrypt", "0")
 
 	// A link that goes down in the middle: the kernel goes on in software, and still says hardware.
 	p := l.prove(tx, large, once(func() {
@@ -183,8 +133,8 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 
 	// No more contexts, from the second connection on.
 	expect(t, "the last context", l.prove(tx, small, quietly), proof.Offloaded, "")
-	put(t, faults+"commands", "fail 0xa00 1000 0x8 0x1234")
+	vflab.Put(t, faults+"commands", "fail 0xa00 1000 0x8 0x1234")
 	expect(t, "no context left", l.prove(tx, small, quietly), proof.Software, "txconf software")
-	put(t, faults+"commands", "clear")
+	vflab.Put(t, faults+"commands", "clear")
 	expect(t, "contexts again", l.prove(tx, small, quietly), proof.Offloaded, "")
 }

@@ -22,9 +22,10 @@ import (
 	"nicwright/internal/netdev"
 	"nicwright/internal/netns"
 	"nicwright/internal/pci"
+	"nicwright/internal/vflab"
 )
 
-const labPF = pci.Address("0001:3b:00.0")
+const labPF = vflab.PF
 
 // endpoint is a netdev in a network namespace of its own, with addresses.
 type endpoint struct {
@@ -243,36 +244,12 @@ func (e *endpoint) capture() func(filter string) int {
 	}
 }
 
-// vfs makes VFs of the card's first port and gives their netdevs.
+// vfs are of a port in switchdev: the PF grants IPsec there alone.
 func vfs(t *testing.T, n int) []netdev.Link {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	numVFs := fmt.Sprintf("/sys/bus/pci/devices/%s/sriov_numvfs", labPF)
-	write := func(n int) {
-		if err := os.WriteFile(numVFs, []byte(strconv.Itoa(n)), 0o200); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(0)
-	t.Cleanup(func() { write(0) })
-	events, err := await.Links(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(n)
-	links := make([]netdev.Link, n)
-	for i := range links {
-		err := await.Until(ctx, "the VF has a netdev", events, func() (bool, error) {
-			var err error
-			links[i], err = netdev.OfFunction(ctx, pci.VF(labPF, i))
-			return err == nil, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return links
+	return vflab.Switchdev(t, ctx, n, "ipsec_crypto", "ipsec_packet")
 }
 
 // newCable makes a far end for the card's first port that does IPsec in software, and

@@ -83,7 +83,6 @@ func TestLabCardAgainstSoftware(t *testing.T) {
 		t.Run(function, func(t *testing.T) {
 			link := pf(t)
 			if function == "VF" {
-				witness(t, "ip", "link", "set", link.Name, "up") // the port
 				link = vfs(t, 1)[0]
 			}
 			card := newEndpoint(t, "ipsec-card", link.Name, 1)
@@ -140,7 +139,6 @@ func TestLabCardAgainstSoftware(t *testing.T) {
 // Two VFs of a card, both offloaded.
 func TestLabBetweenVFs(t *testing.T) {
 	needLab(t)
-	witness(t, "ip", "link", "set", pf(t).Name, "up")
 	links := vfs(t, 2)
 	a, b := newEndpoint(t, "ipsec-a", links[0].Name, 1), newEndpoint(t, "ipsec-b", links[1].Name, 2)
 	p := Params{

@@ -11,20 +11,18 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/await"
 	"nicwright/internal/netdev"
 	"nicwright/internal/netns"
 	"nicwright/internal/pci"
+	"nicwright/internal/vflab"
 )
-
-const labPF = pci.Address("0001:3b:00.0")
 
 // killedEnv makes the test binary a run that is to be killed.
 const killedEnv = "NICWRIGHT_TEST_SITE_TO_BE_KILLED"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(killedEnv) != "" {
-		_, err := Enter(context.Background(), true, pci.VF(labPF, 0), pci.VF(labPF, 1))
+		_, err := Enter(context.Background(), true, pci.VF(vflab.PF, 0), pci.VF(vflab.PF, 1))
 		fmt.Println("entered", err)
 		select {}
 	}
@@ -33,43 +31,7 @@ func TestMain(m *testing.M) {
 
 func ip(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ip %v: %v\n%s", args, err, out)
-	}
-	return string(out)
-}
-
-// vfPair makes two VFs of a port in legacy mode and gives their netdevs.
-func vfPair(t *testing.T, ctx context.Context) (from, to netdev.Link) {
-	t.Helper()
-	if os.Getenv("NICWRIGHT_LAB") == "" {
-		t.Skip("needs the lab: make test-lab")
-	}
-	numVFs := fmt.Sprintf("/sys/bus/pci/devices/%s/sriov_numvfs", labPF)
-	write := func(n string) {
-		if err := os.WriteFile(numVFs, []byte(n), 0o200); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("0")
-	t.Cleanup(func() { write("0") })
-	events, err := await.Links(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write("2")
-	for i, l := range []*netdev.Link{&from, &to} {
-		err := await.Until(ctx, "the VF has a netdev", events, func() (bool, error) {
-			var err error
-			*l, err = netdev.OfFunction(ctx, pci.VF(labPF, i))
-			return err == nil, nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	return from, to
+	return vflab.Run(t, "ip", args...)
 }
 
 // looks is what a run has to leave as it was.
@@ -86,7 +48,8 @@ func looks(t *testing.T, links ...netdev.Link) string {
 func TestLabEnterAndLeave(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	from, to := vfPair(t, ctx)
+	links := vflab.Legacy(t, ctx, 2)
+	from, to := links[0], links[1]
 	ip(t, "link", "set", to.Name, "up", "mtu", "1400")
 	before := looks(t, from, to)
 	s, err := Enter(ctx, false, from.Function, to.Function)
@@ -114,7 +77,8 @@ func TestLabEnterAndLeave(t *testing.T) {
 func TestLabInUse(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	from, to := vfPair(t, ctx)
+	links := vflab.Legacy(t, ctx, 2)
+	from, to := links[0], links[1]
 	ip(t, "link", "add", "bridge7", "type", "bridge")
 	defer ip(t, "link", "delete", "bridge7")
 	ip(t, "addr", "add", "192.0.2.77/24", "dev", from.Name)
@@ -138,7 +102,7 @@ func TestLabInUse(t *testing.T) {
 	if after := looks(t, from, to); after != before {
 		t.Errorf("the VFs are not as they were:\n%s\nbefore:\n%s", after, before)
 	}
-	if err := Free(ctx, pci.VF(labPF, 9)); err == nil {
+	if err := Free(ctx, pci.VF(vflab.PF, 9)); err == nil {
 		t.Error("a VF that is not there is free")
 	}
 }
@@ -146,7 +110,8 @@ func TestLabInUse(t *testing.T) {
 func TestLabKilledRunIsCleanedUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
-	from, to := vfPair(t, ctx)
+	links := vflab.Legacy(t, ctx, 2)
+	from, to := links[0], links[1]
 	ip(t, "link", "set", from.Name, "up")
 	ip(t, "addr", "add", "192.0.2.77/24", "dev", from.Name)
 	before := looks(t, from, to)
