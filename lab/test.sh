@@ -36,13 +36,13 @@ later() {
 	run "$@" &
 }
 
-# gotest PACKAGE [KERNEL]: in a machine with all that tests ask for
+# gotest PACKAGE KERNEL [FLAGS]: in a machine with all that tests ask for; KERNEL "" is the default
 gotest() {
 	local card="--card ports=2,vfs=8 --ovs --netdevsim"
 	[ "$1" = crypto/ktls ] && card=--no-card # it takes TLS out of the kernel, which the card's driver holds
 	local where=(-exec "$lab exec ${2:+--kernel $2} $card --share $bin")
 	[ "$1" = lab/cmd/lab ] && where=() # it boots machines itself
-	go test -count=1 -v -timeout 15m "${where[@]}" "./$1"
+	go test -count=1 -v -timeout 15m "${where[@]}" "${@:3}" "./$1"
 }
 
 # the card's tests load the modules themselves, each with the parameters that it is about; the last word of one that passed is PASS
@@ -62,8 +62,11 @@ cardtests() {
 
 if [ $# = 0 ]; then
 	# what takes longest goes first
-	packages=$(grep -rl --include='*_test.go' NICWRIGHT_LAB -- * | xargs -n1 dirname | sort -u)
-	for package in cmd/nicwright $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package"; done
+	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|internal/vflab' -- * | xargs -n1 dirname | sort -u)
+	parts=(TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
+	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}")"
+	for package in $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12
 fi
 for kernel in "$@"; do
