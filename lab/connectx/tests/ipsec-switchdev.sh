@@ -52,11 +52,10 @@ flush
 ip link set wire0 netns 1 2>/dev/null; uncable
 ip addr flush dev "$P"
 
-# VFs: nothing without the attribute, and roce cannot be granted on a card without it
+# VFs: nothing without the attribute
 bind 0
 N=$(vf $PF0 0)
 ethtool -k "$N" | grep -q 'esp-hw-offload: off' || die "VF 0 has IPsec without the attribute"
-refuses . devlink port function set "$(PORT 0)" roce enable
 unbind 0
 devlink port function set "$(PORT 0)" ipsec_crypto enable && devlink port function set "$(PORT 1)" ipsec_crypto enable || die "ipsec_crypto"
 [ "$(attr 0 ipsec_crypto)$(attr 0 ipsec_packet)" = enabledisable ] || die "attributes: $(devlink port show "$(PORT 0)")"
