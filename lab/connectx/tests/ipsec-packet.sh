@@ -45,7 +45,7 @@ for w in 32 256; do
 	within 8 replayed 10 || die "window $w: not 10 replays counted: $(cat "$TMP/state")"
 	[ $(($(mib - XfrmInStateSeqError) - was)) = 10 ] || die "window $w: $(($(mib - XfrmInStateSeqError) - was)) of 10 replays dropped"
 	tc -n cable qdisc del dev wire0 root
-	pings 300 0.002 $B4 || die "window $w: no ping"
+	pings - 300 0.002 $B4 || die "window $w: no ping"
 	ip -n peer xfrm state delete src $B4 dst $A4 proto esp spi 0x101
 	sa peer $B4 $A4 0x101 transport replay-window $w flag esn $(aead $K128)
 	! ping -c 4 -i 0.1 -W 3 -q $B4 >/dev/null || die "window $w: an old number comes through"

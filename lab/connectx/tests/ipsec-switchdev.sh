@@ -101,7 +101,7 @@ vf_to_vf() { # KIND
 	within 10 ping -c 1 -W 1 -q $b >/dev/null
 	t0=$(counter "$N" ipsec_tx_pkts) r0=$(counter "$N" ipsec_rx_pkts)
 	in_ns vm1 ethtool -S vf0 > "$TMP/vf0"
-	pings 5 0.2 $b ||
+	pings - 5 0.2 $b ||
 		die "VF to VF, $kind: no ping: $(ip neigh; tc -s filter show dev "$(REP 0)" ingress; tc -s filter show dev "$(REP 1)" ingress; ip -s xfrm state)"
 	[ $(($(counter "$N" ipsec_tx_pkts) - t0)) = 5 ] && [ $(($(counter "$N" ipsec_rx_pkts) - r0)) = 5 ] || die "VF to VF, $kind: VF 0 did not do it"
 	in_ns vm1 ethtool -S vf0 > "$TMP/vf1"

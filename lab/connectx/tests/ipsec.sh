@@ -59,7 +59,7 @@ ip xfrm state | grep -q 'seq-hi 0x7' || die "ESN: the high word is not kept"
 crypto $A4 $B4 transport $K128 "" "$W"
 tc -n cable qdisc add dev wire0 root netem duplicate 100% || die "netem"
 was=$(mib - XfrmInStateSeqError)
-pings 10 0.1 $B4 || die "replay: no ping"
+pings - 10 0.1 $B4 || die "replay: no ping"
 [ $(($(mib - XfrmInStateSeqError) - was)) = 10 ] || die "replays: $(($(mib - XfrmInStateSeqError) - was)) of 10 dropped"
 tc -n cable qdisc del dev wire0 root
 

@@ -29,10 +29,13 @@ vf_ns() {
 
 ping_ok() { ip netns exec "$1" ping -c 3 -i 0.3 -w 10 -q "$2" >/dev/null || die "$1 does not reach $2"; }
 
-# pings COUNT INTERVAL ADDRESS: all come back but perhaps the last, for which ping waits two round trips only and a busy machine is slower
+# in_ns NS COMMAND...: NS - is the host's own namespace
+in_ns() { local ns=$1; shift; if [ "$ns" = - ]; then "$@"; else ip netns exec "$ns" "$@"; fi; }
+
+# pings NS COUNT INTERVAL ADDRESS: all come back but perhaps the last, for which ping waits two round trips only and a busy machine is slower
 pings() {
-	local n; n=$(ping -c "$1" -i "$2" -q "$3" | sed -n 's/.* \([0-9]*\) received.*/\1/p')
-	[ "${n:-0}" -ge $(($1 - 1)) ]
+	local n; n=$(in_ns "$1" ping -c "$2" -i "$3" -q "$4" | sed -n 's/.* \([0-9]*\) received.*/\1/p')
+	[ "${n:-0}" -ge $(($2 - 1)) ]
 }
 
 # nothing alarming in the kernel's log

@@ -39,7 +39,7 @@ in_card() {
 	done
 	[ "$(grep -c 'offloaded:yes, dp:tc' <<< "$f")" -ge 2 ] || die "$6: not offloaded: $(ovs-appctl dpctl/dump-flows -m)"
 	local n; n=$(seen)
-	in_ns "$1" pings 200 0.005 "$5" || die "$6: packets are lost in the card"
+	pings "$1" 200 0.005 "$5" || die "$6: packets are lost in the card"
 	[ $(($(seen) - n)) -lt 20 ] || die "$6: the representor sees the packets"
 	echo "$6: $(grep -o 'packets:[0-9]*' <<< "$f" | head -n 2 | tr '\n' ' ')offloaded:yes, dp:tc"
 }
@@ -58,7 +58,7 @@ in_card t0 vf0 t1 vf0 10.9.0.11 "VF to VF again"
 ethtool -K "${R[0]}" hw-tc-offload off
 ovs-appctl dpctl/del-flows
 n=$(seen)
-in_ns t0 pings 20 0.05 10.9.0.11 || die "the slow path loses packets"
+pings t0 20 0.05 10.9.0.11 || die "the slow path loses packets"
 [ $(($(seen) - n)) -ge 15 ] || die "the slow path was not taken"
 ethtool -K "${R[0]}" hw-tc-offload on
 

@@ -41,8 +41,6 @@ flush() {
 	[ ! -e /run/netns/peer ] || { ip -n peer xfrm state flush; ip -n peer xfrm policy flush; }
 }
 
-in_ns() { local ns=$1; shift; if [ "$ns" = - ]; then "$@"; else ip netns exec "$ns" "$@"; fi; }
-
 # sa NS SRC DST SPI MODE REST...: a security association; NS - is the host's own namespace
 sa() {
 	local ns=$1 src=$2 dst=$3 spi=$4 mode=$5; shift 5
