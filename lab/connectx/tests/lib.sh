@@ -27,7 +27,7 @@ vf_ns() {
 		die "namespace $3"
 }
 
-ping_ok() { ip netns exec "$1" ping -c 3 -i 0.3 -w 10 -q "$2" >/dev/null || die "$1 does not reach $2"; }
+ping_ok() { ip netns exec "$1" ping -c 3 -i 0.3 -w 30 -q "$2" >/dev/null || die "$1 does not reach $2"; }
 
 # in_ns NS COMMAND...: NS - is the host's own namespace
 in_ns() { local ns=$1; shift; if [ "$ns" = - ]; then "$@"; else ip netns exec "$ns" "$@"; fi; }
