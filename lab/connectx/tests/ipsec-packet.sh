@@ -101,8 +101,8 @@ refuses 'packet limits can.t be 0' try reqid 1 mode transport $G limit packet-so
 DIR=in refuses 'replay window size' try reqid 1 mode transport $G replay-window 16 flag esn
 DIR=in refuses 'replay window size' try reqid 1 mode transport $G replay-window 512 flag esn
 refuses 'upper protocol other than TCP/UDP' try reqid 1 mode transport $G sel proto icmp
-refuses 'ICV length other than 128bit' try reqid 1 mode transport aead 'rfc4106(gcm(aes))' $K128 96
-refuses 'Only AES-GCM-ICV16' try reqid 1 mode transport enc 'cbc(aes)' ${K128:0:34} auth 'hmac(sha256)' $K256
+refuses 'Only AES-GCM-ICV16' try reqid 1 mode transport aead 'rfc4106(gcm(aes))' $K128 96
+refuses 'authenticated xfrm states' try reqid 1 mode transport enc 'cbc(aes)' ${K128:0:34} auth 'hmac(sha256)' $K256
 refuses 'Only transport and tunnel' try reqid 1 mode beet $G
 pol() { ip xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 "$@"; }
 refuses 'reqid 0 without' pol dir out $PACKET tmpl proto esp reqid 0 mode transport
