@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"nicwright/internal/proof"
-	"nicwright/internal/vflab"
+	"nicwright/lab/vflab"
 )
 
 func inSwitchdev(t *testing.T, attributes ...string) lab {

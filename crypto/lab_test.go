@@ -12,7 +12,7 @@ import (
 	"nicwright/internal/netdev"
 	"nicwright/internal/proof"
 	"nicwright/internal/site"
-	"nicwright/internal/vflab"
+	"nicwright/lab/vflab"
 )
 
 const faults = "/sys/kernel/debug/connectx_emu/" // of the emulated card

@@ -68,7 +68,7 @@ cardtests() {
 
 if [ $# = 0 ]; then
 	# what takes longest goes first
-	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|internal/vflab' -- * | xargs -n1 dirname | sort -u)
+	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
 	parts=(TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
 	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}")"

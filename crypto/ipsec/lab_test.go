@@ -22,7 +22,7 @@ import (
 	"nicwright/internal/netdev"
 	"nicwright/internal/netns"
 	"nicwright/internal/pci"
-	"nicwright/internal/vflab"
+	"nicwright/lab/vflab"
 )
 
 const labPF = vflab.PF

@@ -14,7 +14,7 @@ import (
 	"nicwright/internal/netdev"
 	"nicwright/internal/netns"
 	"nicwright/internal/pci"
-	"nicwright/internal/vflab"
+	"nicwright/lab/vflab"
 )
 
 // killedEnv makes the test binary a run that is to be killed.
