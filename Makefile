@@ -25,7 +25,7 @@ lab:
 
 # DEMO_FLAGS=--tls-off: with the offload off, so that verify has to say software and exit 3.
 demo: build lab
-	$(LAB) run $(CARD) --ovs --share $(CURDIR) -- /lab/share/lab/demo.sh $(DEMO_FLAGS)
+	$(LAB) run $(CARD) --ovs --time-limit 20m --share $(CURDIR) -- /lab/share/lab/demo.sh $(DEMO_FLAGS)
 
 test: test-unit test-lab
 
@@ -35,7 +35,7 @@ test-unit:
 test-lab: build lab
 	lab/test.sh $(LAB) $(BIN)
 
-# The emulated card's own tests, with stock tools only: on the default kernel (part of test), and on all.
+# The emulated card's own tests, with stock tools only: on the default kernel (part of test, but for the five that take longest), and on all.
 test-connectx: lab
 	lab/test.sh $(LAB) $(BIN) 6.12
 
