@@ -107,7 +107,7 @@ refuses 'Only transport and tunnel' try reqid 1 mode beet $G
 pol() { ip xfrm policy add src 0.0.0.0/0 dst 0.0.0.0/0 "$@"; }
 refuses 'reqid 0 without' pol dir out $PACKET tmpl proto esp reqid 0 mode transport
 refuses 'forward policy' pol dir fwd $PACKET tmpl proto esp reqid 1 mode transport
-refuses 'more than one template' pol dir out $PACKET tmpl proto esp reqid 1 mode transport tmpl proto esp reqid 2 mode tunnel src $A4 dst $B4
+refuses 'more than one template' pol dir out $PACKET tmpl proto esp reqid 1 mode transport tmpl src $A4 dst $B4 proto esp reqid 2 mode tunnel
 refuses 'policy priority' pol dir out $PACKET priority 4294967295 tmpl proto esp reqid 1 mode transport
 [ -z "$(ip xfrm state)$(ip xfrm policy)" ] || die "what was refused is there: $(ip xfrm state; ip xfrm policy)"
 
