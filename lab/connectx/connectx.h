@@ -91,7 +91,7 @@ struct cx_vport {
 	u64 uc[CX_MAX_UC], mc[CX_MAX_UC];
 	u16 vlan[CX_MAX_VLAN];
 	u8 admin;			/* MLX5_VPORT_ADMIN_STATE_* */
-	bool armed, link;
+	bool armed, changed, link;	/* armed: to tell the PF of changes of the context */
 	u32 ingress, egress;		/* root tables of the ACLs */
 	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
 	u64 rx_down, tx_down;		/* packets discarded because the link is down */

@@ -184,10 +184,12 @@ static int modify_nic(struct cx_func *f, struct cx_vport *v, bool other, void *i
 			return st;
 		ev = true;
 	}
-	if (ev && v->armed && !other) {
-		struct mlx5_eqe_vport_change d = { .vport_num = cpu_to_be16(f->vport) };
+	/* a change between the PF's reading and its arming is told when it arms: it would not look again */
+	v->changed |= ev && !other;
+	if (v->changed && v->armed) {
+		struct mlx5_eqe_vport_change d = { .vport_num = cpu_to_be16(v - cx_ports[f->pf].vport) };
 
-		v->armed = false;
+		v->armed = v->changed = false;
 		cx_event(cx_vf(f->pf, 0), MLX5_EVENT_TYPE_NIC_VPORT_CHANGE, 0, &d, sizeof(d));
 	}
 	return 0;
