@@ -199,9 +199,7 @@ func sendThrough(ctx context.Context, s State, port func(i int) uint16) ([]uint6
 			return nil, err
 		}
 	}
-	// A window in which the counters may follow: they have no event.
-	var none site.Token
-	if _, err := raw.Count(ctx, none, 1, time.Now().Add(settle)); err != nil {
+	if err := site.Settle(ctx, settle); err != nil {
 		return nil, err
 	}
 	after, err := left(s)

@@ -21,7 +21,7 @@ type Spec struct {
 // direction and pair of VFs.
 type KTLSSpec struct {
 	// Require is the verdict without which verify fails, offloaded or software; unset: any. It is asked of
-	// all cells but, where versions or ciphers are not set, those that no kernel offloads (rule NW103).
+	// all cells but, where versions or ciphers are not set, those that no kernel offloads (rule NW106).
 	Require *string `yaml:"require,omitempty" json:"require,omitempty" jsonschema:"enum=offloaded,enum=software"`
 	// Bytes of each transfer, 1..1 TiB; unset: 16 MiB.
 	Bytes *int64 `yaml:"bytes,omitempty" json:"bytes,omitempty" jsonschema:"minimum=1,maximum=1099511627776"`

@@ -28,7 +28,7 @@ type cell struct {
 const quickBytes = 1 << 20
 
 // matrix is the cells that run on every pair: what the profile asks for, with
-// all there is where it does not say. The quick one has the cell of each kind
+// all there is where it does not say. The quick one has the transfer of each kind
 // that most depends on.
 func matrix(want *profiles.Want, quick bool) []cell {
 	v := want.Verify

@@ -53,7 +53,7 @@ func AppliedWant(state StateDir) (*profiles.Want, error) {
 }
 
 // Verify looks whether the host is as want says and runs the proofs it asks
-// for; quick, the one of each kind that most depends on. An error means that it
+// for; quick, the transfer of each kind that most depends on. An error means that it
 // could not look; what it found is in the report.
 func Verify(ctx context.Context, state StateDir, want func(Host) (*profiles.Want, error), quick bool, progress Progress) (*VerifyReport, error) {
 	started := time.Now()

@@ -82,6 +82,19 @@ func (r *Raw) Send(frame []byte) error {
 	return nil
 }
 
+// Settle waits for counters to follow what was sent: they have no event. It ends
+// with ctx.
+func Settle(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
 // Count receives until there are want different frames with the token, or until
 // the deadline, and says how many there were. Absence has no event: only a time
 // without an arrival shows it.

@@ -369,44 +369,6 @@ struct cx_fte *cx_flow_lookup(struct cx_obj *ft, const struct cx_pkt *p);
 void cx_tx_packet(struct cx_func *f, struct cx_pkt *p);
 void cx_uplink_rx(int port, struct cx_pkt *p);
 
-/* pkt.c, emit.c */
-void cx_pkt_reset(struct cx_pkt *p);
-void cx_parse(struct cx_pkt *p);
-bool cx_matchable(const u64 *mask, u8 crit);
-bool cx_pull(struct cx_pkt *p);
-struct cx_pkt *cx_pkt_dup(const struct cx_pkt *p);
-bool cx_linear(struct cx_pkt *p, u8 *buf, u32 size);
-u32 cx_pkt_bytes(const struct cx_pkt *p);
-void cx_vlan_push(struct cx_pkt *p, u32 vlan);
-void cx_vlan_pop(struct cx_pkt *p);
-void cx_copy(void *dst, const void *src, u32 len);
-struct cx_iov { u8 *p; u32 len; };
-struct cx_sink {			/* where the segments of a packet go */
-	/* room for one frame of len bytes: fills v, returns the count or 0 */
-	int (*room)(struct cx_sink *s, struct cx_iov *v, int max, u32 len);
-	/* the frame is there; sum: over everything after the Ethernet header */
-	void (*done)(struct cx_sink *s, u32 len, __wsum sum);
-};
-void cx_emit(struct cx_pkt *p, struct cx_sink *s);
-void cx_seg_ip(u8 *l3, bool v6, u32 len, u32 i);
-void cx_seg_tcp(u8 *l4, u32 i, u32 off, bool last);
-__sum16 cx_l4_sum(const struct cx_l3 *l, u8 *h, u32 l4len, __wsum sum);
-
-/* tunnel.c */
-bool cx_tunnel_find(struct cx_pkt *p, u8 *b, u8 *end);
-void cx_tunnel_forget(struct cx_pkt *p);
-void cx_tunnel_len(const struct cx_pkt *p, u8 *h, u32 len, u32 i);
-bool cx_tunnel_header(struct cx_func *f, const u8 *b, u32 n);
-bool cx_is_encap(const struct cx_obj *rf);
-bool cx_encap(struct cx_obj *rf, struct cx_pkt *p);
-bool cx_decap(struct cx_pkt *p);
-void cx_vxlan_reset(struct cx_port *pt);
-int cx_vxlan_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
-
-/* modhdr.c */
-bool cx_mh_known(const u8 *action);
-void cx_modify_header(struct cx_obj *mh, struct cx_pkt *p);
-
 /* phy.c */
 void cx_phy_init(struct cx_port *p);
 bool cx_phy_link(struct cx_port *p);
@@ -430,40 +392,6 @@ void cx_wire_tx(int port, struct cx_pkt *p);
 bool cx_wire_up(int port);
 void cx_wire_carrier(int port, bool up);
 
-/* gcm.c, tls.c, tlsrx.c */
-#define CX_TLS_HDR	13		/* record header and explicit nonce: sent as they are */
-#define CX_TLS_TAG	16
-#define CX_TLS_MIN_REC	(8 + CX_TLS_TAG)	/* lengths in a header */
-#define CX_TLS_MAX_REC	(16384 + 8 + CX_TLS_TAG)
-struct cx_gcm;
-struct cx_gcm *cx_gcm_new(const u8 *key, int len);
-void cx_gcm_free(struct cx_gcm *g);
-struct cx_gcm_run { u8 ctr[16], ks[16], tag0[16]; struct ghash_ctx hash; u64 alen, clen; };
-void cx_gcm_start(struct cx_gcm *g, struct cx_gcm_run *r, const u8 *salt, const u8 *iv, const u8 *aad, int alen);
-void cx_gcm_crypt(struct cx_gcm *g, struct cx_gcm_run *r, u8 *b, u32 len, bool enc);
-void cx_gcm_tag(struct cx_gcm *g, struct cx_gcm_run *r, u8 *tag);
-void cx_tls_static(struct cx_func *f, u32 tisn, void *params);
-void cx_tls_progress(struct cx_func *f, u32 tisn);
-void cx_tls_dump(struct cx_func *f, u32 tisn, const u8 *b, u32 len);
-bool cx_tls_tx(struct cx_func *f, u32 tisn, struct cx_pkt *p);
-void cx_tls_free(struct cx_obj *tis);
-struct cx_gcm *cx_tls_key(struct cx_func *f, void *params);
-int cx_tcp_payload(const struct cx_pkt *p, u32 *hl);
-const u8 *cx_tls_rx(struct cx_obj *tir, struct cx_pkt *p);
-void cx_tls_rx_static(struct cx_func *f, u32 tirn, void *params);
-void cx_tls_rx_progress(struct cx_func *f, u32 tirn, void *params);
-void cx_tls_rx_read(struct cx_func *f, u32 tirn, u64 addr);
-void cx_tls_rx_free(struct cx_obj *tir);
-
-/* ipsec.c, esp.c */
-int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in);
-int cx_ipsec_modify(struct cx_obj *o, void *in);
-void cx_ipsec_free(struct cx_obj *o);
-int cx_ipsec_query(struct cx_obj *o, void *out, int outlen);
-void cx_ipsec_aso(struct cx_func *f, const u8 *wqe);
-bool cx_ipsec_events(void);
-int cx_reformat_alloc(struct cx_func *f, void *in, int inlen, void *out, int outlen);
-bool cx_esp_encrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p);
-void cx_esp_decrypt(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p);
-struct cx_pkt *cx_esp_segment(struct cx_pkt *p, u32 i);
+#include "pkt.h"
+#include "crypt.h"
 #endif

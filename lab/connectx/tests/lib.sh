@@ -29,8 +29,16 @@ vf_ns() {
 
 ping_ok() { ip netns exec "$1" ping -c 3 -i 0.3 -w 30 -q "$2" >/dev/null || die "$1 does not reach $2"; }
 
-# in_ns NS COMMAND...: NS - is the host's own namespace
-in_ns() { local ns=$1; shift; if [ "$ns" = - ]; then "$@"; else ip netns exec "$ns" "$@"; fi; }
+# in_ns NAMESPACE COMMAND...: "-" is the machine's own; "exec NAMESPACE" in place of this shell
+in_ns() {
+	local n=$1; shift
+	case $n in
+	-) "$@" ;;
+	"exec -") exec "$@" ;;
+	exec*) exec ip netns exec "${n#exec }" "$@" ;;
+	*) ip netns exec "$n" "$@" ;;
+	esac
+}
 
 # pings NS COUNT INTERVAL ADDRESS: all come back but perhaps the last, for which ping waits two round trips only and a busy machine is slower
 pings() {

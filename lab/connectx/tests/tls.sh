@@ -12,17 +12,6 @@ tls_files() {
 		-days 30 -subj /CN=t 2>/dev/null || die "no certificate"
 }
 
-# in_ns NAMESPACE COMMAND...: "-" is the machine's own; "exec NAMESPACE" in place of this shell
-in_ns() {
-	local n=$1; shift
-	case $n in
-	-) "$@" ;;
-	"exec -") exec "$@" ;;
-	exec*) exec ip netns exec "${n#exec }" "$@" ;;
-	*) ip netns exec "$n" "$@" ;;
-	esac
-}
-
 # fetch SERVER-NAMESPACE ADDRESS CLIENT-NAMESPACE CIPHER: status 0 if the client got what the server has
 fetch() {
 	local pid ok
