@@ -18,6 +18,13 @@ import (
 // by leaving the offload out of what it lists.
 var ErrSoftware = errors.New("the kernel took the SA without its offload and would do it in software")
 
+// ErrBond is what errors.Is finds where a bond was to offload and its mode is not
+// active-backup. The kernel is not asked: what it answers there depends on the
+// moment (ENODEV, or whatever the member's driver makes of it), and Debian's
+// 6.12.117 hands the driver the bond in place of the member
+// (drivers/net/bonding/bond_main.c, bond_ipsec_add_sa).
+var ErrBond = errors.New("IPsec offload works through an active-backup bond only, not 802.3ad: name a netdev that is in no such bond")
+
 // Error is something that the kernel refused. errors.Is finds the errno.
 type Error struct {
 	Op       string // what was being done, as in "adding the SA out (XFRM_MSG_NEWSA)"
@@ -123,7 +130,7 @@ func hint(a attempt, err error, ack string) string {
 	case is(unix.EEXIST):
 		return "there is such an SA already: see `nicwright show ipsec`"
 	case is(unix.ENODEV) && offloaded:
-		return "the netdev is gone, or it is a bond: IPsec offload works through an active-backup bond only, not 802.3ad; name a netdev that is in no such bond"
+		return "the netdev is gone, or it is a bond that has no active member"
 	case is(unix.EPROTONOSUPPORT) && ack == "":
 		return "the kernel's IPsec is not loaded: run `modprobe -a xfrm_user " + module + "` (CONFIG_XFRM_USER, CONFIG_INET_ESP, CONFIG_INET6_ESP)"
 	case is(unix.ENOSYS), is(unix.EPROTONOSUPPORT):

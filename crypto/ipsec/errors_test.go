@@ -24,7 +24,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 	}{
 		{crypto, unix.EBUSY, "mlx5_core: Device failed to offload this state", "exclude each other"},
 		{packet, unix.EBUSY, "", "TC rules"},
-		{crypto, unix.ENODEV, "", "active-backup"},
+		{crypto, unix.ENODEV, "", "no active member"},
 		{packet, unix.EINVAL, "mlx5_core: Packet offload is not supported", "dmfs"},
 		{packet, unix.EINVAL, "mlx5_core: Packet offload is not supported for tunnel mode", "transport mode only"},
 		{packet, unix.EINVAL, "mlx5_core: Packet offload tunnel mode is disabled due to encap settings", "encap-mode none"},

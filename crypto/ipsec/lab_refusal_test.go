@@ -128,7 +128,7 @@ func TestLabSoftwareIsFound(t *testing.T) {
 	refused(t, e, Params{Offload: Crypto, Netdev: 1 << 20}, rtlink.ErrNone, "1048576")
 }
 
-// An 802.3ad bond has none either, in other words.
+// An 802.3ad bond is refused, before and after it has an active member.
 func TestLabBondOf8023ad(t *testing.T) {
 	needLab(t)
 	link := pf(t)
@@ -143,8 +143,8 @@ func TestLabBondOf8023ad(t *testing.T) {
 	e.ip("link", "set", link.Name, "master", e.netdev)
 	e.ip("link", "set", e.netdev, "up")
 	e.findIndex()
-	refused(t, e, Params{Offload: Crypto, Netdev: e.index}, unix.ENODEV, "active-backup", "802.3ad")
-	refused(t, e, Params{Offload: Packet, Netdev: e.index}, unix.ENODEV, "active-backup", "802.3ad")
+	refused(t, e, Params{Offload: Crypto, Netdev: e.index}, ErrBond, "mode 802.3ad", "active-backup bond only", "ipsec-bond0")
+	refused(t, e, Params{Offload: Packet, Netdev: e.index}, ErrBond, "mode 802.3ad", "active-backup bond only", "ipsec-bond0")
 }
 
 // This test binary is also the run that gets killed.

@@ -35,7 +35,8 @@ type made struct {
 // the SA out, the SA in, and a policy for each direction. It reads all of them
 // back, and fails, with nothing left behind, where one is not offloaded as it
 // was asked for: errors.Is(err, [ErrSoftware]). No forward policies are made:
-// the selectors are the two hosts themselves, so nothing is forwarded.
+// the selectors are the two hosts themselves, so nothing is forwarded. A bond
+// other than active-backup is refused without asking the kernel: [ErrBond].
 //
 // From then on packets between the two addresses pass protected or not at all.
 func Add(ctx context.Context, params Params) (_ *Pair, err error) {
@@ -48,6 +49,9 @@ func Add(ctx context.Context, params Params) (_ *Pair, err error) {
 		l, err := rtlink.ByIndex(params.Netdev)
 		if err != nil {
 			return nil, fmt.Errorf("the netdev that is to offload IPsec: %w", err)
+		}
+		if l.Bond != nil && l.Bond.Mode != "active-backup" {
+			return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, l.Bond.Mode, ErrBond)
 		}
 		p.netdev = l.Name
 	}
@@ -154,7 +158,7 @@ func (p *Pair) check(ctx context.Context) error {
 		if have != want {
 			return &Error{
 				Op: "reading back " + m.what(), Resource: p.describe(m.sa), Err: ErrSoftware,
-				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for mlx5, is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on?", p.netdev),
+				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for mlx5, is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on? Through a bond, Debian's 6.12.117 does it in software always: use a member", p.netdev),
 			}
 		}
 	}

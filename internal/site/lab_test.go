@@ -149,3 +149,44 @@ func TestLabKilledRunIsCleanedUp(t *testing.T) {
 		t.Errorf("%s is still there: %v", recordPath, err)
 	}
 }
+
+// Frames arrive, and one that the device's queue drops is lost and no error.
+func TestLabFrames(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	links := vflab.Legacy(t, ctx, 2)
+	s, err := Enter(ctx, false, links[0].Function, links[1].Function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Leave(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	}()
+	var ends [2]*Raw
+	for i, p := range s.Places {
+		if err := p.NS.Do(func() (err error) { ends[i], err = OpenRaw(p.Index); return err }); err != nil {
+			t.Fatal(err)
+		}
+		defer ends[i].Close()
+	}
+	send := func(want int, window time.Duration) {
+		token, err := NewToken()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range uint32(8) {
+			if err := ends[0].Send(Frame(Broadcast, s.Places[0].MAC, 0, token, i)); err != nil {
+				t.Error(err)
+			}
+		}
+		if n, err := ends[1].Count(ctx, token, 8, time.Now().Add(window)); err != nil || n != want {
+			t.Errorf("%d frames arrived (%v), want %d", n, err, want)
+		}
+	}
+	send(8, time.Minute)
+	ip(t, "netns", "exec", s.Places[0].NS.Name(), "tc", "qdisc", "replace", "dev", s.Places[0].Netdev, "root", "pfifo", "limit", "0")
+	send(0, time.Second)
+	ip(t, "netns", "exec", s.Places[0].NS.Name(), "tc", "qdisc", "delete", "dev", s.Places[0].Netdev, "root")
+}
