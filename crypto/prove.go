@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -123,26 +122,36 @@ type seenTLS struct {
 	wire  uint64 // bytes that the socket sent or received, retransmissions included
 }
 
-func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64, p *proof.Proof, rate func(int64, float64)) (seen seenTLS, err error) {
+func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64, p *proof.Proof, rate func(int64, float64)) (seenTLS, error) {
 	keys, err := newKeys(suites[c.Version][c.Cipher])
 	if err != nil {
-		return seen, err
+		return seenTLS{}, err
 	}
 	defer clear(keys.Key)
 	other, err := c.newRecords(keys)
 	if err != nil {
-		return seen, err
+		return seenTLS{}, err
 	}
 	client, server, err := site.Connect(ctx, from, to, false)
 	if err != nil {
-		return seen, err
+		return seenTLS{}, err
 	}
 	defer client.Close()
 	defer server.Close()
-	place, end, s := from, client, sides[c.Direction]
-	if c.Direction == Rx {
-		place, end = to, server
+	if c.Direction == Tx {
+		return c.observe(ctx, from, client, &keys, p, func(conn *ktls.Conn) error {
+			return site.Pump(ctx, conn, opener{server, other}, size, p, rate)
+		})
 	}
+	return c.observe(ctx, to, server, &keys, p, func(conn *ktls.Conn) error {
+		return site.Pump(ctx, sealer{client, other}, conn, size, p, rate)
+	})
+}
+
+// observe gives the kernel the keys of the judged end of a connection, and looks
+// what there is to see before and after it pumps.
+func (c KTLSCell) observe(ctx context.Context, place *site.Place, end *net.TCPConn, keys *ktls.Keys, p *proof.Proof, pump func(*ktls.Conn) error) (seen seenTLS, err error) {
+	s := sides[c.Direction]
 	// Counters are of a namespace, and read by a thread that is in it.
 	if err := place.NS.Do(func() error {
 		var err error
@@ -154,29 +163,30 @@ func (c KTLSCell) transfer(ctx context.Context, from, to *site.Place, size int64
 	}); err != nil {
 		return seen, err
 	}
-	var w io.Writer = sealer{client, other}
-	var r io.Reader = opener{server, other}
-	var conn *ktls.Conn
-	if c.Direction == Tx {
-		conn, err = ktls.AttachKeys(end, &keys, nil)
-		w = conn
-	} else {
-		conn, err = ktls.AttachKeys(end, nil, &keys)
-		r = conn
-	}
+	before, err := wireBytes(end, c.Direction)
 	if err != nil {
 		return seen, err
 	}
-	if err := site.Pump(ctx, w, r, size, p, rate); err != nil {
+	tx, rx := keys, (*ktls.Keys)(nil)
+	if c.Direction == Rx {
+		tx, rx = rx, tx
+	}
+	conn, err := ktls.AttachKeys(end, tx, rx)
+	if err != nil {
+		return seen, err
+	}
+	if err := pump(conn); err != nil {
 		return seen, err
 	}
 	if seen.state, err = conn.State(); err != nil {
 		return seen, err
 	}
 	p.Seen = append(p.Seen, proof.Field{Name: s.what, Value: s.conf(seen.state).String()})
-	if seen.wire, err = wireBytes(end, c.Direction); err != nil {
+	after, err := wireBytes(end, c.Direction)
+	if err != nil {
 		return seen, err
 	}
+	seen.wire = after - before
 	return seen, place.NS.Do(func() error {
 		p.Counters, err = counters(place, s, p.Counters)
 		return err

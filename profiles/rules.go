@@ -77,7 +77,7 @@ func fatalRules() []rule {
 		{"NW006", "the bond, uplink or VF of a bridge's port is one of the profile", "", checkPortTarget},
 		{"NW007", "a bond, an uplink or a VF is a port of one bridge only, and an uplink in a bond is there through its bond", "", checkPortOnce},
 		{"NW008", "a port of a bridge has a tag (access) or trunks, not both", "", checkTag},
-		{"NW009", "the VFs of a proof are two VFs of the profile", "", checkVerify},
+		{"NW009", "the VFs of a proof are different VFs of the profile, and a peer is another address of its VF's network", "", checkVerify},
 		{
 			"NW010", "a VF has a representor only while the eswitch is in switchdev",
 			"Documentation/networking/representors.rst", checkRepresentor,

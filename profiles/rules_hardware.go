@@ -227,30 +227,36 @@ func checkInline(p *Profile, report report) {
 	})
 }
 
-// proofEnd is a VF of a pair that a proof runs between.
+// proofEnd is a VF that the profile names for a proof, at verify.LIST[i].KEY.
 type proofEnd struct {
 	place
 	ref  portRef
-	pair int
-	key  string // from or to
+	list string
+	i    int
+	key  string
 }
 
-// proofVFs are the ends of the pairs that the profile names.
+// proofVFs are the VFs of pairs and peers.
 func (p *Profile) proofVFs() []proofEnd {
 	if p.Verify == nil {
 		return nil
 	}
 	var ends []proofEnd
-	for i, pair := range p.Verify.Pairs {
-		for key, v := range map[string]string{"from": pair.From, "to": pair.To} {
-			r, err := parseVFRef(v)
-			if err != nil {
-				continue // NW009
-			}
-			if at, err := p.find(r.portRef); err == nil {
-				ends = append(ends, proofEnd{at, r.portRef, i, key})
-			}
+	add := func(vf, list string, i int, key string) {
+		r, err := parseVFRef(vf)
+		if err != nil {
+			return // NW009
 		}
+		if at, err := p.find(r.portRef); err == nil {
+			ends = append(ends, proofEnd{at, r.portRef, list, i, key})
+		}
+	}
+	for i, pair := range p.Verify.Pairs {
+		add(pair.From, "pairs", i, "from")
+		add(pair.To, "pairs", i, "to")
+	}
+	for i, peer := range p.Verify.Peers {
+		add(peer.VF, "peers", i, "vf")
 	}
 	return ends
 }
@@ -258,7 +264,7 @@ func (p *Profile) proofVFs() []proofEnd {
 func checkProofDriver(p *Profile, report report) {
 	for _, end := range p.proofVFs() {
 		if d := end.VF.Driver; d != nil && *d != "mlx5_core" {
-			report(p.At("verify", "pairs", end.pair, end.key), "%s is a VF of %s, whose VFs' driver is to be %s", end.key, end.ref, *d)
+			report(p.At("verify", end.list, end.i, end.key), "%s is a VF of %s, whose VFs' driver is to be %s", end.key, end.ref, *d)
 		}
 	}
 }
@@ -304,8 +310,10 @@ func (p *Profile) proofSwitches(report report, unmet func(directions []string, o
 		return
 	}
 	for _, end := range p.proofVFs() {
-		if d := map[string]string{"from": crypto.Tx, "to": crypto.Rx}[end.key]; slices.Contains(directions, d) {
-			check(end.ref, end.VF.Offload, []string{d})
+		does := map[string][]string{"from": {crypto.Tx}, "to": {crypto.Rx}, "vf": crypto.Directions}[end.key]
+		does = slices.DeleteFunc(slices.Clone(does), func(d string) bool { return !slices.Contains(directions, d) })
+		if len(does) > 0 {
+			check(end.ref, end.VF.Offload, does)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func TestComments(t *testing.T) {
 		switch parts := strings.SplitN(pkg, ".", 3); parts[0] + "." + parts[min(1, len(parts)-1)] {
 		case "profiles.Profile", "profiles.Card", "profiles.Select", "profiles.Port", "profiles.VF", "eswitch.PortSpec", "eswitch.FunctionSpec",
 			"bond.Spec", "ovs.Spec", "ovs.Bridge", "ovs.Port", "crypto.Spec", "crypto.KTLSSpec", "crypto.IPsecSpec",
-			"profiles.VerifySpec", "profiles.PairSpec", "ovs.VLANProofSpec", "ovs.FlowsProofSpec", "bond.ProofSpec":
+			"profiles.VerifySpec", "profiles.PairSpec", "profiles.PeerSpec", "ovs.VLANProofSpec", "ovs.FlowsProofSpec", "bond.ProofSpec":
 			keep[name] = strings.Join(strings.Fields(text), " ")
 		}
 	}

@@ -3,6 +3,9 @@
 package profiles
 
 import (
+	"fmt"
+	"net/netip"
+
 	"nicwright/bond"
 	"nicwright/crypto"
 	"nicwright/eswitch/ovs"
@@ -16,6 +19,8 @@ type VerifySpec struct {
 	// Pairs of VFs between which the transfers of ktls and ipsec run. Unset: two free VFs of one
 	// port and, where there are such, two of different ports, that share a VLAN.
 	Pairs []PairSpec `json:"pairs,omitempty"`
+	// Peers are hosts on the wire, with which kernel TLS is proved too.
+	Peers []PeerSpec `json:"peers,omitempty"`
 	// InUse: take VFs too that have addresses or a master. They are put back; their routes are not.
 	InUse bool `json:"in-use,omitempty"`
 	// KTLS is the proof of kernel TLS.
@@ -38,44 +43,84 @@ type PairSpec struct {
 	To string `json:"to" jsonschema:"required"`
 }
 
+// PeerSpec is a VF and a host that it reaches through the uplink.
+type PeerSpec struct {
+	// VF is the one that is judged, CARD/PORT/vfN; resolved, pci.Function.String().
+	VF string `json:"vf" jsonschema:"required"`
+	// Address of the VF for the while, with the length of its network's prefix: 192.0.2.10/24.
+	Address string `json:"address" jsonschema:"required"`
+	// Peer is where `nicwright peer` listens, in the same network: 192.0.2.20:4711.
+	Peer string `json:"peer" jsonschema:"required"`
+}
+
+// Ends are the addresses of both.
+func (p PeerSpec) Ends() (vf netip.Prefix, peer netip.AddrPort, err error) {
+	if vf, err = netip.ParsePrefix(p.Address); err != nil {
+		return vf, peer, fmt.Errorf("address: %q is no address with a prefix length, as in 192.0.2.10/24", p.Address)
+	}
+	if peer, err = netip.ParseAddrPort(p.Peer); err != nil || peer.Port() == 0 {
+		return vf, peer, fmt.Errorf("peer: %q is no address with a port, as in 192.0.2.20:4711 or [2001:db8::20]:4711", p.Peer)
+	}
+	if !vf.Contains(peer.Addr()) || vf.Addr() == peer.Addr() {
+		return vf, peer, fmt.Errorf("peer: %s is not another address of the network %s: the VF has no gateway", peer.Addr(), vf.Masked())
+	}
+	return vf, peer, nil
+}
+
 func (r *resolver) resolveVerify(w *Want) {
 	if r.p.Verify == nil {
 		return
 	}
 	v := *r.p.Verify
-	v.Pairs = nil
+	v.Pairs, v.Peers = nil, nil
 	for i, pair := range r.p.Verify.Pairs {
-		for key, end := range map[string]*string{"from": &pair.From, "to": &pair.To} {
-			ref, err := parseVFRef(*end)
-			if err == nil {
-				err = inRange(ref, r.counts[ref.portRef])
-			}
-			if err != nil {
-				r.fail(r.p.At("verify", "pairs", i, key), "set vfs of the port, or make the VFs", "%s: %v", key, err)
-				continue
-			}
-			*end = pci.VF(r.ports[ref.portRef].Address, ref.first).String()
-		}
+		r.proofVF(&pair.From, "pairs", i, "from")
+		r.proofVF(&pair.To, "pairs", i, "to")
 		v.Pairs = append(v.Pairs, pair)
 	}
+	for i, peer := range r.p.Verify.Peers {
+		r.proofVF(&peer.VF, "peers", i, "vf")
+		v.Peers = append(v.Peers, peer)
+	}
 	w.Verify = &v
+}
+
+// proofVF resolves the reference at verify.LIST[i].KEY.
+func (r *resolver) proofVF(vf *string, list string, i int, key string) {
+	ref, err := parseVFRef(*vf)
+	if err == nil {
+		err = inRange(ref, r.counts[ref.portRef])
+	}
+	if err != nil {
+		r.fail(r.p.At("verify", list, i, key), "set vfs of the port, or make the VFs", "%s: %v", key, err)
+		return
+	}
+	*vf = pci.VF(r.ports[ref.portRef].Address, ref.first).String()
 }
 
 func checkVerify(p *Profile, report report) {
 	if p.Verify == nil {
 		return
 	}
-	for i, pair := range p.Verify.Pairs {
-		for key, v := range map[string]string{"from": pair.From, "to": pair.To} {
-			at := p.At("verify", "pairs", i, key)
-			if r, err := p.checkVF(v); err != nil {
-				report(at, "%s: %v", key, err)
-			} else if r.first != r.last {
-				report(at, "%s: %q is a range; one VF is needed", key, v)
-			}
+	one := func(vf, list string, i int, key string) {
+		at := p.At("verify", list, i, key)
+		if r, err := p.checkVF(vf); err != nil {
+			report(at, "%s: %v", key, err)
+		} else if r.first != r.last {
+			report(at, "%s: %q is a range; one VF is needed", key, vf)
 		}
+	}
+	for i, pair := range p.Verify.Pairs {
+		one(pair.From, "pairs", i, "from")
+		one(pair.To, "pairs", i, "to")
 		if pair.From == pair.To {
 			report(p.At("verify", "pairs", i, "to"), "from and to are the same VF")
+		}
+	}
+	for i, peer := range p.Verify.Peers {
+		one(peer.VF, "peers", i, "vf")
+		if _, _, err := peer.Ends(); err != nil {
+			report(p.At("verify", "peers", i), "%v", err)
 		}
 	}
 }

@@ -89,22 +89,35 @@ func flowsCell(v *profiles.VerifySpec, size int64) cell {
 
 func ktlsCells(k crypto.KTLSSpec) []cell {
 	var cells []cell
+	for _, t := range ktlsAsked(k) {
+		cells = append(cells, cell{kind: "ktls", fields: t.Fields, require: t.require, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
+			return crypto.ProveKTLS(ctx, t.KTLSCell, from, to, bytesOf(k.Bytes), rate)
+		}})
+	}
+	return cells
+}
+
+// asked is a cell of kernel TLS with what the profile requires of it.
+type asked struct {
+	crypto.KTLSCell
+	require proof.Verdict
+}
+
+func ktlsAsked(k crypto.KTLSSpec) []asked {
+	var all []asked
 	named := k.Versions != nil && k.Ciphers != nil
 	for _, version := range or(k.Versions, crypto.Versions) {
 		for _, cipher := range or(k.Ciphers, crypto.Ciphers) {
 			for _, direction := range or(k.Directions, crypto.Directions) {
-				c := crypto.KTLSCell{Version: version, Cipher: cipher, Direction: direction}
-				one := cell{kind: "ktls", fields: c.Fields, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
-					return crypto.ProveKTLS(ctx, c, from, to, bytesOf(k.Bytes), rate)
-				}}
-				if k.Require != nil && (named || c.Never() == "") {
+				one := asked{KTLSCell: crypto.KTLSCell{Version: version, Cipher: cipher, Direction: direction}}
+				if k.Require != nil && (named || one.Never() == "") {
 					one.require = proof.Verdict(*k.Require)
 				}
-				cells = append(cells, one)
+				all = append(all, one)
 			}
 		}
 	}
-	return cells
+	return all
 }
 
 func bytesOf(n *int64) int64 {

@@ -85,7 +85,8 @@ func (r *VerifyReport) run(ctx context.Context, progress Progress) error {
 	cells := matrix(r.Want, r.Quick)
 	c := newChooser(r.Host, r.Want, free)
 	found, err := c.pairs(ctx, r.Quick)
-	progress.Plan(len(cells) * max(1, len(found)))
+	peers, withPeer, size := r.peers()
+	progress.Plan(len(cells)*max(1, len(found)) + len(peers)*len(withPeer))
 	if err != nil {
 		for _, c := range cells {
 			r.judge(impossible(c, "", "", err), c.require, progress)
@@ -93,6 +94,11 @@ func (r *VerifyReport) run(ctx context.Context, progress Progress) error {
 	}
 	for _, p := range found {
 		if err := r.onPair(ctx, p, cells, force, progress); err != nil {
+			return err
+		}
+	}
+	for _, p := range peers {
+		if err := r.onPeer(ctx, p, withPeer, size, force, progress); err != nil {
 			return err
 		}
 	}
@@ -116,8 +122,7 @@ func (r *VerifyReport) onPair(ctx context.Context, p pair, cells []cell, force b
 		return nil
 	}
 	r.Taken = append(r.Taken, fmt.Sprintf("%s and %s: %s", s.Places[0], s.Places[1], p.why))
-	progress.Start(fmt.Sprintf("the way from %s to %s", p.from, p.to))
-	unreachable := site.Reach(ctx, s.Places[0], s.Places[1])
+	unreachable := reach(ctx, progress, p.from.String(), p.to.String(), connect(s.Places[0], s.Places[1]))
 	for _, c := range cells {
 		if ctx.Err() != nil {
 			break
@@ -131,7 +136,28 @@ func (r *VerifyReport) onPair(ctx context.Context, p pair, cells []cell, force b
 		progress.Start(name(c.kind, c.fields(p.from.String(), p.to.String())))
 		r.judge(c.run(ctx, s.Places[0], s.Places[1], progress.Rate), c.require, progress)
 	}
-	// The VFs go back also when the context has ended.
+	return leave(ctx, s)
+}
+
+// reach waits until there is a way.
+func reach(ctx context.Context, progress Progress, from, to string, connect func(context.Context) error) error {
+	progress.Start(fmt.Sprintf("the way from %s to %s", from, to))
+	return site.Reach(ctx, connect)
+}
+
+// connect is a try of reach.
+func connect(from, to *site.Place) func(context.Context) error {
+	return func(ctx context.Context) error {
+		client, server, err := site.Connect(ctx, from, to, false)
+		if err != nil {
+			return err
+		}
+		return errors.Join(client.Close(), server.Close())
+	}
+}
+
+// leave puts VFs back, also when the context has ended.
+func leave(ctx context.Context, s *site.Site) error {
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	return s.Leave(back)

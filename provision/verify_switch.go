@@ -5,7 +5,6 @@ package provision
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"nicwright/bond"
 	"nicwright/eswitch/ovs"
@@ -26,7 +25,7 @@ func (r *VerifyReport) onSwitch(ctx context.Context, c *chooser, force bool, pro
 	}
 	groups := c.groups(r.Want)
 	for _, b := range r.Want.OVS.Bridges {
-		vfs, vlans := c.trio(ctx, groups, b.Name)
+		vfs, vlans := c.quartet(ctx, groups, b.Name)
 		if len(vfs) < 2 {
 			p := proof.Proof{Kind: "vlan", Cell: []proof.Field{{Name: "bridge", Value: b.Name}}}
 			p.Impossible("the bridge has no two free VFs in one VLAN")
@@ -40,24 +39,22 @@ func (r *VerifyReport) onSwitch(ctx context.Context, c *chooser, force bool, pro
 	return nil
 }
 
-// trio is two VFs of one VLAN of a bridge and, if there is one, a third of
+// quartet is two VFs of one VLAN of a bridge and, if there are such, one or two of
 // another, with their VLANs.
-func (c *chooser) trio(ctx context.Context, groups []group, bridge string) (vfs []pci.Function, vlans []int) {
-	for _, g := range groups {
-		if g.bridge != bridge {
-			continue
+func (c *chooser) quartet(ctx context.Context, groups []group, bridge string) (vfs []pci.Function, vlans []int) {
+	take := func(g group, all []pci.Function) {
+		for _, f := range all[:min(2, len(all))] {
+			vfs, vlans = append(vfs, f), append(vlans, g.vlan)
 		}
-		ok := c.usableOf(ctx, g)
-		if len(vfs) == 0 && len(ok) >= 2 {
-			vfs, vlans = ok[:2:2], []int{g.vlan, g.vlan}
-			break
+	}
+	for _, g := range groups {
+		if ok := c.usableOf(ctx, g); g.bridge == bridge && len(vfs) == 0 && len(ok) >= 2 {
+			take(g, ok)
 		}
 	}
 	for _, g := range groups {
 		if len(vfs) == 2 && g.bridge == bridge && g.vlan != vlans[0] {
-			if ok := c.usableOf(ctx, g); len(ok) > 0 {
-				vfs, vlans = append(vfs, ok[0]), append(vlans, g.vlan)
-			}
+			take(g, c.usableOf(ctx, g))
 		}
 	}
 	return vfs, vlans
@@ -76,15 +73,15 @@ func (r *VerifyReport) onVFs(ctx context.Context, b ovs.Bridge, vfs []pci.Functi
 		members[i] = ovs.Member{Place: p, VLAN: vlans[i]}
 		r.Taken = append(r.Taken, fmt.Sprintf("%s: for the proof of VLAN %d of %s", p, vlans[i], b.Name))
 	}
-	var other *ovs.Member
-	if len(members) > 2 {
-		other = &members[2]
+	// A netdev that is up hears a moment later. Where there is no way at all, the proof says so.
+	for i := 0; i+1 < len(members); i += 2 {
+		_ = reach(ctx, progress, vfs[i].String(), vfs[i+1].String(), connect(s.Places[i], s.Places[i+1]))
 	}
 	progress.Start("vlan " + b.Name)
-	proofs := ovs.ProveVLANs(ctx, members[0], members[1], other)
+	proofs := ovs.ProveVLANs(ctx, members...)
 	for _, u := range r.uplinks(b) {
 		for i, m := range members {
-			if i != 1 { // of the VLAN of the first
+			if i%2 == 0 { // the next is of the same VLAN
 				proofs = append(proofs, ovs.ProveUplink(ctx, m, u))
 			}
 		}
@@ -92,10 +89,7 @@ func (r *VerifyReport) onVFs(ctx context.Context, b ovs.Bridge, vfs []pci.Functi
 	for _, p := range proofs {
 		r.judge(p, require, progress)
 	}
-	// The VFs go back also when the context has ended.
-	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	return s.Leave(back)
+	return leave(ctx, s)
 }
 
 // uplinks are the ports of a bridge that lead out, with the PFs behind them.

@@ -83,6 +83,8 @@ const (
 	warmUp = 20 * time.Second
 	// warmBytes are sent at a time meanwhile.
 	warmBytes = 256 << 10
+	// again is how long a flow that is being replaced may be away.
+	again = 2 * time.Second
 )
 
 // ProveFlows sends size bytes over TCP from one place to another and looks who
@@ -147,8 +149,17 @@ func proveFlows(ctx context.Context, from, to *site.Place, reps []netdev.Link, s
 		p.Counters = append(p.Counters, proof.Counter{Where: "representor " + r.Name, Name: "cpu_hit packets", Before: before[i], After: after})
 		seen.cpu += after - before[i]
 	}
-	if seen.flows, err = dump(ctx, from, to); err != nil {
-		return seen, err
+	// ovs-vswitchd replaces a flow by taking it out first, and does not tell when.
+	for end := time.Now().Add(again); ; {
+		if seen.flows, err = dump(ctx, from, to); err != nil {
+			return seen, err
+		}
+		if len(seen.flows) == 2 || time.Now().After(end) {
+			break
+		}
+		if err := site.Settle(ctx, again/20); err != nil {
+			return seen, err
+		}
 	}
 	p.Seen = append(p.Seen, proof.Field{Name: "packets of the connection", Value: strconv.FormatUint(seen.wire, 10)})
 	for _, f := range seen.flows {

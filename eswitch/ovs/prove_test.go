@@ -115,11 +115,13 @@ func TestJudgeVLAN(t *testing.T) {
 		err          error
 		reach, apart proof.Verdict
 	}{
-		{"all arrive", arrived{[]int{burst, burst}, burst}, nil, proof.Holds, proof.Failed},
-		{"none arrive", arrived{[]int{0, 0}, burst}, nil, proof.Failed, proof.Holds},
-		{"one sort arrives", arrived{[]int{0, burst}, burst}, nil, proof.Failed, proof.Failed},
-		{"a single frame arrives", arrived{[]int{0, 1}, burst}, nil, proof.Failed, proof.Failed},
-		{"not even those of the same VLAN arrive", arrived{[]int{0, 0}, 0}, nil, proof.Failed, proof.NotPossible},
+		{"all arrive", arrived{[]int{burst, burst}, burst, -1}, nil, proof.Holds, proof.Failed},
+		{"none arrive", arrived{[]int{0, 0}, burst, -1}, nil, proof.Failed, proof.Holds},
+		{"one sort arrives", arrived{[]int{0, burst}, burst, -1}, nil, proof.Failed, proof.Failed},
+		{"a single frame arrives", arrived{[]int{0, 1}, burst, -1}, nil, proof.Failed, proof.Failed},
+		{"not even those of the same VLAN arrive", arrived{[]int{0, 0}, 0, -1}, nil, proof.Failed, proof.NotPossible},
+		{"the other heard its own VLAN", arrived{[]int{0, 0}, burst, burst}, nil, proof.Failed, proof.Holds},
+		{"the other is deaf", arrived{[]int{0, 0}, burst, 0}, nil, proof.Failed, proof.NotPossible},
 		{"it broke", arrived{}, errors.New("down"), proof.Failed, proof.Failed},
 	} {
 		var reach, apart proof.Proof

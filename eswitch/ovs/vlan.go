@@ -32,18 +32,21 @@ type Member struct {
 	VLAN  int // 0: untagged
 }
 
-// ProveVLANs looks whether frames go where VLANs let them, and nowhere else: a
-// and b are in one VLAN, other is in another (nil: there is no other). Frames
-// are broadcast, sent to the very address, and tagged with the other's VLAN.
-func ProveVLANs(ctx context.Context, a, b Member, other *Member) []proof.Proof {
+// ProveVLANs looks whether frames go where VLANs let them, and nowhere else: the
+// first two members are in one VLAN, the third is in another, and so is the
+// fourth, from which it has to hear; the last two may be missing. Frames are
+// broadcast, sent to the very address, and tagged with the other's VLAN.
+func ProveVLANs(ctx context.Context, members ...Member) []proof.Proof {
+	a, b := members[0], members[1]
 	reach := proof.Proof{Kind: "vlan", Cell: vlanCell("reaches", a, b)}
 	shapes := []shape{{"broadcast", site.Broadcast, 0}, {"unicast", b.Place.MAC, 0}}
-	got, err := exchange(ctx, a, b, nil, shapes)
+	got, err := exchange(ctx, a, b, shapes)
 	judgeReach(&reach, shapes, got, err)
-	if other == nil {
+	if len(members) < 3 {
 		return []proof.Proof{reach}
 	}
-	apart := proof.Proof{Kind: "vlan", Cell: vlanCell("does not reach", a, *other)}
+	other := members[2]
+	apart := proof.Proof{Kind: "vlan", Cell: vlanCell("does not reach", a, other)}
 	// The tagged ones are what a guest would send that wants to be elsewhere.
 	shapes = []shape{
 		{"broadcast", site.Broadcast, 0},
@@ -51,7 +54,13 @@ func ProveVLANs(ctx context.Context, a, b Member, other *Member) []proof.Proof {
 		{fmt.Sprintf("broadcast tagged %d", other.VLAN), site.Broadcast, other.VLAN},
 		{fmt.Sprintf("unicast tagged %d", other.VLAN), other.Place.MAC, other.VLAN},
 	}
-	got, err = exchange(ctx, a, *other, &b, shapes)
+	got, err = exchange(ctx, a, other, shapes)
+	if err == nil {
+		got.control, err = broadcast(ctx, a, b)
+	}
+	if err == nil && len(members) > 3 {
+		got.heard, err = broadcast(ctx, members[3], other)
+	}
 	judgeApart(&apart, shapes, got, err)
 	return []proof.Proof{reach, apart}
 }
@@ -71,17 +80,17 @@ type shape struct {
 	vlan int
 }
 
-// arrived is how many frames of each shape came, and of the control's.
+// arrived is how many frames of each shape came. control is how many of a's came
+// to b, which has to get them, and heard how many came to the other of its own
+// VLAN; -1: nobody tried.
 type arrived struct {
-	frames  []int
-	control int // broadcast to somebody who has to get them, meanwhile; -1: there was none
+	frames         []int
+	control, heard int
 }
 
-// exchange sends a burst of each shape from one place and counts at another. With
-// a control it waits until that has all of its frames, so that what did not
-// arrive had the time to.
-func exchange(ctx context.Context, from, to Member, control *Member, shapes []shape) (arrived, error) {
-	got := arrived{control: -1}
+// exchange sends a burst of each shape from one place and counts at another.
+func exchange(ctx context.Context, from, to Member, shapes []shape) (arrived, error) {
+	got := arrived{control: -1, heard: -1}
 	out, err := open(from.Place)
 	if err != nil {
 		return got, err
@@ -94,10 +103,15 @@ func exchange(ctx context.Context, from, to Member, control *Member, shapes []sh
 		}
 		got.frames = append(got.frames, n)
 	}
-	if control != nil {
-		got.control, err = one(ctx, out, from, *control, site.Broadcast, 0)
+	return got, nil
+}
+
+func broadcast(ctx context.Context, from, to Member) (int, error) {
+	got, err := exchange(ctx, from, to, []shape{{"broadcast", site.Broadcast, 0}})
+	if err != nil {
+		return -1, err
 	}
-	return got, err
+	return got.frames[0], nil
 }
 
 func one(ctx context.Context, out *site.Raw, from, to Member, mac net.HardwareAddr, vlan int) (int, error) {
@@ -145,7 +159,10 @@ func (got arrived) say(p *proof.Proof, shapes []shape) {
 		p.Seen = append(p.Seen, proof.Field{Name: shapes[i].name, Value: fmt.Sprintf("%d of %d arrived", n, burst)})
 	}
 	if got.control >= 0 {
-		p.Seen = append(p.Seen, proof.Field{Name: "to the VF of the same VLAN, meanwhile", Value: fmt.Sprintf("%d of %d arrived", got.control, burst)})
+		p.Seen = append(p.Seen, proof.Field{Name: "to the VF of the same VLAN, thereafter", Value: fmt.Sprintf("%d of %d arrived", got.control, burst)})
+	}
+	if got.heard >= 0 {
+		p.Seen = append(p.Seen, proof.Field{Name: "to the other from its own VLAN", Value: fmt.Sprintf("%d of %d arrived", got.heard, burst)})
 	}
 }
 
@@ -182,6 +199,8 @@ func judgeApart(p *proof.Proof, shapes []shape, got arrived, err error) {
 		p.Fail(fmt.Errorf("frames arrive in another VLAN: %s", strings.Join(leaks, ", ")))
 	case got.control < burst/2:
 		p.Impossible("no frame arrived in the other VLAN, but only %d of %d in the same: it shows nothing", got.control, burst)
+	case got.heard >= 0 && got.heard < burst/2:
+		p.Impossible("no frame arrived in the other VLAN, but from its own VLAN the VF there heard only %d of %d: it shows nothing", got.heard, burst)
 	default:
 		p.Verdict = proof.Holds
 	}

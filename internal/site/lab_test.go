@@ -4,6 +4,7 @@ package site
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -164,6 +165,16 @@ func TestLabFrames(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	// A netdev that is up hears a moment later.
+	if err := Reach(ctx, func(ctx context.Context) error {
+		client, server, err := Connect(ctx, s.Places[0], s.Places[1], false)
+		if err != nil {
+			return err
+		}
+		return errors.Join(client.Close(), server.Close())
+	}); err != nil {
+		t.Fatal(err)
+	}
 	var ends [2]*Raw
 	for i, p := range s.Places {
 		if err := p.NS.Do(func() (err error) { ends[i], err = OpenRaw(p.Index); return err }); err != nil {

@@ -33,8 +33,8 @@ type Place struct {
 	Index    int    // ifindex in the namespace
 	MAC      net.HardwareAddr
 	NS       *netns.NS
-	V4       netip.Prefix // 192.0.2.0/24 (RFC 5737)
-	V6       netip.Prefix // 2001:db8::/64 (RFC 3849), without duplicate address detection
+	V4       netip.Prefix // 192.0.2.0/24 (RFC 5737), or as EnterAt said
+	V6       netip.Prefix // 2001:db8::/64 (RFC 3849), or as EnterAt said; without duplicate address detection
 }
 
 // String names the VF and its netdev.
@@ -49,25 +49,46 @@ type Site struct {
 // Enter moves VFs into namespaces, gives them addresses and sets them up. A VF
 // that is in use (Free) is left alone, with an error, unless force is set. It
 // holds for one run at a time: the caller has the lock.
-func Enter(ctx context.Context, force bool, functions ...pci.Function) (_ *Site, err error) {
+func Enter(ctx context.Context, force bool, functions ...pci.Function) (*Site, error) {
+	var places []*Place
+	for i, f := range functions {
+		host := byte(i + 1)
+		places = append(places, &Place{
+			Function: f,
+			V4:       netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), 24),
+			V6:       netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: host}), 64),
+		})
+	}
+	return enter(ctx, force, places)
+}
+
+// EnterAt is Enter for one VF that gets the address given, and no other: to talk
+// to a host of a real network.
+func EnterAt(ctx context.Context, force bool, f pci.Function, address netip.Prefix) (*Site, error) {
+	p := &Place{Function: f}
+	if address.Addr().Is4() {
+		p.V4 = address
+	} else {
+		p.V6 = address
+	}
+	return enter(ctx, force, []*Place{p})
+}
+
+func enter(ctx context.Context, force bool, places []*Place) (_ *Site, err error) {
 	s := &Site{}
 	var records []record
-	for i, f := range functions {
-		r, link, err := look(ctx, f, force)
+	for _, p := range places {
+		r, link, err := look(ctx, p.Function, force)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range s.Places {
-			if p.Function == f {
-				return nil, fmt.Errorf("a proof needs different VFs, and %s is named twice", f)
+		for _, other := range s.Places {
+			if p.Function == other.Function {
+				return nil, fmt.Errorf("a proof needs different VFs, and %s is named twice", p.Function)
 			}
 		}
-		host := byte(i + 1)
-		s.Places = append(s.Places, &Place{
-			Function: f, Netdev: link.Name, Index: link.Index,
-			V4: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), 24),
-			V6: netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: host}), 64),
-		})
+		p.Netdev, p.Index = link.Name, link.Index
+		s.Places = append(s.Places, p)
 		records = append(records, r)
 	}
 	if s.home, err = netns.Current(); err != nil {
@@ -111,6 +132,9 @@ func (p *Place) move(ctx context.Context, name string) error {
 		}
 		p.Index = l.Attrs().Index
 		for _, a := range []netip.Prefix{p.V4, p.V6} {
+			if !a.IsValid() {
+				continue
+			}
 			addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}}
 			if a.Addr().Is6() {
 				addr.Flags = ifaFNodad

@@ -5,10 +5,11 @@ package site
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -25,9 +26,9 @@ const DefaultBytes = 16 << 20
 // Connect makes a TCP connection between two places. Both ends are closed when
 // ctx ends.
 func Connect(ctx context.Context, from, to *Place, v6 bool) (client, server *net.TCPConn, err error) {
-	network, local, remote := "tcp4", from.V4.Addr(), to.V4.Addr()
+	network, remote := "tcp4", to.V4.Addr()
 	if v6 {
-		network, local, remote = "tcp6", from.V6.Addr(), to.V6.Addr()
+		network, remote = "tcp6", to.V6.Addr()
 	}
 	var l *net.TCPListener
 	err = to.NS.Do(func() error {
@@ -39,41 +40,50 @@ func Connect(ctx context.Context, from, to *Place, v6 bool) (client, server *net
 		return nil, nil, fmt.Errorf("listening on %s of %s: %w", remote, to, err)
 	}
 	defer l.Close()
-	err = from.NS.Do(func() error {
-		// From its own address: the proof is about this VF and no other.
-		d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
-		c, err := d.DialContext(ctx, network, l.Addr().String())
-		if err == nil {
-			client = c.(*net.TCPConn)
-		}
-		return err
-	})
-	if err != nil {
+	if client, err = Dial(ctx, from, l.Addr().(*net.TCPAddr).AddrPort()); err != nil {
 		return nil, nil, fmt.Errorf("connecting from %s to %s: %w; do they share a VLAN, and is the switch between them running?", from, to, err)
 	}
 	// The connection is established: accepting does not wait.
 	if server, err = l.AcceptTCP(); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("accepting on %s: %w", to, err), client.Close())
 	}
-	context.AfterFunc(ctx, func() { client.Close(); server.Close() })
+	context.AfterFunc(ctx, func() { server.Close() })
 	return client, server, nil
+}
+
+// Dial makes a TCP connection from a place, from its own address: a proof is about
+// this VF and no other. It is closed when ctx ends.
+func Dial(ctx context.Context, from *Place, to netip.AddrPort) (*net.TCPConn, error) {
+	local := from.V4.Addr()
+	if to.Addr().Is6() {
+		local = from.V6.Addr()
+	}
+	var c net.Conn
+	err := from.NS.Do(func() error {
+		var err error
+		d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
+		c, err = d.DialContext(ctx, "tcp", to.String())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { c.Close() })
+	return c.(*net.TCPConn), nil
 }
 
 // reach is how long the way between two places may take to be there: a switch
 // learns of netdevs that came back a moment later.
 const reach = 30 * time.Second
 
-// Reach waits until the two places reach one another. Each try waits itself, in
-// the kernel, for an answer to its question for the other's address.
-func Reach(ctx context.Context, from, to *Place) error {
+// Reach tries to connect until there is a way. Each try waits itself, in the
+// kernel, for an answer to its question for the other's address.
+func Reach(ctx context.Context, connect func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, reach)
 	defer cancel()
 	for {
-		client, server, err := Connect(ctx, from, to, false)
-		if err == nil {
-			return errors.Join(client.Close(), server.Close())
-		}
-		if ctx.Err() != nil || !errors.Is(err, unix.EHOSTUNREACH) {
+		err := connect(ctx)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, unix.EHOSTUNREACH) {
 			return err
 		}
 	}
@@ -82,29 +92,45 @@ func Reach(ctx context.Context, from, to *Place) error {
 // ErrDiffers is that other bytes arrived than were sent.
 var ErrDiffers = errors.New("other bytes arrived than were sent")
 
-// block is what is sent, again and again: random, and of a length that no record
-// or segment divides, so that bytes out of place are not equal.
-func block() ([]byte, error) {
+// Pattern is what is sent, again and again: of a length that no record or segment
+// divides, so that bytes out of place are not equal. Both ends make it of one seed.
+func Pattern(seed [32]byte) []byte {
 	b := make([]byte, 1<<20+7)
-	_, err := rand.Read(b)
-	return b, err
+	_, _ = rand.NewChaCha8(seed).Read(b) // it never fails
+	return b
+}
+
+// Seed is a random one.
+func Seed() (seed [32]byte, err error) {
+	if _, err = crand.Read(seed[:]); err != nil {
+		err = fmt.Errorf("making something to send: %w", err)
+	}
+	return seed, err
 }
 
 // Pump sends size bytes into w and compares what comes out of r. It fills in
 // what arrived and what it took, and tells rate at once and then now and then.
 func Pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Proof, rate func(bytes int64, seconds float64)) error {
-	pattern, err := block()
+	seed, err := Seed()
 	if err != nil {
-		return fmt.Errorf("making something to send: %w", err)
+		return err
 	}
+	pattern := Pattern(seed)
+	return Account(ctx, func() error { return Send(w, pattern, size) },
+		func(rate func(int64)) (int64, error) { return Compare(r, pattern, size, rate) }, p, rate)
+}
+
+// Account is Pump where the ends are elsewhere: send and receive run side by side,
+// and receive gives how many bytes have arrived and are equal.
+func Account(ctx context.Context, send func() error, receive func(rate func(int64)) (int64, error), p *proof.Proof, rate func(bytes int64, seconds float64)) error {
 	before, err := cpu.Busy()
 	if err != nil {
 		return err
 	}
 	start := time.Now()
 	sent := make(chan error, 1)
-	go func() { sent <- send(w, pattern, size) }()
-	n, err := compare(r, pattern, size, func(n int64) { rate(n, time.Since(start).Seconds()) })
+	go func() { sent <- send() }()
+	n, err := receive(func(n int64) { rate(n, time.Since(start).Seconds()) })
 	p.Bytes, p.Seconds = n, time.Since(start).Seconds()
 	if err != nil {
 		select {
@@ -125,7 +151,8 @@ func Pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Pr
 // chunk is written at a time: four records.
 const chunk = 64 << 10
 
-func send(w io.Writer, pattern []byte, size int64) error {
+// Send sends size bytes of the pattern.
+func Send(w io.Writer, pattern []byte, size int64) error {
 	for at := int64(0); at < size; {
 		off := at % int64(len(pattern))
 		n := min(size-at, int64(len(pattern))-off, chunk)
@@ -138,7 +165,9 @@ func send(w io.Writer, pattern []byte, size int64) error {
 	return nil
 }
 
-func compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, error) {
+// Compare receives size bytes and compares them with the pattern; it gives how many
+// were equal, and tells rate at once and then now and then.
+func Compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, error) {
 	buf := make([]byte, chunk)
 	var told time.Time
 	for at := int64(0); at < size; {

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package crypto
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"nicwright/crypto/ktls"
+	"nicwright/internal/site"
+)
+
+const (
+	// peers is how many proofs are answered at a time; others wait.
+	peers = 16
+	// patience is how long a peer takes to say what it wants.
+	patience = 20 * time.Second
+	// maxPeerBytes is what a profile can ask for.
+	maxPeerBytes = 1 << 40
+)
+
+// Served is a transfer that [ServePeer] was the other end of.
+type Served struct {
+	From                       net.Addr
+	Version, Cipher, Direction string // as asked for, "" before that
+	Bytes                      int64  // that arrived and are equal, or were sent
+	Err                        error
+}
+
+// ServePeer is the other end of the proofs of other hosts, in software and without
+// any privilege, until ctx ends: it closes l. Each transfer is told to done, by
+// one goroutine at a time; connections that asked for nothing are not.
+func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
+	cert, err := peerCertificate()
+	if err != nil {
+		return err
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true}
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	var all sync.WaitGroup
+	defer all.Wait()
+	var one sync.Mutex
+	room := make(chan struct{}, peers)
+	for {
+		conn, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accepting a connection on %s: %w", l.Addr(), err)
+		}
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			defer context.AfterFunc(ctx, func() { conn.Close() })()
+			defer conn.Close()
+			if s, asked := serve(ctx, conn, config); asked {
+				one.Lock()
+				defer one.Unlock()
+				done(s)
+			}
+		})
+	}
+}
+
+// serve answers one connection; asked tells whether it was for a transfer.
+func serve(ctx context.Context, conn net.Conn, config *tls.Config) (s Served, asked bool) {
+	s.From = conn.RemoteAddr()
+	if s.Err = conn.SetDeadline(time.Now().Add(patience)); s.Err != nil {
+		return s, true
+	}
+	t := tls.Server(conn, config)
+	var r peerRequest
+	if s.Err = t.HandshakeContext(ctx); s.Err != nil {
+		return s, !errors.Is(s.Err, io.EOF) // it only looked whether there is a way
+	}
+	if s.Err = json.NewDecoder(io.LimitReader(t, maxMessage)).Decode(&r); s.Err != nil {
+		return s, true
+	}
+	defer clear(r.Key)
+	s.Version, s.Cipher, s.Direction = r.Version, r.Cipher, r.Direction
+	records, err := r.records()
+	answer := peerAnswer{}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	if s.Err = errors.Join(err, json.NewEncoder(t).Encode(answer)); s.Err != nil {
+		return s, true
+	}
+	if s.Err = conn.SetDeadline(time.Now().Add(site.Limit(r.Bytes))); s.Err != nil {
+		return s, true
+	}
+	if r.Direction == Rx {
+		s.Bytes, s.Err = r.send(conn, records)
+	} else {
+		s.Bytes, s.Err = r.receive(conn, records)
+	}
+	return s, true
+}
+
+// records checks a request and makes the witness of it.
+func (r peerRequest) records() (*records, error) {
+	switch {
+	case r.Protocol != peerProtocol:
+		return nil, fmt.Errorf("the protocol %q is asked for, and this nicwright has %q: the same version has to run on both hosts", r.Protocol, peerProtocol)
+	case r.Bytes < 1 || r.Bytes > maxPeerBytes:
+		return nil, fmt.Errorf("%d bytes are asked for: it is 1 to %d", r.Bytes, int64(maxPeerBytes))
+	case !slices.Contains(Directions, r.Direction):
+		return nil, fmt.Errorf("the direction %q is asked for: it is one of %v", r.Direction, Directions)
+	}
+	suite, known := suites[r.Version][r.Cipher]
+	k := ktls.Keys{Suite: suite, Key: r.Key}
+	if !known || len(r.Key) != ktls.KeySize(suite) || copy(k.IV[:], r.IV) != len(k.IV) || len(r.IV) != len(k.IV) {
+		return nil, fmt.Errorf("%q with %q, a key of %d bytes and an IV of %d are asked for, and that is no cipher here", r.Version, r.Cipher, len(r.Key), len(r.IV))
+	}
+	return KTLSCell{r.Version, r.Cipher, r.Direction}.newRecords(k)
+}
+
+// receive opens what arrives and says how it went.
+func (r peerRequest) receive(conn net.Conn, records *records) (int64, error) {
+	n, err := site.Compare(opener{conn, records}, site.Pattern(r.Seed), r.Bytes, func(int64) {})
+	answer := peerAnswer{Bytes: n}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	if writeErr := json.NewEncoder(conn).Encode(answer); writeErr != nil {
+		return n, errors.Join(err, writeErr)
+	}
+	// Closing with something unread would reset the connection, and the answer be lost.
+	_, drainErr := io.Copy(io.Discard, conn)
+	return n, errors.Join(err, drainErr)
+}
+
+// send sends as soon as the other end's card has its keys.
+func (r peerRequest) send(conn net.Conn, records *records) (int64, error) {
+	var b [1]byte
+	if _, err := io.ReadFull(conn, b[:]); err != nil {
+		return 0, fmt.Errorf("waiting for the word to send: %w", err)
+	}
+	if b[0] != peerGo {
+		return 0, fmt.Errorf("the word to send is %q, and %#x came", peerGo, b[0])
+	}
+	if err := site.Send(sealer{conn, records}, site.Pattern(r.Seed), r.Bytes); err != nil {
+		return 0, err
+	}
+	// The other end closes when it has everything.
+	_, err := io.Copy(io.Discard, conn)
+	return r.Bytes, err
+}
+
+// peerCertificate is for the life of the process: nobody checks it.
+func peerCertificate() (tls.Certificate, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("making the peer's key: %w", err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("making the peer's certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, nil
+}
