@@ -91,6 +91,9 @@ func TestVerifyLeavesNoTrace(t *testing.T) {
 		if r.code != exitDone {
 			t.Fatalf("run %d exited %d:\n%s%s", i, r.code, r.stdout, r.stderr)
 		}
+		if i%50 == 49 {
+			t.Logf("after %d runs: %d kB of slab, %d files are open", i+1, slab(t), openFiles(t))
+		}
 	}
 	if after := leftovers(t); after != before {
 		t.Errorf("after %d runs:\n%s\nbefore:\n%s", n, after, before)
