@@ -35,7 +35,9 @@ type rulebook struct {
 }
 
 // theSchema is made once, from types that do not change.
-var theSchema = sync.OnceValues(func() (*rulebook, error) {
+var theSchema = sync.OnceValues(newRulebook)
+
+func newRulebook() (*rulebook, error) {
 	text, err := Schema()
 	if err != nil {
 		return nil, err
@@ -45,16 +47,18 @@ var theSchema = sync.OnceValues(func() (*rulebook, error) {
 		return nil, fmt.Errorf("reading the profile schema back: %w", err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("profile.json", doc); err != nil {
+	// With a relative name the library wants a working directory, which may be gone.
+	const name = "urn:nicwright:profile"
+	if err := c.AddResource(name, doc); err != nil {
 		return nil, fmt.Errorf("loading the profile schema: %w", err)
 	}
-	v, err := c.Compile("profile.json")
+	v, err := c.Compile(name)
 	if err != nil {
 		return nil, fmt.Errorf("compiling the profile schema: %w", err)
 	}
 	root, _ := doc.(map[string]any)
 	return &rulebook{root: root, validator: v}, nil
-})
+}
 
 // Schema is the JSON Schema (draft 2020-12) of a profile document, made from
 // the types that the document is decoded into. It is what documents are

@@ -138,3 +138,15 @@ func TestSchemaIsComplete(t *testing.T) {
 	}
 	walk("$", book.root)
 }
+
+// A shell may stand in a directory that is gone.
+func TestSchemaNeedsNoWorkingDirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newRulebook(); err != nil {
+		t.Error(err)
+	}
+}
