@@ -48,7 +48,7 @@ test-kernels: lab
 # A thousand runs of the quick matrix leave the machine as it was; make test does ten.
 soak: build lab
 	NICWRIGHT_LAB=1 go test -count=1 -v -timeout 3h -run TestVerifyLeavesNoTrace \
-		-exec '$(LAB) exec $(CARD) --ovs --time-limit 3h --env NICWRIGHT_RUNS=1000 --share $(CURDIR)/$(BIN)' ./cmd/nicwright
+		-exec '$(CURDIR)/$(LAB) exec $(CARD) --ovs --time-limit 3h --env NICWRIGHT_RUNS=1000 --share $(CURDIR)/$(BIN)' ./cmd/nicwright
 
 lint:
 	go vet ./...
