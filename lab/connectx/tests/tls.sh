@@ -50,7 +50,6 @@ offloaded() {
 	fetch "$1" "$2" "$3" "$5" || die "$1 to $3, $5: other bytes arrived"
 	rose "$b" "$(stat "$3" "$4" rx_tls_decrypted_bytes)" "$6" "$3: rx_tls_decrypted_bytes"
 	rose "$c" "$(tls "$3" TlsRxDevice)" 1 "$3: TlsRxDevice"
-	rose "$r" "$(stat "$3" "$4" rx_tls_resync_res_ok)" "${7:-0}" "$3: rx_tls_resync_res_ok"
 	[ "$(stat "$3" "$4" rx_tls_err)" = "$e" ] || die "$3: rx_tls_err rose"
 	[ "$(tls "$3" TlsDecryptError)" = "${errors:-0}" ] || die "$3: TlsDecryptError"
 	echo "$1 to $3, $5: $(($(stat "$3" "$4" rx_tls_decrypted_bytes) - b)) bytes decrypted by the card," \
