@@ -42,7 +42,7 @@ tls() { in_ns "$1" awk -v n="$2" '$1 == n { print $2; f = 1 } END { exit !f }' /
 # rose BEFORE AFTER AT-LEAST WHAT
 rose() { [ $(($2 - $1)) -ge "$3" ] || die "$4 rose by $(($2 - $1)), not by $3"; }
 
-# offloaded SERVER-NAMESPACE ADDRESS CLIENT-NAMESPACE NETDEV CIPHER AT-LEAST-BYTES [RESYNCS]: fetched, and decrypted by the card
+# offloaded SERVER-NAMESPACE ADDRESS CLIENT-NAMESPACE NETDEV CIPHER AT-LEAST-BYTES: fetched, and decrypted by the card
 offloaded() {
 	local b c r e
 	b=$(stat "$3" "$4" rx_tls_decrypted_bytes) c=$(tls "$3" TlsRxDevice) r=$(stat "$3" "$4" rx_tls_resync_res_ok)
