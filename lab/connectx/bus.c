@@ -14,18 +14,17 @@ static int first_bus;
 static void *ram;
 static phys_addr_t base;
 
-/* BAR memory of a card: its PFs' first, then the VFs' */
-static size_t card_mem(void)
-{
-	return ALIGN(cx_nports * CX_PF_BAR + cx_nports * cx_nvfs * CX_VF_BAR, CX_PF_BAR);
-}
-
 static phys_addr_t bar_phys(struct cx_func *f)
 {
-	phys_addr_t b = base + cx_card_of(f) * card_mem();
-	int n = cx_devfn(f);
+	phys_addr_t b = base + cx_card_of(f) * cx_card_mem();
+	int k = f->pf % cx_nports;
 
-	return n < cx_nports ? b + n * CX_PF_BAR : b + cx_nports * CX_PF_BAR + (phys_addr_t)(n - cx_nports) * CX_VF_BAR;
+	if (f->is_sf)
+		return b + k * cx_bar2_size() + (phys_addr_t)(f->vport - CX_SF_BASE) * CX_VF_BAR;
+	b += cx_nports * cx_bar2_size();
+	if (!f->is_vf)
+		return b + k * CX_PF_BAR;
+	return b + cx_nports * CX_PF_BAR + (phys_addr_t)(cx_place(f) - cx_nports) * CX_VF_BAR;
 }
 
 void *cx_bar_ram(struct cx_func *f)
@@ -38,23 +37,29 @@ int cx_bus_card(struct pci_bus *bus)
 	return bus->number - first_bus;
 }
 
-/* the function whose BAR holds physical address pa; called from the kprobe */
+/* the function whose registers are at physical address pa; called from the kprobe */
 struct cx_func *cx_func_at(phys_addr_t pa, u32 *off)
 {
-	phys_addr_t o = pa - base;
-	u32 card, n;
+	phys_addr_t o = pa - base, bars2 = cx_nports * cx_bar2_size(), bars = cx_nports * CX_PF_BAR;
+	int port;
+	u32 n;
 
-	if (pa < base || o >= cx_ncards * card_mem())
+	if (pa < base || o >= cx_ncards * cx_card_mem())
 		return NULL;
-	card = o / card_mem();
-	o %= card_mem();
-	if (o < cx_nports * CX_PF_BAR) {
-		*off = o % CX_PF_BAR;
-		return &cx_funcs[card * cx_card_funcs() + o / CX_PF_BAR];
-	}
-	n = cx_nports + (o - cx_nports * CX_PF_BAR) / CX_VF_BAR;
+	port = o / cx_card_mem() * cx_nports;
+	o %= cx_card_mem();
 	*off = o % CX_VF_BAR;
-	return n < cx_card_funcs() ? &cx_funcs[card * cx_card_funcs() + n] : NULL;
+	if (o < bars2) {
+		n = o % cx_bar2_size() / CX_VF_BAR;
+		return n < cx_nsfs ? cx_vf(port + o / cx_bar2_size(), CX_SF_BASE + n) : NULL;
+	}
+	o -= bars2;
+	if (o < bars) {
+		*off = o % CX_PF_BAR;
+		return cx_vf(port + o / CX_PF_BAR, 0);
+	}
+	n = (o - bars) / CX_VF_BAR;
+	return n < cx_nports * cx_nvfs ? cx_vf(port, 0) + cx_nports + n : NULL;
 }
 
 static int add_bus(int domain, int card)
@@ -62,8 +67,8 @@ static int add_bus(int domain, int card)
 	struct bus *b = &buses[card];
 	LIST_HEAD(res);
 
-	b->mem = (struct resource){ .name = "connectx_emu", .start = base + card * card_mem(),
-		.end = base + (card + 1) * card_mem() - 1,
+	b->mem = (struct resource){ .name = "connectx_emu", .start = base + card * cx_card_mem(),
+		.end = base + (card + 1) * cx_card_mem() - 1,
 		.flags = IORESOURCE_MEM | IORESOURCE_PREFETCH | IORESOURCE_MEM_64 };
 	b->busn = (struct resource){ .name = "connectx_emu bus", .start = first_bus + card, .end = first_bus + card,
 		.flags = IORESOURCE_BUS };
@@ -106,28 +111,38 @@ static void funcs_init(void)
 	int i, n;
 
 	cx_vpd_init();
-	for (i = 0; i < cx_nfuncs(); i++)
-		cx_funcs[i].idx = i;
 	for (i = 0; i < cx_nfuncs(); i++) {
 		struct cx_func *f = &cx_funcs[i];
 
-		n = cx_devfn(f);
+		f->idx = i;
+		n = cx_place(f);
 		f->is_vf = n >= cx_nports;
-		f->pf = cx_card_of(f) * cx_nports + (f->is_vf ? (n - cx_nports) / cx_nvfs : n);
-		f->vport = f->is_vf ? (n - cx_nports) % cx_nvfs + 1 : 0;
+		f->is_sf = n >= cx_card_devfns();
+		f->pf = cx_card_of(f) * cx_nports;
+		if (f->is_sf) {
+			f->pf += (n - cx_card_devfns()) / cx_nsfs;
+			f->vport = CX_SF_BASE + (n - cx_card_devfns()) % cx_nsfs;
+		} else if (f->is_vf) {
+			f->pf += (n - cx_nports) / cx_nvfs;
+			f->vport = (n - cx_nports) % cx_nvfs + 1;
+		} else {
+			f->pf += n;
+		}
 		f->hot = jiffies;
 		xa_init(&f->objs);
 		xa_init(&f->setcap);
 		INIT_LIST_HEAD(&f->sqs);
 		cx_grant_reset(f);
-		/* a VF's BAR register is its PF's: the address of the first VF */
-		cx_config_init(f, f->is_vf ? 0 : bar_phys(f));
 	}
+	/* in what a PF says of its VFs is the address of the first one */
+	for (i = 0; i < cx_nfuncs(); i++)
+		if (!cx_funcs[i].is_sf)
+			cx_config_init(&cx_funcs[i]);
 }
 
-phys_addr_t cx_vf_bar_base(int port)
+phys_addr_t cx_bar_base(int port, int vport)
 {
-	return bar_phys(cx_vf(port, 1));
+	return bar_phys(cx_vf(port, vport));
 }
 
 int cx_bus_create(int domain, int busnr, phys_addr_t membase, size_t size)

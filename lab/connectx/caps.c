@@ -75,6 +75,12 @@ static void general(struct cx_func *f, void *c)
 		G(lag_master, cx_nports > 1); G(lag_native_fdb_selection, cx_lag_hash);
 		G(create_lag_when_not_master_up, cx_lag_hash); G(port_selection_cap, cx_lag_hash);
 	}
+	if (!f->is_vf && cx_nsfs) {
+		G(sf, 1); G(max_num_sf, cx_nsfs); G(log_max_sf, order_base_2(cx_nsfs)); G(sf_base_id, CX_SF_BASE);
+		G(log_min_sf_size, ilog2(CX_VF_BAR / SZ_4K)); G(vhca_state, 1);
+		G(event_on_vhca_state_allocated, 1); G(event_on_vhca_state_active, 1);
+		G(event_on_vhca_state_in_use, 1); G(event_on_vhca_state_teardown_request, 1);
+	}
 	/* of RoCE a VF has the capability, as on the real card until its PF takes it away; there is no traffic */
 	G(roce_rw_supported, f->is_vf); G(roce, f->is_vf);
 	if (cx_crypto) {
@@ -93,6 +99,7 @@ static void general2(struct cx_func *f, void *c)
 {
 	MLX5_SET(cx_hca_cap_2, c, migratable, !!(f->granted & CX_MIGRATABLE));
 	MLX5_SET(cx_hca_cap_2, c, max_num_eqs_24b, f->max_eqs);
+	MLX5_SET(cx_hca_cap_2, c, sf_eq_usage, f->is_sf);	/* that number counts for it */
 }
 
 static void ethernet(struct cx_func *f, void *c)

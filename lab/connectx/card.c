@@ -70,12 +70,25 @@ static void xmit_hint(void *data, struct sk_buff *skb, int rc, struct net_device
 	struct device *d = dev->dev.parent;
 	struct pci_dev *pdev;
 	struct cx_func *f;
+	bool sf = false, wake = false;
+	int i;
 
+	/* a scalable function's device is below its PF's, and does not say which one it is: all of the PF's are meant */
+	if (d && !dev_is_pci(d)) {
+		d = d->parent;
+		sf = true;
+	}
 	if (!d || !dev_is_pci(d))
 		return;
 	pdev = to_pci_dev(d);
 	f = pdev->bus->ops == &cx_pci_ops ? cx_func_get(pdev->bus, pdev->devfn) : NULL;
-	if (f && !test_and_set_bit(CX_F_TX, &f->flags))
+	if (!f)
+		return;
+	if (!sf)
+		wake = !test_and_set_bit(CX_F_TX, &f->flags);
+	for (i = 0; sf && i < cx_nsfs; i++)
+		wake |= !test_and_set_bit(CX_F_TX, &cx_vf(f->pf, CX_SF_BASE + i)->flags);
+	if (wake)
 		cx_wake();
 }
 

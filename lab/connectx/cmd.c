@@ -7,12 +7,12 @@
 
 enum { PAGES_CANT_GIVE, PAGES_GIVE, PAGES_TAKE };
 
-/* the function a command means by function_id: 0 is oneself, n a VF of this PF */
-static struct cx_func *other(struct cx_func *f, int id)
+/* the function a command means by function_id: 0 is oneself, the others are those of this PF by their vports */
+struct cx_func *cx_other(struct cx_func *f, int id)
 {
 	if (!id)
 		return f;
-	return f->is_vf || id > cx_nvfs ? NULL : cx_vf(f->pf, id);
+	return f->is_vf || id == MLX5_VPORT_UPLINK || !cx_vport(f->pf, id) ? NULL : cx_vf(f->pf, id);
 }
 
 static int query_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int outlen)
@@ -21,7 +21,7 @@ static int query_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int 
 	struct cx_func *t = f;
 
 	if (MLX5_GET(query_hca_cap_in, in, other_function))
-		t = other(f, MLX5_GET(query_hca_cap_in, in, function_id));
+		t = cx_other(f, MLX5_GET(query_hca_cap_in, in, function_id));
 	if (!t || op >> 1 >= CX_CAPS)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	if (outlen < 16 + CX_CAP_SZ)
@@ -37,7 +37,7 @@ static int set_hca_cap(struct cx_func *f, void *in, int inlen, void *out, int ou
 	void *page;
 
 	if (MLX5_GET(set_hca_cap_in, in, other_function))
-		t = other(f, MLX5_GET(set_hca_cap_in, in, function_id));
+		t = cx_other(f, MLX5_GET(set_hca_cap_in, in, function_id));
 	if (!t || op >> 1 >= CX_CAPS)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	if (inlen < 16 + CX_CAP_SZ)
@@ -72,7 +72,7 @@ static int query_pages(struct cx_func *f, void *in, int inlen, void *out, int ou
 static int manage_pages(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 {
 	u32 n = MLX5_GET(manage_pages_in, in, input_num_entries), i;
-	struct cx_func *t = other(f, MLX5_GET(manage_pages_in, in, function_id));
+	struct cx_func *t = cx_other(f, MLX5_GET(manage_pages_in, in, function_id));
 
 	if (!t)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
@@ -182,14 +182,16 @@ static const struct cmd {
 	{ MLX5_CMD_OP_QUERY_ADAPTER, query_adapter }, { MLX5_CMD_OP_INIT_HCA, init_hca },
 	{ MLX5_CMD_OP_TEARDOWN_HCA, teardown_hca }, { MLX5_CMD_OP_QUERY_ISSI, query_issi },
 	{ MLX5_CMD_OP_QUERY_PAGES, query_pages }, { MLX5_CMD_OP_MANAGE_PAGES, manage_pages },
-	{ MLX5_CMD_OP_ENABLE_HCA, ok },			/* the function is there already */
-	{ MLX5_CMD_OP_DISABLE_HCA, ok },
+	{ MLX5_CMD_OP_ENABLE_HCA, cx_hca_cmd }, { MLX5_CMD_OP_DISABLE_HCA, cx_hca_cmd },
 	{ MLX5_CMD_OP_SET_ISSI, ok },			/* only 1 is offered */
 	{ MLX5_CMD_OP_SET_DRIVER_VERSION, ok },		/* information for people */
 	{ MLX5_CMD_OP_NOP, ok },
 	{ MLX5_CMD_OP_ALLOC_UAR, alloc_uar }, { MLX5_CMD_OP_DEALLOC_UAR, dealloc_uar },
 	{ MLX5_CMD_OP_CREATE_EQ, cx_create_eq }, { MLX5_CMD_OP_DESTROY_EQ, cx_destroy_eq },
 	{ MLX5_CMD_OP_ACCESS_REG, cx_access_reg },
+	/* scalable functions */
+	{ MLX5_CMD_OP_ALLOC_SF, cx_sf_cmd }, { MLX5_CMD_OP_DEALLOC_SF, cx_sf_cmd },
+	{ MLX5_CMD_OP_QUERY_VHCA_STATE, cx_sf_cmd }, { MLX5_CMD_OP_MODIFY_VHCA_STATE, cx_sf_cmd },
 	/* objects whose existence is all that matters: addresses are physical, keys and domains do not restrict */
 	{ MLX5_CMD_OP_ALLOC_PD, simple, CX_O_PD }, { MLX5_CMD_OP_DEALLOC_PD, simple, CX_O_PD },
 	{ MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN, simple, CX_O_TD }, { MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN, simple, CX_O_TD },

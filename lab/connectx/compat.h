@@ -48,6 +48,13 @@ struct mlx5_ifc_ipsec_aso_bits {
 #define P12(f, v) P(f, v)
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)	/* private to the driver before */
+enum mlx5_ifc_vhca_state {
+	MLX5_VHCA_STATE_INVALID, MLX5_VHCA_STATE_ALLOCATED, MLX5_VHCA_STATE_ACTIVE, MLX5_VHCA_STATE_IN_USE,
+	MLX5_VHCA_STATE_TEARDOWN_REQUEST,
+};
+#endif
+
 /* ipsec_syndrome of the match parameters; older headers have no name for it */
 static inline u8 *cx_ipsec_syndrome(void *misc2)
 {

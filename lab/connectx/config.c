@@ -20,6 +20,8 @@ bool cx_func_enabled(struct cx_func *f)
 {
 	struct cx_func *p = cx_vf(f->pf, 0);
 
+	if (f->is_sf)
+		return f->vhca.state != MLX5_VHCA_STATE_INVALID;
 	return !f->is_vf || ((r16(p, CX_SRIOV_OFF + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE) &&
 			     f->vport <= r16(p, CX_SRIOV_OFF + PCI_SRIOV_NUM_VF));
 }
@@ -28,7 +30,7 @@ struct cx_func *cx_func_get(struct pci_bus *bus, unsigned int devfn)
 {
 	struct cx_func *f;
 
-	if (!pci_is_root_bus(bus) || devfn >= cx_card_funcs())
+	if (!pci_is_root_bus(bus) || devfn >= cx_card_devfns())
 		return NULL;
 	f = &cx_funcs[cx_bus_card(bus) * cx_card_funcs() + devfn];
 	return cx_func_enabled(f) ? f : NULL;
@@ -115,17 +117,17 @@ static void sriov_init(struct cx_func *f)
 	w16(f, o + PCI_SRIOV_INITIAL_VF, cx_nvfs);
 	w16(f, o + PCI_SRIOV_TOTAL_VF, cx_nvfs);
 	m16(f, o + PCI_SRIOV_NUM_VF, 0xffff);
-	w8(f, o + PCI_SRIOV_FUNC_LINK, cx_devfn(f));
-	w16(f, o + PCI_SRIOV_VF_OFFSET, cx_devfn(cx_vf(f->pf, 1)) - cx_devfn(f));
+	w8(f, o + PCI_SRIOV_FUNC_LINK, cx_place(f));
+	w16(f, o + PCI_SRIOV_VF_OFFSET, cx_place(cx_vf(f->pf, 1)) - cx_place(f));
 	w16(f, o + PCI_SRIOV_VF_STRIDE, 1);
 	w16(f, o + PCI_SRIOV_VF_DID, CX_VF_ID);
 	w32(f, o + PCI_SRIOV_SUP_PGSIZE, 0x553);
 	w32(f, o + PCI_SRIOV_SYS_PGSIZE, 1);
 	m32(f, o + PCI_SRIOV_SYS_PGSIZE, ~0);
-	bar64(f, o + PCI_SRIOV_BAR, cx_vf_bar_base(f->pf), CX_VF_BAR);
+	bar64(f, o + PCI_SRIOV_BAR, cx_bar_base(f->pf, 1), CX_VF_BAR);
 }
 
-void cx_config_init(struct cx_func *f, phys_addr_t bar)
+void cx_config_init(struct cx_func *f)
 {
 	bool vf = f->is_vf;
 
@@ -154,7 +156,7 @@ void cx_config_init(struct cx_func *f, phys_addr_t bar)
 
 	w8(f, CX_MSIX_OFF, PCI_CAP_ID_MSIX);
 	w8(f, CX_MSIX_OFF + 1, vf ? 0 : VPD_OFF);
-	w16(f, CX_MSIX_OFF + PCI_MSIX_FLAGS, (vf ? CX_MSIX_VF : CX_MSIX_PF) - 1);
+	w16(f, CX_MSIX_OFF + PCI_MSIX_FLAGS, cx_vectors(f) - 1);
 	m16(f, CX_MSIX_OFF + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	w32(f, CX_MSIX_OFF + PCI_MSIX_TABLE, CX_MSIX_TBL);
 	w32(f, CX_MSIX_OFF + PCI_MSIX_PBA, CX_MSIX_PBA);
@@ -165,12 +167,14 @@ void cx_config_init(struct cx_func *f, phys_addr_t bar)
 	}
 	w8(f, VPD_OFF, PCI_CAP_ID_VPD);
 	m16(f, VPD_OFF + PCI_VPD_ADDR, 0xffff);
-	bar64(f, PCI_BASE_ADDRESS_0, bar, CX_PF_BAR);
+	bar64(f, PCI_BASE_ADDRESS_0, cx_bar_base(f->pf, 0), CX_PF_BAR);
+	if (cx_nsfs)
+		bar64(f, PCI_BASE_ADDRESS_2, cx_bar_base(f->pf, CX_SF_BASE), cx_bar2_size());
 	w32(f, DSN_OFF, PCI_EXT_CAP_ID_DSN | 1 << 16 | ARI_OFF << 20);
-	w32(f, DSN_OFF + 4, 0x03aabb00 + (cx_card_of(f) << 8) + cx_devfn(f));
+	w32(f, DSN_OFF + 4, 0x03aabb00 + (cx_card_of(f) << 8) + cx_place(f));
 	w32(f, DSN_OFF + 8, 0xb8599f00);
 	w32(f, ARI_OFF, PCI_EXT_CAP_ID_ARI | 1 << 16 | (cx_nvfs ? CX_SRIOV_OFF << 20 : 0));
-	w16(f, ARI_OFF + PCI_ARI_CAP, cx_devfn(f) + 1 < cx_nports ? (cx_devfn(f) + 1) << 8 : 0);
+	w16(f, ARI_OFF + PCI_ARI_CAP, cx_place(f) + 1 < cx_nports ? (cx_place(f) + 1) << 8 : 0);
 	if (cx_nvfs)
 		sriov_init(f);
 }

@@ -43,6 +43,7 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MAX_PORTS	2		/* of a card */
 #define CX_MAX_CARDS	4
 #define CX_MAX_VFS	127
+#define CX_MAX_SFS	64
 #define CX_MAX_UC	128
 #define CX_MAX_VLAN	512
 #define CX_MAX_MTU	9978
@@ -85,6 +86,7 @@ struct cx_eq {
 struct cx_count { u64 pkts, bytes; };
 
 struct cx_vport {
+	u16 num;
 	u8 ctx[0x100];			/* nic_vport_context */
 	u8 esw[0x100];			/* esw_vport_context */
 	int nuc, nmc, nvlan;
@@ -99,7 +101,7 @@ struct cx_vport {
 };
 
 struct cx_port {			/* a physical port and its eswitch */
-	struct cx_vport *vport;		/* PF, VFs 1..n, then the uplink */
+	struct cx_vport *vport;		/* PF, VFs, scalable functions, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
 	u16 mtu, vxlan[CX_VXLAN_PORTS];	/* UDP ports of VXLAN */
 	struct { u32 speeds; bool an_off, pause_rx, pause_tx; u8 fec[4]; } phy;	/* as the driver has set them: phy.c */
@@ -110,7 +112,7 @@ struct cx_port {			/* a physical port and its eswitch */
 struct cx_func {
 	u8 cfg[PCI_CFG_SPACE_EXP_SIZE], wm[PCI_CFG_SPACE_EXP_SIZE];
 	int idx, pf, vport;		/* place in cx_funcs, port, vport number in that port's eswitch */
-	bool is_vf, hca_up;
+	bool is_vf, is_sf, hca_up;	/* is_vf: not a PF, but a VF or a scalable function */
 	unsigned long flags;
 	atomic_t doorbell;		/* command slots rung */
 	u32 late;			/* those that are answered only at late_until */
@@ -125,6 +127,7 @@ struct cx_func {
 	DECLARE_BITMAP(uars, CX_PF_BAR / SZ_4K);
 	DECLARE_BITMAP(irq_pending, CX_MSIX_PF);
 	u32 next_id, next_fc, granted, max_eqs;
+	struct { u8 state; bool armed, changed; u32 sw_id; } vhca;	/* of a scalable function: sf.c */
 	u64 oob;			/* packets dropped for want of receive buffers */
 	struct xarray objs;		/* id -> struct cx_obj */
 	struct xarray setcap;		/* capability type -> page set by SET_HCA_CAP */
@@ -212,26 +215,13 @@ struct cx_lag { bool active; u8 mode, remap[2]; };
 extern struct cx_func *cx_funcs;
 extern struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];	/* of all cards */
 extern struct cx_lag cx_lags[CX_MAX_CARDS];
-extern int cx_ncards, cx_nports, cx_nvfs;	/* ports of a card, VFs of a port */
+extern int cx_ncards, cx_nports, cx_nvfs, cx_nsfs;	/* ports of a card, VFs and scalable functions of a port */
 extern unsigned int cx_log;
 extern bool cx_crypto, cx_ipsec, cx_lag_hash;
 
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
-/* cx_funcs has a card's functions in a row, in the order of their devfns: PFs, then the VFs of each */
-static inline int cx_card_funcs(void) { return cx_nports * (1 + cx_nvfs); }
-static inline int cx_nfuncs(void) { return cx_ncards * cx_card_funcs(); }
-static inline int cx_all_ports(void) { return cx_ncards * cx_nports; }
-static inline int cx_card_of(struct cx_func *f) { return f->idx / cx_card_funcs(); }
-static inline int cx_devfn(struct cx_func *f) { return f->idx % cx_card_funcs(); }
-static inline int cx_vhca(struct cx_func *f) { return cx_devfn(f) + 1; }	/* as the card numbers its functions */
-static inline struct cx_func *cx_vf(int port, int vport)
-{
-	int k = port % cx_nports;
-
-	return &cx_funcs[port / cx_nports * cx_card_funcs() + (vport ? cx_nports + k * cx_nvfs + vport - 1 : k)];
-}
-static inline u32 cx_bar_size(struct cx_func *f) { return f->is_vf ? CX_VF_BAR : CX_PF_BAR; }
+#include "func.h"
 
 /* card.c */
 #define CX_HOT	msecs_to_jiffies(20)	/* a function's queues are polled closely for so long after a hint */
@@ -245,9 +235,9 @@ int cx_bus_create(int domain, int busnr, phys_addr_t base, size_t size);
 void cx_bus_destroy(void);
 struct cx_func *cx_func_at(phys_addr_t pa, u32 *off);
 void *cx_bar_ram(struct cx_func *f);
-void cx_config_init(struct cx_func *f, phys_addr_t base);
+void cx_config_init(struct cx_func *f);
 void cx_vpd_init(void);
-phys_addr_t cx_vf_bar_base(int port);
+phys_addr_t cx_bar_base(int port, int vport);
 struct cx_func *cx_func_get(struct pci_bus *bus, unsigned int devfn);
 int cx_bus_card(struct pci_bus *bus);
 bool cx_func_enabled(struct cx_func *f);
@@ -272,12 +262,18 @@ void cx_fw_health(struct cx_func *f);
 void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late);
 void *cx_dma(u64 addr, u64 len);
 int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+struct cx_func *cx_other(struct cx_func *f, int id);
 void cx_caps_get(struct cx_func *f, int type, bool max, void *page);
 void cx_setcap_free(struct cx_func *f);
 void cx_grant_reset(struct cx_func *f);
 void cx_grant_show(struct cx_func *vf, int type, void *page);
 bool cx_granted(struct cx_func *f, int type, void *page);
 int cx_grant(struct cx_func *vf, int type, void *want);
+
+/* sf.c */
+int cx_hca_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+int cx_sf_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
+void cx_sfs_off(struct cx_func *pf);
 
 /* eq.c */
 int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen);
@@ -315,6 +311,7 @@ bool cx_cq_flush(void);
 /* vport.c, reg.c, lag.c */
 int cx_vport_init(void);
 void cx_vport_exit(void);
+void cx_vport_reset(int port, struct cx_vport *v);
 struct cx_vport *cx_vport(int port, int num);
 int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_count(struct cx_count c[3], const u8 *dmac, u32 pkts, u64 bytes);

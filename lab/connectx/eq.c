@@ -66,7 +66,7 @@ int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	t.pgshift = MLX5_GET(eqc, c, log_page_size) + 12;
 	t.vec = MLX5_GET(eqc, c, intr);
 	t.mask = MLX5_GET64(create_eq_in, in, event_bitmask[0]);
-	if (t.log_size > 22 || t.pgshift > 30 || t.vec >= (f->is_vf ? CX_MSIX_VF : CX_MSIX_PF))
+	if (t.log_size > 22 || t.pgshift > 30 || t.vec >= cx_vectors(f))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	t.npas = DIV_ROUND_UP(64ULL << t.log_size, 1ULL << t.pgshift);
 	if ((u8 *)(pas + t.npas) > (u8 *)in + inlen)

@@ -80,7 +80,7 @@ void cx_ft_free(struct cx_obj *ft)
 	for (i = 0; i < CX_FT_TYPES; i++)
 		if (f->root[i] == ft->id && i != CX_FT_FDB)
 			f->root[i] = 0;
-	for (i = 0; !f->is_vf && i < cx_nvfs + 2; i++) {
+	for (i = 0; !f->is_vf && i < cx_nvports(); i++) {
 		struct cx_vport *v = &cx_ports[f->pf].vport[i];
 
 		if (v->ingress == ft->id)

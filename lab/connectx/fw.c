@@ -132,6 +132,7 @@ void cx_fw_reset(struct cx_func *f)
 	if (!f->is_vf) {
 		cx_lags[cx_card_of(f)].active = false;
 		cx_vxlan_reset(&cx_ports[f->pf]);
+		cx_sfs_off(f);
 	}
 	cx_setcap_free(f);
 	bitmap_zero(f->uars, CX_PF_BAR / SZ_4K);

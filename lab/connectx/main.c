@@ -11,6 +11,9 @@ MODULE_PARM_DESC(cards, "cards, each on a bus of its own (1..4)");
 static int vfs = 8;
 module_param(vfs, int, 0444);
 MODULE_PARM_DESC(vfs, "TotalVFs of a port (0..127)");
+static int sfs = 8;
+module_param(sfs, int, 0444);
+MODULE_PARM_DESC(sfs, "scalable functions that a port can have (0..64)");
 static int domain = 1;
 module_param(domain, int, 0444);
 MODULE_PARM_DESC(domain, "PCI domain of the virtual bus");
@@ -22,7 +25,7 @@ module_param(membase, ulong, 0444);
 MODULE_PARM_DESC(membase, "start of the memory reserved for the BARs (memmap=SIZE$BASE)");
 static unsigned long memsize = SZ_256M;
 module_param(memsize, ulong, 0444);
-MODULE_PARM_DESC(memsize, "its size: 1M a port and 256K a VF are needed");
+MODULE_PARM_DESC(memsize, "its size: 1M a port, 256K a VF, BAR 2 of each port are needed");
 unsigned int cx_log;
 module_param_named(log, cx_log, uint, 0644);
 MODULE_PARM_DESC(log, "0 quiet, 1 objects of offloads, 2 every command, 3 every packet's way");
@@ -36,26 +39,31 @@ MODULE_PARM_DESC(ipsec, "0: TLS only");
 struct cx_func *cx_funcs;
 struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];
 struct cx_lag cx_lags[CX_MAX_CARDS];
-int cx_ncards, cx_nports, cx_nvfs;
+int cx_ncards, cx_nports, cx_nvfs, cx_nsfs;
 
 static int __init cx_init(void)
 {
+	unsigned long align;
 	size_t need;
 	int err;
 
-	if (cards < 1 || cards > CX_MAX_CARDS || ports < 1 || ports > CX_MAX_PORTS || vfs < 0 || vfs > CX_MAX_VFS) {
-		pr_err("connectx_emu: cards 1..%d, ports 1..%d and vfs 0..%d\n", CX_MAX_CARDS, CX_MAX_PORTS, CX_MAX_VFS);
-		return -EINVAL;
-	}
-	need = (size_t)cards * ALIGN(ports * CX_PF_BAR + ports * vfs * CX_VF_BAR, CX_PF_BAR);
-	if (memsize < need || membase & (CX_PF_BAR - 1)) {
-		pr_err("connectx_emu: %d cards with %d ports of %d VFs need %zu bytes of BAR memory, 1M aligned\n",
-		       cards, ports, vfs, need);
+	if (cards < 1 || cards > CX_MAX_CARDS || ports < 1 || ports > CX_MAX_PORTS || vfs < 0 || vfs > CX_MAX_VFS ||
+	    sfs < 0 || sfs > CX_MAX_SFS) {
+		pr_err("connectx_emu: cards 1..%d, ports 1..%d, vfs 0..%d and sfs 0..%d\n", CX_MAX_CARDS, CX_MAX_PORTS,
+		       CX_MAX_VFS, CX_MAX_SFS);
 		return -EINVAL;
 	}
 	cx_ncards = cards;
 	cx_nports = ports;
 	cx_nvfs = vfs;
+	cx_nsfs = sfs;
+	need = cards * cx_card_mem();
+	align = max_t(unsigned long, CX_PF_BAR, cx_bar2_size());
+	if (memsize < need || membase & (align - 1)) {
+		pr_err("connectx_emu: %d cards with %d ports of %d VFs and %d SFs need %zu bytes of BAR memory, %luM aligned\n",
+		       cards, ports, vfs, sfs, need, align >> 20);
+		return -EINVAL;
+	}
 	cx_ipsec = cx_ipsec && cx_crypto;
 	err = cx_lag_init();
 	if (err)

@@ -123,7 +123,9 @@ static void pba(struct cx_func *f, int vec, bool on)
 /* a masked interrupt is kept pending; cx_irq_retry sends it once it is unmasked */
 void cx_irq(struct cx_func *f, int vec)
 {
-	if (!f->bar || vec >= (f->is_vf ? CX_MSIX_VF : CX_MSIX_PF))
+	if (f->is_sf)
+		f = cx_vf(f->pf, 0);	/* whose vectors it uses */
+	if (!f->bar || vec >= cx_vectors(f))
 		return;
 	if (!fire(f, vec)) {
 		__set_bit(vec, f->irq_pending);

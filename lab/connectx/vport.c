@@ -8,9 +8,13 @@
 /* vport num of a port's eswitch; NULL if there is none */
 struct cx_vport *cx_vport(int port, int num)
 {
-	if (num == MLX5_VPORT_UPLINK)
-		return &cx_ports[port].vport[cx_nvfs + 1];
-	return num <= cx_nvfs ? &cx_ports[port].vport[num] : NULL;
+	int n = num == MLX5_VPORT_UPLINK ? cx_nvports() - 1 : num;
+
+	if (num >= CX_SF_BASE && num < CX_SF_BASE + cx_nsfs)
+		n = 1 + cx_nvfs + num - CX_SF_BASE;
+	else if (num > cx_nvfs && num != MLX5_VPORT_UPLINK)
+		return NULL;
+	return &cx_ports[port].vport[n];
 }
 
 /* the vport a command means: one's own, or as eswitch manager another one */
@@ -21,16 +25,33 @@ static struct cx_vport *target(struct cx_func *f, bool other, int num)
 	return f->is_vf ? NULL : cx_vport(f->pf, num);
 }
 
+/* as it is before anyone has changed it */
+void cx_vport_reset(int port, struct cx_vport *v)
+{
+	u64 guid = GUID + (port / cx_nports << 20), own = guid + (port % cx_nports << 12);
+	int n = v - cx_ports[port].vport, num = v->num;
+
+	memset(v, 0, sizeof(*v));
+	v->num = num;
+	MLX5_SET(nic_vport_context, v->ctx, mtu, 1500);
+	MLX5_SET64(nic_vport_context, v->ctx, system_image_guid, guid);
+	MLX5_SET64(nic_vport_context, v->ctx, port_guid, own + n);
+	MLX5_SET64(nic_vport_context, v->ctx, node_guid, own + n);
+	v->admin = num && num != MLX5_VPORT_UPLINK ? MLX5_VPORT_ADMIN_STATE_AUTO : MLX5_VPORT_ADMIN_STATE_UP;
+}
+
 int cx_vport_init(void)
 {
+	static const u8 oui[] = { 0xb8, 0x59, 0x9f, 0xaa };
 	int p, n;
 
 	for (p = 0; p < cx_all_ports(); p++) {
-		u64 guid = GUID + (p / cx_nports << 20), own = guid + (p % cx_nports << 12);
+		struct cx_vport *v;
+		u8 *mac;
 
 		memset(&cx_ports[p], 0, sizeof(cx_ports[p]));
-		cx_ports[p].vport = vzalloc(array_size(cx_nvfs + 2, sizeof(struct cx_vport)));
-		if (!cx_ports[p].vport) {
+		v = cx_ports[p].vport = vzalloc(array_size(cx_nvports(), sizeof(*v)));
+		if (!v) {
 			cx_vport_exit();
 			return -ENOMEM;
 		}
@@ -38,23 +59,15 @@ int cx_vport_init(void)
 		cx_phy_init(&cx_ports[p]);
 		cx_ports[p].mtu = 1522;
 		cx_vxlan_reset(&cx_ports[p]);
-		for (n = 0; n < cx_nvfs + 2; n++) {
-			struct cx_vport *v = &cx_ports[p].vport[n];
-			u8 *mac = MLX5_ADDR_OF(nic_vport_context, v->ctx, permanent_address);
-
-			MLX5_SET(nic_vport_context, v->ctx, mtu, 1500);
-			MLX5_SET64(nic_vport_context, v->ctx, system_image_guid, guid);
-			MLX5_SET64(nic_vport_context, v->ctx, port_guid, own + n);
-			MLX5_SET64(nic_vport_context, v->ctx, node_guid, own + n);
-			if (!n) {	/* VFs start without an address, as on a card */
-				static const u8 oui[] = { 0xb8, 0x59, 0x9f, 0xaa };
-
-				memcpy(mac + 2, oui, sizeof(oui));
-				mac[6] = 0xbb + p / cx_nports;
-				mac[7] = p % cx_nports;
-			}
-			v->admin = n && n <= cx_nvfs ? MLX5_VPORT_ADMIN_STATE_AUTO : MLX5_VPORT_ADMIN_STATE_UP;
+		for (n = 0; n < cx_nvports(); n++) {
+			v[n].num = n == cx_nvports() - 1 ? MLX5_VPORT_UPLINK : n > cx_nvfs ? CX_SF_BASE + n - 1 - cx_nvfs : n;
+			cx_vport_reset(p, &v[n]);
 		}
+		/* the others start without an address, as on a card */
+		mac = MLX5_ADDR_OF(nic_vport_context, v[0].ctx, permanent_address);
+		memcpy(mac + 2, oui, sizeof(oui));
+		mac[6] = 0xbb + p / cx_nports;
+		mac[7] = p % cx_nports;
 	}
 	return 0;
 }
@@ -87,8 +100,8 @@ void cx_link_update(int port)
 
 	p->up = p->admin_up && cable && cx_phy_link(p);
 	cx_wire_carrier(port, p->admin_up && !READ_ONCE(cx_faults.wire[port].down));
-	for (n = 0; n <= cx_nvfs; n++) {
-		struct cx_vport *v = cx_vport(port, n);
+	for (n = 0; n < cx_nvports() - 1; n++) {
+		struct cx_vport *v = &p->vport[n];
 		/* the link stays up for VFs while the PF is down (KEEP_ETH_LINK_UP, the default of these cards) */
 		bool link = !n ? p->up : v->admin == MLX5_VPORT_ADMIN_STATE_AUTO ? cable :
 			    v->admin == MLX5_VPORT_ADMIN_STATE_UP;
@@ -96,7 +109,7 @@ void cx_link_update(int port)
 		if (v->link == link)
 			continue;
 		v->link = link;
-		cx_event(cx_vf(port, n), MLX5_EVENT_TYPE_PORT_CHANGE,
+		cx_event(cx_vf(port, v->num), MLX5_EVENT_TYPE_PORT_CHANGE,
 			 link ? MLX5_PORT_CHANGE_SUBTYPE_ACTIVE : MLX5_PORT_CHANGE_SUBTYPE_DOWN, &d, sizeof(d));
 	}
 }
@@ -187,7 +200,7 @@ static int modify_nic(struct cx_func *f, struct cx_vport *v, bool other, void *i
 	/* a change between the PF's reading and its arming is told when it arms: it would not look again */
 	v->changed |= ev && !other;
 	if (v->changed && v->armed) {
-		struct mlx5_eqe_vport_change d = { .vport_num = cpu_to_be16(v - cx_ports[f->pf].vport) };
+		struct mlx5_eqe_vport_change d = { .vport_num = cpu_to_be16(v->num) };
 
 		v->armed = v->changed = false;
 		cx_event(cx_vf(f->pf, 0), MLX5_EVENT_TYPE_NIC_VPORT_CHANGE, 0, &d, sizeof(d));

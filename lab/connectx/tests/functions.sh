@@ -93,7 +93,7 @@ devlink dev eswitch set pci/$PF0 encap-mode basic && [ "$(esw encap-mode)" = bas
 port=$(devlink -j port | jq -r ".port | to_entries[] | select(.value.netdev == \"$(netdev $PF1)\") | .key" | grep .) || die "no port of $PF1"
 refused devlink port split "$port" count 4
 refused devlink port add pci/$PF0 flavour pcivf pfnum 0
-refused devlink port add pci/$PF0 flavour pcisf pfnum 0 sfnum 88
+refused devlink port add pci/$PF0 flavour pcisf pfnum 1 sfnum 88	# the other port's
 
 # health reporters, of the function and of its port
 ip link set "$(netdev $PF1)" up
