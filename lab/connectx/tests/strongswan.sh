@@ -63,7 +63,7 @@ flow() { # NAME
 	ping -c 5 -i 0.2 -W 10 -q -I $A $B >/dev/null || die "$1: no ping"
 	transfer 200000 $B "$1"
 	captured
-	[ "$(seen "esp and src $A4")" -gt 50 ] && [ "$(seen "esp and dst $A4")" -gt 50 ] || die "$1: no ESP on the wire"
+	[ "$(seen "esp and src $A4")" -gt 10 ] && [ "$(seen "esp and dst $A4")" -gt 10 ] || die "$1: no ESP on the wire"
 	[ "$(seen "$OTHER")" = 0 ] || die "$1: on the wire there is more than ESP and IKE: $(tcpdump -nr "$TMP/wire.pcap" "$OTHER" 2>/dev/null | head -3)"
 	! grep -qa 'in the clear, line' "$TMP/wire.pcap" || die "$1: plain text on the wire"
 	rises "$N" ipsec_tx_pkts "$tx" "$1: the card did not encrypt"
