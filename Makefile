@@ -35,7 +35,7 @@ test-unit:
 test-lab: build lab
 	lab/test.sh $(LAB) $(BIN)
 
-# The emulated card's own tests, with stock tools only: on the default kernel (part of test, but for the five that take longest), and on all.
+# The emulated card's own tests, with stock tools only: on the default kernel (part of test, but for the six that take longest), and on all.
 test-connectx: lab
 	lab/test.sh $(LAB) $(BIN) 6.12
 

@@ -74,7 +74,7 @@ if [ $# = 0 ]; then
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
 	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}")"
 	for package in $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package" ""; done
-	cardtests 6.12 lag-affinity mpesw offloads tunnel wire-plain # these take longest, and make test-connectx has them
+	cardtests 6.12 lag-affinity mpesw offloads striding tunnel wire-plain # these take longest, and make test-connectx has them
 fi
 for kernel in "$@"; do
 	[ "$kernel" = 6.12 ] || later "crypto/ktls, $kernel" gotest crypto/ktls "$kernel" # 7.3 can change keys

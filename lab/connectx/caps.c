@@ -48,7 +48,8 @@ static void general(struct cx_func *f, void *c)
 	G(log_max_bsf_list_size, 6); G(log_max_msg, 30); G(log_max_pd, 20); G(log_max_transport_domain, 20);
 	G(log_max_rq, 18); G(log_max_sq, 18); G(log_max_tir, 18); G(log_max_tis, 18); G(log_max_rmp, 16);
 	G(log_max_rqt, 18); G(log_max_rqt_size, 11); G(log_max_tis_per_sq, 4); G(max_qp_cnt, 255);
-	/* queues: cyclic only, no inline headers, no multi-packet work requests */
+	/* queues: no inline headers, no multi-packet work requests to send; the least strides of a receive buffer are 8 */
+	G(striding_rq, cx_striding); G(ext_stride_num_range, 1);
 	G(log_max_stride_sz_rq, 13); G(log_min_stride_sz_rq, 4); G(log_max_stride_sz_sq, 6); G(log_min_stride_sz_sq, 6);
 	G(log_max_wq_sz, 15); G(basic_cyclic_rcv_wqe, 1); G(max_wqe_sz_sq, 1024); G(max_wqe_sz_rq, 512);
 	G(log_pg_sz, 12); G(log_bf_reg_size, 9); G(num_of_uars_per_page, 1); G(uar_sz, 5);

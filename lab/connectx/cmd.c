@@ -153,11 +153,6 @@ static int dealloc_uar(struct cx_func *f, void *in, int inlen, void *out, int ou
 	return 0;
 }
 
-static int create_mkey(struct cx_func *f, void *in, int inlen, void *out, int outlen)
-{
-	return cx_create_simple(f, CX_O_MKEY, out);
-}
-
 static int query_q_counter(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 {
 	MLX5_SET(query_q_counter_out, out, out_of_buffer, f->oob);
@@ -192,10 +187,10 @@ static const struct cmd {
 	/* scalable functions */
 	{ MLX5_CMD_OP_ALLOC_SF, cx_sf_cmd }, { MLX5_CMD_OP_DEALLOC_SF, cx_sf_cmd },
 	{ MLX5_CMD_OP_QUERY_VHCA_STATE, cx_sf_cmd }, { MLX5_CMD_OP_MODIFY_VHCA_STATE, cx_sf_cmd },
+	{ MLX5_CMD_OP_CREATE_MKEY, cx_create_mkey }, { MLX5_CMD_OP_DESTROY_MKEY, simple, CX_O_MKEY },
 	/* objects whose existence is all that matters: addresses are physical, keys and domains do not restrict */
 	{ MLX5_CMD_OP_ALLOC_PD, simple, CX_O_PD }, { MLX5_CMD_OP_DEALLOC_PD, simple, CX_O_PD },
 	{ MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN, simple, CX_O_TD }, { MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN, simple, CX_O_TD },
-	{ MLX5_CMD_OP_CREATE_MKEY, create_mkey }, { MLX5_CMD_OP_DESTROY_MKEY, simple, CX_O_MKEY },
 	{ MLX5_CMD_OP_ALLOC_XRCD, simple, CX_O_XRCD }, { MLX5_CMD_OP_DEALLOC_XRCD, simple, CX_O_XRCD },
 	{ MLX5_CMD_OP_ALLOC_Q_COUNTER, simple, CX_O_QCNT }, { MLX5_CMD_OP_DEALLOC_Q_COUNTER, simple, CX_O_QCNT },
 	{ MLX5_CMD_OP_QUERY_Q_COUNTER, query_q_counter },

@@ -157,8 +157,16 @@ struct cx_obj {
 	struct cx_wq wq;
 	union {
 		struct { u32 eqn; u8 last_sn; } cq;
-		struct { u32 cqn, tis; u8 state; } sq;
-		struct { u32 cqn; u8 state; bool vsd; u64 stalled; } rq;
+		struct { u32 cqn, tis; u8 state; bool umr; } sq;
+		struct {
+			u32 cqn;
+			u8 state;
+			bool vsd, striding;
+			u8 log_strides, log_stride_sz;
+			u16 wqe, used;	/* striding: the work request that is being filled, and its strides that are */
+			u64 stalled;
+		} rq;
+		struct { u8 shift; u32 n; u8 **page; } mkey;
 		struct { u32 n, *rq; } rqt;
 		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; struct cx_rss rss; } t;	/* TIR, TIS */
 		struct { u8 tt, miss, level; u32 miss_id; struct list_head groups; struct xarray fte; } ft;
@@ -217,7 +225,7 @@ extern struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];	/* of all cards */
 extern struct cx_lag cx_lags[CX_MAX_CARDS];
 extern int cx_ncards, cx_nports, cx_nvfs, cx_nsfs;	/* ports of a card, VFs and scalable functions of a port */
 extern unsigned int cx_log;
-extern bool cx_crypto, cx_ipsec, cx_lag_hash;
+extern bool cx_crypto, cx_ipsec, cx_lag_hash, cx_striding;
 
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
@@ -298,16 +306,6 @@ int cx_general_destroy(struct cx_func *f, void *in, int inlen, void *out, int ou
 int cx_general_query(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_general_modify(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 
-/* queue.c */
-int cx_queue_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
-void cx_wq_free(struct cx_wq *q);
-void *cx_wq_at(struct cx_wq *q, u32 off);
-struct mlx5_cqe64 *cx_cqe_next(struct cx_obj *cq);
-void cx_cqe_commit(struct cx_obj *cq, struct mlx5_cqe64 *c, u8 op);
-void cx_cq_dirty(struct cx_obj *cq);
-void cx_cq_kick(struct cx_obj *cq);
-bool cx_cq_flush(void);
-
 /* vport.c, reg.c, lag.c */
 int cx_vport_init(void);
 void cx_vport_exit(void);
@@ -375,13 +373,7 @@ int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
 int cx_rss_set(struct cx_rss *r, void *c);
 u32 cx_rss(const struct cx_rss *r, const struct cx_pkt *p, u32 n, u32 *hash, u8 *type);
 
-/* tx.c, rx.c, wire.c */
-bool cx_sq_run(struct cx_obj *sq);
-void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p);
-int cx_tx_init(void);
-void cx_tx_exit(void);
-u8 *cx_scratch(void);
-#define CX_SCRATCH	(SZ_256K + SZ_64K)
+/* wire.c */
 int cx_wire_init(void);
 void cx_wire_exit(void);
 bool cx_wire_run(int port);
@@ -390,5 +382,6 @@ bool cx_wire_up(int port);
 void cx_wire_carrier(int port, bool up);
 
 #include "pkt.h"
+#include "queue.h"
 #include "crypt.h"
 #endif

@@ -36,6 +36,10 @@ bool cx_ipsec = true;
 module_param_named(ipsec, cx_ipsec, bool, 0444);
 MODULE_PARM_DESC(ipsec, "0: TLS only");
 
+bool cx_striding;
+module_param_named(striding, cx_striding, bool, 0444);
+MODULE_PARM_DESC(striding, "1: receive queues may be striding ones, and the driver prefers them");
+
 struct cx_func *cx_funcs;
 struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];
 struct cx_lag cx_lags[CX_MAX_CARDS];

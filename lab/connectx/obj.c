@@ -49,6 +49,9 @@ void cx_obj_free(struct cx_obj *o)
 		list_del_init(&o->node);
 		cx_wq_free(&o->wq);
 		break;
+	case CX_O_MKEY:
+		kvfree(o->mkey.page);
+		break;
 	case CX_O_RQT:
 		kvfree(o->rqt.rq);
 		break;

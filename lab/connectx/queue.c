@@ -103,6 +103,29 @@ bool cx_cq_flush(void)
 	return work;
 }
 
+static int rq_set(struct cx_obj *o, void *c, void *end)
+{
+	void *wq = MLX5_ADDR_OF(rqc, c, wq);
+	u8 type = MLX5_GET(wq, wq, wq_type);
+
+	o->rq.cqn = MLX5_GET(rqc, c, cqn);
+	o->rq.vsd = MLX5_GET(rqc, c, vsd);
+	if (MLX5_GET(rqc, c, mem_rq_type) || MLX5_GET(wq, wq, shampo_enable))
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	if (type == MLX5_WQ_TYPE_LINKED_LIST_STRIDING_RQ) {
+		s8 strides = (s8)(MLX5_GET(wq, wq, log_wqe_num_of_strides) << 4) >> 4;	/* less than the base is negative */
+
+		o->rq.striding = true;
+		o->rq.log_strides = strides + MLX5_MPWQE_LOG_NUM_STRIDES_BASE;
+		o->rq.log_stride_sz = MLX5_GET(wq, wq, log_wqe_stride_size) + MLX5_MPWQE_LOG_STRIDE_SZ_BASE;
+		if (o->rq.log_strides > 14 || MLX5_GET(wq, wq, log_wq_stride) < 5)	/* next segment and a data segment */
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	} else if (type != MLX5_WQ_TYPE_CYCLIC) {
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	}
+	return wq_set(&o->wq, wq, end);
+}
+
 static int rqt_set(struct cx_obj *o, void *c, void *end)
 {
 	u32 n = MLX5_GET(rqtc, c, rqt_actual_size), i, *rq;
@@ -153,16 +176,11 @@ static int create(struct cx_func *f, u16 op, void *in, void *end, void *out)
 		c = MLX5_ADDR_OF(create_sq_in, in, ctx);
 		o->sq.cqn = MLX5_GET(sqc, c, cqn);
 		o->sq.tis = MLX5_GET(sqc, c, tis_num_0);
+		o->sq.umr = MLX5_GET(sqc, c, reg_umr);
 		st = wq_set(&o->wq, MLX5_ADDR_OF(sqc, c, wq), end);
 		break;
 	case CX_O_RQ:
-		c = MLX5_ADDR_OF(create_rq_in, in, ctx);
-		o->rq.cqn = MLX5_GET(rqc, c, cqn);
-		o->rq.vsd = MLX5_GET(rqc, c, vsd);
-		if (MLX5_GET(rqc, c, mem_rq_type))
-			st = MLX5_CMD_STAT_BAD_PARAM_ERR;
-		else
-			st = wq_set(&o->wq, MLX5_ADDR_OF(rqc, c, wq), end);
+		st = rq_set(o, MLX5_ADDR_OF(create_rq_in, in, ctx), end);
 		break;
 	case CX_O_RQT:
 		st = rqt_set(o, MLX5_ADDR_OF(create_rqt_in, in, rqt_context), end);
@@ -213,7 +231,7 @@ static int modify_rq(struct cx_func *f, void *in)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	o->rq.state = MLX5_GET(modify_rq_in, in, ctx.state);
 	if (o->rq.state == MLX5_RQC_STATE_RST)
-		o->wq.pi = 0;
+		o->wq.pi = o->rq.wqe = o->rq.used = 0;
 	if (MLX5_GET64(modify_rq_in, in, modify_bitmask) & MLX5_MODIFY_RQ_IN_MODIFY_BITMASK_VSD)
 		o->rq.vsd = MLX5_GET(modify_rq_in, in, ctx.vsd);
 	return 0;

@@ -38,6 +38,8 @@ static bool rq_wait(struct cx_obj *rq, struct cx_obj *cq)
 		return false;
 	for (i = 0; i < 40; i++) {
 		cx_cq_kick(cq);
+		if (rq->rq.striding)	/* the driver posts a buffer only after its UMR */
+			cx_sq_umrs(rq->f);
 		if (!rq_empty(rq))
 			return true;
 		if (i < 4)
@@ -51,6 +53,49 @@ static bool rq_wait(struct cx_obj *rq, struct cx_obj *cq)
 	return false;
 }
 
+static void cqe_strides(struct cx_obj *rq, struct mlx5_cqe64 *c, u32 strides, u32 len, bool filler)
+{
+	c->wqe_id = cpu_to_be16(rq->rq.wqe);
+	c->wqe_counter = cpu_to_be16(rq->rq.used);
+	c->byte_cnt = cpu_to_be32(filler << 31 | strides << 16 | len);
+}
+
+/* strides of the work request are used up; after the last of them comes the next work request of the list */
+static void use(struct cx_obj *rq, u32 strides)
+{
+	struct mlx5_wqe_srq_next_seg *w = cx_wq_at(&rq->wq, rq->rq.wqe << rq->wq.log_stride);
+
+	rq->rq.used += strides;
+	if (rq->rq.used < 1 << rq->rq.log_strides)
+		return;
+	rq->rq.used = 0;
+	rq->rq.wqe = be16_to_cpu(w->next_wqe_index) & ((1 << rq->wq.log_sz) - 1);
+	rq->wq.pi++;
+	rq->f->hot = jiffies + CX_HOT;	/* the driver makes a new buffer, for which there is no hint */
+}
+
+/* room in the strides of a work request; where the rest of them is too little, it is passed over */
+static int strides_room(struct rq_sink *s, struct cx_iov *v, int max, u32 len)
+{
+	struct cx_obj *rq = s->rq;
+	u32 n = DIV_ROUND_UP(len, 1 << rq->rq.log_stride_sz), left = (1 << rq->rq.log_strides) - rq->rq.used;
+	struct mlx5_wqe_data_seg *d;
+
+	if (n > 1 << rq->rq.log_strides)
+		return 0;
+	if (n > left) {
+		struct mlx5_cqe64 *c = cx_cqe_next(s->cq);
+
+		cqe_strides(rq, c, left, 0, true);
+		cx_cqe_commit(s->cq, c, CQE_RESP_SEND);
+		use(rq, left);
+		if (!rq_wait(rq, s->cq))
+			return 0;
+	}
+	d = cx_wq_at(&rq->wq, (rq->rq.wqe << rq->wq.log_stride) + sizeof(struct mlx5_wqe_srq_next_seg));
+	return cx_mkey_at(s->f, be32_to_cpu(d->lkey), be64_to_cpu(d->addr) + (rq->rq.used << rq->rq.log_stride_sz), len, v, max);
+}
+
 static int rq_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
 {
 	struct rq_sink *s = container_of(sink, struct rq_sink, s);
@@ -61,6 +106,12 @@ static int rq_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
 	s->seg++;
 	if (!rq_wait(rq, s->cq))
 		goto drop;
+	if (rq->rq.striding) {
+		k = strides_room(s, v, max, len);
+		if (k)
+			return k;
+		goto drop;
+	}
 	d = cx_wq_at(&rq->wq, (rq->wq.pi & ((1 << rq->wq.log_sz) - 1)) << rq->wq.log_stride);
 	n = (1 << rq->wq.log_stride) / sizeof(*d);
 	for (i = 0; i < n && len && k < max; i++) {
@@ -116,6 +167,7 @@ static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 	struct mlx5_cqe64 *c = cx_cqe_next(s->cq);
 	u8 l3, l4, ok = checked(s->p, len, sum, &l3, &l4);
 	struct cx_pkt *p = s->p;
+	struct cx_obj *rq = s->rq;
 	u64 ns = ktime_get_ns();
 
 	if (s->tls) {
@@ -123,8 +175,6 @@ static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 		if (s->tls[s->seg - 1] == CQE_TLS_OFFLOAD_DECRYPTED)	/* it was right when the bytes were others */
 			ok |= CQE_L4_OK;
 	}
-	c->byte_cnt = cpu_to_be32(len);
-	c->wqe_counter = cpu_to_be16(s->rq->wq.pi);
 	c->hds_ip_ext = ok;
 	c->l4_l3_hdr_type = l4 << 4 | l3 << 2 | s->has_vlan;
 	c->rss_hash_result = cpu_to_be32(s->hash);
@@ -132,13 +182,22 @@ static void rq_done(struct cx_sink *sink, u32 len, __wsum sum)
 	c->vlan_info = cpu_to_be16(s->vlan);
 	c->check_sum = (__force __be16)~csum_fold(sum);
 	c->sop_drop_qpn = cpu_to_be32(p->tag & 0xffffff);
-	c->srqn = cpu_to_be32(s->rq->id);
+	c->srqn = cpu_to_be32(rq->id);
 	c->ft_metadata = cpu_to_be32(p->reg_b);
 	c->timestamp_h = cpu_to_be32(ns >> 32);
 	c->timestamp_l = cpu_to_be32(ns);
-	cx_cqe_commit(s->cq, c, CQE_RESP_SEND);
-	s->rq->wq.pi++;
-	s->rq->rq.stalled = 0;
+	if (rq->rq.striding) {
+		u32 n = DIV_ROUND_UP(len, 1 << rq->rq.log_stride_sz);
+
+		cqe_strides(rq, c, n, len, false);
+		cx_cqe_commit(s->cq, c, CQE_RESP_SEND);
+		use(rq, n);
+	} else {
+		c->byte_cnt = cpu_to_be32(len);
+		c->wqe_counter = cpu_to_be16(rq->wq.pi++);
+		cx_cqe_commit(s->cq, c, CQE_RESP_SEND);
+	}
+	rq->rq.stalled = 0;
 }
 
 static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *tls, u32 hash, u8 hash_type)

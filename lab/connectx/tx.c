@@ -11,7 +11,8 @@
 #define INS_TRAILER	0x4000
 #define ASO_IPSEC	0		/* operation modifier */
 #define ESP_TAIL	17		/* next header and ICV */
-#define TLS_STATIC_OFF	128		/* parameters in the UMR: after control, UMR and mkey segments */
+#define UMR_SZ		128		/* control, UMR and mkey segments, of which TLS parameters or MTTs come after */
+#define TLS_STATIC_OFF	UMR_SZ
 
 static struct cx_pkt *pkt;
 static u8 *scratch;
@@ -170,6 +171,8 @@ static void run_wqe(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int op, int o
 			send(f, sq, wqe, ds, op == MLX5_OPCODE_LSO);
 		return;
 	case MLX5_OPCODE_UMR:
+		if (!opmod && ds * 16 >= UMR_SZ)
+			cx_mkey_umr(f, wqe, ds * 16);
 		if (ds * 16 < TLS_STATIC_OFF + MLX5_ST_SZ_BYTES(tls_static_params))
 			return;
 		if (opmod == MLX5_OPC_MOD_TLS_TIS_STATIC_PARAMS)
@@ -203,44 +206,84 @@ static void run_wqe(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int op, int o
 	pr_info_ratelimited("connectx_emu: f%d sq %x: work request 0x%x is not supported\n", f->idx, sq->id, op);
 }
 
+/* one work request; buf: 1024 bytes for a copy of it */
+static void step(struct cx_obj *sq, struct cx_obj *cq, u8 *buf)
+{
+	u32 m = (1 << sq->wq.log_sz) - 1, i;
+	struct mlx5_wqe_ctrl_seg *c = cx_wq_at(&sq->wq, (sq->wq.pi & m) * 64);
+	u32 w0 = be32_to_cpu(READ_ONCE(c->opmod_idx_opcode)), ds = be32_to_cpu(READ_ONCE(c->qpn_ds)) & 0x3f;
+	bool ce = (c->fm_ce_se & 0xc) == MLX5_WQE_CTRL_CQ_UPDATE;
+	u32 nbb = DIV_ROUND_UP(ds, 4) ?: 1;
+	u16 idx = sq->wq.pi;
+
+	for (i = 0; i < nbb; i++)
+		cx_copy(buf + i * 64, cx_wq_at(&sq->wq, ((sq->wq.pi + i) & m) * 64), 64);
+	run_wqe(sq->f, sq, buf, w0 & 0xff, w0 >> 24, ds);
+	sq->wq.pi += nbb;
+	if (ce) {
+		struct mlx5_cqe64 *q = cx_cqe_next(cq);
+
+		q->wqe_counter = cpu_to_be16(idx);
+		q->sop_drop_qpn = cpu_to_be32(w0 << 24 | sq->id);
+		cx_cqe_commit(cq, q, CQE_REQ);
+	}
+}
+
+/* operation modifier and opcode of the next one */
+static u32 next_op(struct cx_obj *sq)
+{
+	struct mlx5_wqe_ctrl_seg *c = cx_wq_at(&sq->wq, (sq->wq.pi & ((1 << sq->wq.log_sz) - 1)) * 64);
+
+	return be32_to_cpu(READ_ONCE(c->opmod_idx_opcode)) & 0xff0000ff;
+}
+
+static bool pending(struct cx_obj *sq)
+{
+	bool any = (u16)be32_to_cpu(READ_ONCE(sq->wq.dbr[1])) != (u16)sq->wq.pi;
+
+	dma_rmb();
+	return any;
+}
+
 bool cx_sq_run(struct cx_obj *sq)
 {
-	u16 pc = be32_to_cpu(READ_ONCE(sq->wq.dbr[1]));
-	u32 m = (1 << sq->wq.log_sz) - 1;
 	struct cx_func *f = sq->f;
 	struct cx_obj *cq;
 	static u8 wqe[1024];
 	int budget = BATCH;
 
-	if (pc == (u16)sq->wq.pi)
+	if (!pending(sq))
 		return false;
 	cq = cx_obj(f, CX_O_CQ, sq->sq.cqn);
 	if (!cq || sq->wq.log_stride != 6)
 		return false;
-	rmb();
-	while (pc != (u16)sq->wq.pi && budget--) {
-		struct mlx5_wqe_ctrl_seg *c = cx_wq_at(&sq->wq, (sq->wq.pi & m) * 64);
-		u32 w0 = be32_to_cpu(READ_ONCE(c->opmod_idx_opcode)), ds = be32_to_cpu(READ_ONCE(c->qpn_ds)) & 0x3f, i;
-		bool ce = (c->fm_ce_se & 0xc) == MLX5_WQE_CTRL_CQ_UPDATE;
-		u32 nbb = DIV_ROUND_UP(ds, 4) ?: 1;
-		u16 idx = sq->wq.pi;
+	while (pending(sq) && budget--) {
+		u32 op = next_op(sq) & 0xff;
 
-		if (((w0 & 0xff) == MLX5_OPCODE_SEND || (w0 & 0xff) == MLX5_OPCODE_LSO) &&
-		    !cx_sched_ready(f, cx_vport(f->pf, f->vport))) {
+		if ((op == MLX5_OPCODE_SEND || op == MLX5_OPCODE_LSO) && !cx_sched_ready(f, cx_vport(f->pf, f->vport))) {
 			f->hot = jiffies + CX_HOT;	/* looked at again soon, though nothing has been done */
 			return budget < BATCH - 1;
 		}
-		for (i = 0; i < nbb; i++)
-			cx_copy(wqe + i * 64, cx_wq_at(&sq->wq, ((sq->wq.pi + i) & m) * 64), 64);
-		run_wqe(f, sq, wqe, w0 & 0xff, w0 >> 24, ds);
-		sq->wq.pi += nbb;
-		if (ce) {
-			struct mlx5_cqe64 *q = cx_cqe_next(cq);
-
-			q->wqe_counter = cpu_to_be16(idx);
-			q->sop_drop_qpn = cpu_to_be32(w0 << 24 | sq->id);
-			cx_cqe_commit(cq, q, CQE_REQ);
-		}
+		step(sq, cq, wqe);
 	}
 	return true;
+}
+
+/*
+ * While a packet is delivered, and wants for a buffer: those work requests only that make one. None of them is a packet or
+ * touches what a packet's way depends on, and the queues with UMRs are not those that packets come from.
+ */
+void cx_sq_umrs(struct cx_func *f)
+{
+	static u8 wqe[1024];
+	struct cx_obj *sq, *cq;
+
+	list_for_each_entry(sq, &f->sqs, node) {
+		cq = sq->sq.umr && pending(sq) ? cx_obj(f, CX_O_CQ, sq->sq.cqn) : NULL;
+		if (!cq || sq->wq.log_stride != 6)
+			continue;
+		while (pending(sq) && (next_op(sq) == MLX5_OPCODE_UMR || next_op(sq) == MLX5_OPCODE_NOP))
+			step(sq, cq, wqe);
+		cx_cq_kick(cq);
+	}
 }

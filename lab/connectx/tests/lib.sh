@@ -40,9 +40,9 @@ in_ns() {
 	esac
 }
 
-# pings NS COUNT INTERVAL ADDRESS: all come back but perhaps the last, for which ping waits two round trips only and a busy machine is slower
+# pings NS COUNT INTERVAL ADDRESS [FLAGS]: all come back but perhaps the last, for which ping waits two round trips only and a busy machine is slower
 pings() {
-	local n; n=$(in_ns "$1" ping -c "$2" -i "$3" -q "$4" | sed -n 's/.* \([0-9]*\) received.*/\1/p')
+	local n; n=$(in_ns "$1" ping -c "$2" -i "$3" -q "${@:4}" | sed -n 's/.* \([0-9]*\) received.*/\1/p')
 	[ "${n:-0}" -ge $(($2 - 1)) ]
 }
 
