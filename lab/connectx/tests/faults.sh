@@ -94,12 +94,12 @@ mkfifo "$WORK/say"
 (cd "$WORK" && exec openssl s_server -quiet -ktls -tls1_2 -cipher $AES128 -cert cert -key key -port 4434 < say > /dev/null 2>&1) &
 S=$!
 exec 9> "$WORK/say"
-ip netns exec peer tcpdump -i wire0 -s 0 -U -w "$WORK/cap" tcp src port 4434 2> "$WORK/cap.log" &
+ip netns exec peer tcpdump -i wire0 -s 0 --immediate-mode -U -w "$WORK/cap" tcp src port 4434 2> "$WORK/cap.log" &
 T=$!
 for _ in $(seq 100); do grep -q 'listening on' "$WORK/cap.log" && ss -Hlnt sport = :4434 | grep -q . && break; sleep 0.1; done
 sleep 1000 | ip netns exec peer openssl s_client -quiet -ktls -tls1_2 -connect 10.9.0.1:4434 > "$WORK/heard" 2>/dev/null &
 C=$!
-wait_for() { for _ in $(seq 100); do "$@" && return; sleep 0.1; done; return 1; }
+wait_for() { for _ in $(seq 600); do "$@" && return; sleep 0.1; done; return 1; }
 echo helloHELLOhello >&9
 wait_for grep -q helloHELLOhello "$WORK/heard" || die "no conversation"
 grep -qa helloHELLOhello "$WORK/cap" && die "plain text on the wire"
