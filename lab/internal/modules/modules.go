@@ -51,8 +51,10 @@ type recipe struct {
 	keep        func(rel string) bool
 }
 
-var mlx5Options = []string{"CONFIG_MLX5_EN_TLS=y", "CONFIG_MLX5_EN_IPSEC=y", "CONFIG_MLX5_CLS_ACT=y", "CONFIG_MLX5_TC_CT=y",
-	"CONFIG_MLX5_SF=y", "CONFIG_MLX5_SF_MANAGER=y"}
+var mlx5Options = []string{
+	"CONFIG_MLX5_EN_TLS=y", "CONFIG_MLX5_EN_IPSEC=y", "CONFIG_MLX5_CLS_ACT=y", "CONFIG_MLX5_TC_CT=y",
+	"CONFIG_MLX5_SF=y", "CONFIG_MLX5_SF_MANAGER=y",
+}
 
 // MLX5Core builds mlx5_core from the kernel's own source. The options that
 // Debian leaves out are given to make (which files) and to the compiler (what
