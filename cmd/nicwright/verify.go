@@ -63,7 +63,7 @@ Exit status 3: a verdict is not what the profile requires.`,
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&quick, "quick", false, "one transfer of each kind (kTLS, IPsec, flows), 1 MiB each, between one pair of VFs; neither VLANs nor bonds")
+	cmd.Flags().BoolVar(&quick, "quick", false, "one transfer of each kind (kTLS, IPsec, flows), 1 MiB each, between one pair of VFs; neither VLANs nor bonds nor peers")
 	out.flags(cmd)
 	return cmd
 }

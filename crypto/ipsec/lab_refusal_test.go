@@ -128,7 +128,7 @@ func TestLabSoftwareIsFound(t *testing.T) {
 	refused(t, e, Params{Offload: Crypto, Netdev: 1 << 20}, rtlink.ErrNone, "1048576")
 }
 
-// An 802.3ad bond is refused, before and after it has an active member.
+// An 802.3ad bond is refused, whatever the kernel would say of it at the moment.
 func TestLabBondOf8023ad(t *testing.T) {
 	needLab(t)
 	link := pf(t)
