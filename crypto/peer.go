@@ -56,12 +56,9 @@ var ErrPeer = errors.New("the peer says")
 // ProvePeer is [ProveKTLS] between a place and a host on the wire that runs
 // [ServePeer]: in direction Tx the place sends, in Rx it receives.
 func ProvePeer(ctx context.Context, c KTLSCell, place *site.Place, peer netip.AddrPort, size int64, rate func(int64, float64)) proof.Proof {
-	p := proof.Proof{Kind: "ktls", Cell: c.PeerFields(place.Function.String(), peer.String())}
-	ctx, cancel := context.WithTimeout(ctx, site.Limit(size))
-	defer cancel()
-	seen, err := c.withPeer(ctx, place, peer, size, &p, rate)
-	judgeKTLS(&p, c, seen, size, err)
-	return p
+	return c.prove(ctx, c.PeerFields(place.Function.String(), peer.String()), size, func(ctx context.Context, p *proof.Proof) (seenTLS, error) {
+		return c.withPeer(ctx, place, peer, size, p, rate)
+	})
 }
 
 // PeerFields are the cell's name: the data flow from one to the other, whoever connects.

@@ -3,6 +3,7 @@
 package crypto
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -69,6 +70,48 @@ func TestJudgeKTLS(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Another connection is made where the card says that it lost its place, three in all, and nowhere else.
+func TestProveTriesAgain(t *testing.T) {
+	lost := func(moved, asked uint64) func(*proof.Proof) {
+		return func(p *proof.Proof) {
+			p.Counters[0].After = p.Counters[0].Before + moved
+			p.Counters = append(p.Counters, proof.Counter{Name: resyncs, After: asked})
+		}
+	}
+	whole := func(*proof.Proof) {}
+	for _, c := range []struct {
+		name   string
+		runs   []func(*proof.Proof)
+		want   proof.Verdict
+		reason string
+	}{
+		{"nothing is lacking", []func(*proof.Proof){whole}, proof.Offloaded, ""},
+		{"it asked, and had done enough all the same", []func(*proof.Proof){lost(1100, 1)}, proof.Offloaded, ""},
+		{"lost once", []func(*proof.Proof){lost(900, 1), whole}, proof.Offloaded, ""},
+		{"lost always", []func(*proof.Proof){lost(900, 1), lost(800, 2), lost(700, 3)}, proof.Software, resyncs + " moved by 3"},
+		{"less, and the card never asked", []func(*proof.Proof){lost(900, 0)}, proof.Software, "moved by 900"},
+		{"the lesser part", []func(*proof.Proof){lost(499, 1)}, proof.Software, "moved by 499"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			runs := 0
+			cell := KTLSCell{Version: "TLSv1.2", Cipher: "AES-128-GCM", Direction: Rx}
+			p := cell.prove(t.Context(), nil, size, func(_ context.Context, p *proof.Proof) (seenTLS, error) {
+				if runs == len(c.runs) {
+					t.Fatal("one connection more than was to be")
+				}
+				was, seen := proven(Rx)
+				*p = was
+				c.runs[runs](p)
+				runs++
+				return seen, nil
+			})
+			if runs != len(c.runs) || p.Verdict != c.want || !strings.Contains(p.Reason, c.reason) || (c.reason == "" && p.Reason != "") {
+				t.Errorf("after %d of %d: %q, %q; want %q for %q", runs, len(c.runs), p.Verdict, p.Reason, c.want, c.reason)
+			}
+		})
 	}
 }
 
