@@ -118,9 +118,13 @@ refused() { # WHAT DEVICE KEYWORDS...
 	tc filter show dev "$R" ingress | grep -q not_in_hw || die "$what is in the card"
 	tc filter del dev "$R" ingress
 }
-ip link add gnv type geneve external && ip link set gnv up
-refused Geneve gnv dst_port 6081
-refused "Geneve with options" gnv dst_port 6081 geneve_opts 0102:80:00880022
+case $(uname -r) in 6.1.*)	# mlx5e_tc_tun_create_header_ipv4() frees the header twice where the card refuses it; mended in 6.12's
+	echo "$(uname -r): what is refused to the card is left out, for the driver frees memory twice" ;;
+*)
+	ip link add gnv type geneve external && ip link set gnv up
+	refused Geneve gnv dst_port 6081
+	refused "Geneve with options" gnv dst_port 6081 geneve_opts 0102:80:00880022 ;;
+esac
 for i in 1 2 3 4; do ip link add vx$i type vxlan external dstport 500$i && ip link set vx$i up || die "vx$i"; done
 ethtool --show-tunnels "$U" | grep -q 'port 5001, vxlan' || die "port 5001 is not the card's"
 refused "a fifth VXLAN port" vx4 dst_port 5004
