@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"nicwright/internal/chain"
+	"nicwright/internal/kconfig"
 	"nicwright/internal/pci"
 )
 
@@ -55,16 +56,20 @@ func (p Port) SteeringLink(fn pci.Function) chain.Link {
 	return chain.Broke(name, fmt.Sprintf("it is %s in %s mode, and packet offload takes dmfs, set before switchdev, or a legacy eswitch", p.Steering, p.Mode), mend...)
 }
 
-// EncapLink is whether tunnel mode goes together with the eswitch's encap-mode
+// EncapLink is whether tunnel mode goes together with the eswitch and its encap-mode
 // (m5/en_accel/ipsec.c: "Packet offload tunnel mode is disabled due to encap
-// settings").
-func (p Port) EncapLink(fn pci.Function, tunnel bool) chain.Link {
+// settings"). From Linux 6.18 and 6.17.4 on it never does on a PF in switchdev
+// (m5/eswitch_offloads.c, mlx5_eswitch_block_encap).
+func (p Port) EncapLink(fn pci.Function, tunnel bool, kernel kconfig.Version) chain.Link {
 	const name = "encap-mode"
 	switch {
 	case !tunnel:
 		return chain.Held(name, "transport mode needs none in particular")
 	case fn.IsVF():
 		return chain.Held(name, "it is a VF")
+	case p.Mode == switchdev && kernel.Known() && !kernel.Before(6, 18):
+		return chain.Broke(name, fmt.Sprintf("packet offload of tunnels on a PF in switchdev ended with Linux 6.18, and this is %s", kernel),
+			"use crypto offload, transport mode, or IPsec on the VFs", "profile: eswitch-mode: legacy at the port")
 	case p.Mode != switchdev || p.EncapMode == "none":
 		return chain.Held(name, fmt.Sprintf("it is %s, in %s mode", orText(p.EncapMode, "not there"), orText(p.Mode, "no eswitch")))
 	}

@@ -5,6 +5,7 @@ package profiles
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"nicwright/eswitch"
 	"nicwright/internal/kconfig"
 )
 
@@ -149,26 +151,20 @@ func TestProofRules(t *testing.T) {
 }
 
 func TestPacketRules(t *testing.T) {
-	packet, new := []string{"crypto", "packet"}, kconfig.Version{Major: 6, Minor: 12}
+	const steering, encap = "flow_steering_mode is %s in switchdev, and packet offload takes dmfs", "encap-mode is %s in switchdev, and packet offload of tunnels takes none"
 	for _, tt := range []struct {
-		name   string
-		wish   ipsecWish
-		kernel kconfig.Version
-		want   []string
+		name string
+		port eswitch.PortSpec
+		want []string
 	}{
-		{"crypto alone", ipsecWish{offload: []string{"crypto"}, mode: word("switchdev")}, kconfig.Version{Major: 5, Minor: 10}, nil},
-		{"smfs", ipsecWish{offload: packet, mode: word("switchdev"), steering: word("smfs")}, new, []string{"flow_steering_mode is smfs in switchdev, and packet offload takes dmfs"}},
-		{"steering left alone", ipsecWish{offload: packet, mode: word("switchdev")}, new, []string{"flow_steering_mode is not set in switchdev, and packet offload takes dmfs"}},
-		{"smfs in legacy", ipsecWish{offload: packet, mode: word("legacy"), steering: word("smfs")}, new, nil},
-		{"dmfs", ipsecWish{modes: []string{"transport"}, offload: packet, mode: word("switchdev"), steering: word("dmfs")}, new, nil},
-		{"tunnel", ipsecWish{modes: []string{"tunnel"}, offload: packet, mode: word("switchdev"), steering: word("dmfs"), encap: word("basic")}, new, []string{"encap-mode is basic in switchdev, and packet offload of tunnels takes none"}},
-		{"tunnel without encap", ipsecWish{modes: []string{"tunnel"}, offload: packet, mode: word("switchdev"), steering: word("dmfs"), encap: word("none")}, new, nil},
-		{"on a VF", ipsecWish{modes: []string{"tunnel"}, offload: packet, vf: true, mode: word("switchdev")}, new, nil},
-		{"on 6.1", ipsecWish{offload: packet}, kconfig.Version{Major: 6, Minor: 1}, []string{"packet offload is in Linux 6.2 and later, and this is 6.1"}},
-		{"on a VF on 6.5", ipsecWish{offload: packet, vf: true}, kconfig.Version{Major: 6, Minor: 5}, []string{"packet offload on VFs is in Linux 6.6 and later, and this is 6.5"}},
-		{"kernel not known", ipsecWish{offload: packet, vf: true}, kconfig.Version{}, nil},
+		{"smfs", eswitch.PortSpec{Mode: word("switchdev"), Steering: word("smfs"), EncapMode: word("none")}, []string{fmt.Sprintf(steering, "smfs")}},
+		{"steering left alone", eswitch.PortSpec{Mode: word("switchdev"), EncapMode: word("none")}, []string{fmt.Sprintf(steering, "not set")}},
+		{"smfs in legacy", eswitch.PortSpec{Mode: word("legacy"), Steering: word("smfs")}, nil},
+		{"encapsulation", eswitch.PortSpec{Mode: word("switchdev"), Steering: word("dmfs"), EncapMode: word("basic")}, []string{fmt.Sprintf(encap, "basic")}},
+		{"both left alone", eswitch.PortSpec{Mode: word("switchdev")}, []string{fmt.Sprintf(steering, "not set"), fmt.Sprintf(encap, "not set")}},
+		{"all as it has to be", eswitch.PortSpec{Mode: word("switchdev"), Steering: word("dmfs"), EncapMode: word("none")}, nil},
 	} {
-		if got := packetUnmet(tt.wish, tt.kernel); !slices.Equal(got, tt.want) {
+		if got := packetUnmet(tt.port); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"nicwright/crypto"
+	"nicwright/eswitch"
 	"nicwright/internal/kconfig"
 )
 
@@ -33,37 +34,20 @@ func ciphersUnmet(require *string, ciphers []string, kernel kconfig.Version) str
 	return strings.Join(never, ", and ")
 }
 
-// ipsecWish is IPsec as a profile asks for it, with the port that it is about.
-type ipsecWish struct {
-	modes   []string // transport, tunnel
-	offload []string // crypto, packet
-	vf      bool     // on VFs, not on the PF
-	// The port's, as the profile sets them; nil is left alone.
-	mode, steering, encap *string
-}
-
-// packetUnmet says why IPsec in packet mode cannot be: it takes dmfs, set
-// before switchdev, or a legacy eswitch (m5/en_accel/ipsec_offload.c,
-// mlx5_ipsec_device_caps); tunnels in switchdev take encap-mode none
-// (m5/en_accel/ipsec.c); and Linux 6.2, on VFs 6.6.
-func packetUnmet(w ipsecWish, kernel kconfig.Version) []string {
-	if !slices.Contains(w.offload, "packet") {
+// packetUnmet says why IPsec in packet mode cannot be on a PF: in switchdev it takes
+// dmfs, set before (m5/en_accel/ipsec_offload.c, mlx5_ipsec_device_caps), and tunnels
+// take encap-mode none (m5/en_accel/ipsec.c; from Linux 6.18 on there are none, which
+// nicwright doctor says).
+func packetUnmet(port eswitch.PortSpec) []string {
+	if !isSet(port.Mode, "switchdev") {
 		return nil
 	}
 	var why []string
-	if kernel.Before(6, 2) {
-		why = append(why, fmt.Sprintf("packet offload is in Linux 6.2 and later, and this is %s", kernel))
-	} else if w.vf && kernel.Before(6, 6) {
-		why = append(why, fmt.Sprintf("packet offload on VFs is in Linux 6.6 and later, and this is %s", kernel))
+	if !isSet(port.Steering, "dmfs") {
+		why = append(why, "flow_steering_mode is "+orUnset(port.Steering)+" in switchdev, and packet offload takes dmfs")
 	}
-	if !isSet(w.mode, "switchdev") || w.vf {
-		return why
-	}
-	if !isSet(w.steering, "dmfs") {
-		why = append(why, "flow_steering_mode is "+orUnset(w.steering)+" in switchdev, and packet offload takes dmfs")
-	}
-	if slices.Contains(w.modes, "tunnel") && !isSet(w.encap, "none") {
-		why = append(why, "encap-mode is "+orUnset(w.encap)+" in switchdev, and packet offload of tunnels takes none")
+	if !isSet(port.EncapMode, "none") {
+		why = append(why, "encap-mode is "+orUnset(port.EncapMode)+" in switchdev, and packet offload of tunnels takes none")
 	}
 	return why
 }
@@ -97,8 +81,7 @@ func checkPacketOnPF(p *Profile, report report) {
 		if !isTrue(port.Offload.ESP) || !isSet(port.Mode, "switchdev") || port.Steering == nil {
 			return // what is left alone may be as it has to be
 		}
-		w := ipsecWish{modes: crypto.Modes, offload: crypto.Offloads, mode: port.Mode, steering: port.Steering, encap: port.EncapMode}
-		if why := packetUnmet(w, kconfig.Version{}); why != nil {
+		if why := packetUnmet(port.PortSpec); why != nil {
 			report(at("offload", "esp-hw-offload"), "ESP on %s: %s", ref, strings.Join(why, "; "))
 		}
 	})

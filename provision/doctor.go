@@ -121,7 +121,7 @@ func (c Checkup) ipsec(dev crypto.Device, p eswitch.Port, packet bool, ask crypt
 	links := dev.IPsecBuildLinks(c.Build, packet)
 	links = append(links, bond.IPsecLink(c.Host.Bonds, dev.Netdev))
 	if packet {
-		links = append(links, p.SteeringLink(dev.Function), p.EncapLink(dev.Function, ask.IPsecMode == "tunnel"),
+		links = append(links, p.SteeringLink(dev.Function), p.EncapLink(dev.Function, ask.IPsecMode == "tunnel", c.Build.Kernel),
 			c.Host.Switch.FlowsLink(dev.Function, bond.Over(c.Host.Bonds, dev.Netdev)))
 	}
 	if dev.Function.IsVF() {

@@ -142,6 +142,11 @@ func TestDoctorNamesTheBrokenLink(t *testing.T) {
 			p := port(c)
 			p.Mode, p.Steering, a.IPsecMode, c.Grants = "switchdev", "dmfs", "tunnel", nil
 		}, "pf0", packet, chain.Refused, "encap-mode", "it is basic in switchdev", "profile: encap-mode: none"},
+		{"tunnel on a newer kernel", func(c *Checkup, a *crypto.Ask) {
+			p := port(c)
+			p.Mode, p.Steering, p.EncapMode, a.IPsecMode, c.Grants = "switchdev", "dmfs", "none", "tunnel", nil
+			c.Build.Kernel = kconfig.Version{Major: 6, Minor: 18}
+		}, "pf0", packet, chain.Refused, "encap-mode", "ended with Linux 6.18", "IPsec on the VFs"},
 		{"flows of Open vSwitch on the uplink's bond", func(c *Checkup, a *crypto.Ask) {
 			bonded("active-backup", "layer2")(c, a)
 			c.Grants = nil

@@ -36,7 +36,7 @@ both_ways() { # the peer and each VF, while WHAT
 hashed() {
 	bonds mode 802.3ad xmit_hash_policy layer3+4 lacp_rate fast
 	soon "LAG is active" state active
-	[ "$(lag type)" = switchdev ] && [ "$(lag port_sel_mode)" = "$1" ] || die "LAG is $(lag type), $(lag port_sel_mode)"
+	soon "LAG is switchdev, by $1" kind switchdev "$1"
 	lag flags | grep -qx "shared_fdb:$FDB" || die "flags: $(lag flags)"
 	[ "$(lag members | tr '\n' ' ')" = "$PF0 $PF1 " ] || die "members: $(lag members)"
 	soon "both ports are mapped" mapping "$2"
@@ -66,7 +66,7 @@ hashed() {
 backup() {
 	bonds mode active-backup
 	soon "LAG is active" state active
-	[ "$(lag type)" = switchdev ] && [ "$(lag port_sel_mode)" = queue_affinity ] || die "LAG is $(lag type), $(lag port_sel_mode)"
+	soon "LAG is switchdev, by queue_affinity" kind switchdev queue_affinity
 	lag flags | grep -qx "shared_fdb:$FDB" || die "flags: $(lag flags)"
 	soon "port 0 is active" mapping "1:1 2:1"
 	vf_flows
@@ -103,7 +103,7 @@ U0=$(uplink $PF0) U1=$(uplink $PF1)
 # legacy, without VFs: the RoCE LAG, of which the netdevs take no notice
 bonds mode 802.3ad xmit_hash_policy layer3+4 lacp_rate fast
 soon "a LAG of PFs in legacy mode" state active
-[ "$(lag type)" = roce ] && [ "$(lag port_sel_mode)" = "$SEL" ] || die "LAG is $(lag type), $(lag port_sel_mode) in legacy mode"
+soon "LAG in legacy mode, by $SEL" kind roce "$SEL"
 ip addr add 10.9.0.1/24 dev bond0
 soon "the bond reaches the peer" reaches host
 spread host "legacy" 10 10
