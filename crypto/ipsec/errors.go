@@ -90,7 +90,7 @@ var said = []struct{ ack, hint string }{
 	{"Cannot offload ESN", "this card cannot count in 64 bits: switch ESN off at both ends, or leave the offload out"},
 	{"Crypto offload is not supported", "this function has no IPsec: crypto is fused off on the card, or, on a VF, `devlink port function set ... ipsec_crypto enable` is missing before it is bound"},
 	{"Packet offload is not supported for tunnel mode", "this card does packet offload in transport mode only: take that, or crypto offload"},
-	{"disabled due to encap settings", "in switchdev, packet offload of tunnels wants encap-mode none: devlink dev eswitch set pci/... encap-mode none (in the profile, encap-mode: none)"},
+	{"disabled due to encap settings", "on a PF in switchdev, packet offload of tunnels wants encap-mode none (devlink dev eswitch set pci/... encap-mode none; in the profile, encap-mode: none) and a kernel before 6.18: use crypto offload, or a VF, on later ones"},
 	{"Packet offload is not supported", "if this card has packet offload at all, mlx5 wants a legacy eswitch for it, or flow steering dmfs that was set before switchdev (in the profile, flow_steering_mode: dmfs); on a VF, `devlink port function set ... ipsec_packet enable` before it is bound; crypto offload wants none of these"},
 	{"Unsupported replay window size", "in packet offload mlx5 takes replay windows of 32, 64, 128 and 256 packets"},
 	{"byte limit", "in packet offload mlx5 takes a soft and a hard limit, the soft one below the hard one, or neither"},
