@@ -36,9 +36,9 @@ bool cx_ipsec = true;
 module_param_named(ipsec, cx_ipsec, bool, 0444);
 MODULE_PARM_DESC(ipsec, "0: TLS only");
 
-bool cx_striding;
+bool cx_striding = true;
 module_param_named(striding, cx_striding, bool, 0444);
-MODULE_PARM_DESC(striding, "1: receive queues may be striding ones, and the driver prefers them");
+MODULE_PARM_DESC(striding, "0: receive queues are cyclic ones only");
 
 struct cx_func *cx_funcs;
 struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];

@@ -3,7 +3,12 @@
 # Receive queues with many packets to a buffer (striding), as the driver makes them by itself, and with one: packets of all sizes, both MTUs, rings
 # of several lengths, more packets than there are buffers.
 . "$(dirname "$0")/lib.sh"
-load ports=1 vfs=2 striding=1
+load ports=1 vfs=2 striding=0
+P=$(netdev $PF0)
+ethtool --show-priv-flags "$P" | grep -q '^rx_striding_rq *: off' || die "a card without striding has it"
+! ethtool --set-priv-flags "$P" rx_striding_rq on 2> /dev/null || die "a card without striding takes it"
+rmmod mlx5_core connectx_emu || die "rmmod"
+load ports=1 vfs=2
 echo 2 > /sys/bus/pci/devices/$PF0/sriov_numvfs || die "no VFs"
 vf_ns $PF0 0 a 10.9.0.1/24
 vf_ns $PF0 1 b 10.9.0.2/24

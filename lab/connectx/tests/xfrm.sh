@@ -81,9 +81,9 @@ transfer() {
 	local i
 	[ -s "$TMP/file" ] || seq -f 'in the clear, line %g' 1 60000 > "$TMP/file"
 	head -c "$1" "$TMP/file" > "$TMP/sent"
-	ip netns exec peer timeout 40 nc -nlN "$2" 5001 < "$TMP/sent" > "$TMP/there" & i=$!
+	ip netns exec peer timeout 120 nc -nlN "$2" 5001 < "$TMP/sent" > "$TMP/there" & i=$!
 	until ip netns exec peer ss -Hltn 'sport = 5001' | grep -q .; do sleep 0.1; done
-	timeout 40 nc -nN "$2" 5001 < "$TMP/sent" > "$TMP/back"; wait $i
+	timeout 120 nc -nN "$2" 5001 < "$TMP/sent" > "$TMP/back"; wait $i
 	cmp -s "$TMP/sent" "$TMP/there" || die "$3: what came to the peer differs ($(stat -c %s "$TMP/there") bytes of $1)"
 	cmp -s "$TMP/sent" "$TMP/back" || die "$3: what came back differs ($(stat -c %s "$TMP/back") bytes of $1)"
 }
