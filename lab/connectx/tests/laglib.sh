@@ -98,17 +98,13 @@ spread() {
 }
 # reaches NETNS: the peer, over what is there
 reaches() { ip netns exec "$1" ping -c 1 -W 2 -q $PEER > /dev/null; }
-rep() { # PF INDEX
-	devlink -j port show | jq -r ".port | to_entries[] | select((.key | startswith(\"pci/$1/\")) and .value.flavour == \"pcivf\" and
-		.value.vfnum == $2) | .value.netdev" | grep . || die "no representor of VF $2 of $1"
-}
 pci_of() { basename "$(readlink -f /sys/bus/pci/devices/$1/virtfn$2)"; }
 # vf_up NET: VFs 0 and 1 of each port in the namespaces t0..t3, NET.10 and so on, their representors in R
 vf_up() {
 	local pf i k=0
 	for pf in $PF0 $PF1; do
 		for i in 0 1; do
-			R[k]=$(rep $pf $i)
+			R[k]=$(rep pf${pf##*.}vf$i)
 			pci_of $pf $i > /sys/bus/pci/drivers/mlx5_core/bind || die "VF $i of $pf"
 			vf_ns $pf $i t$k "$1.1$k/24"
 			ip link set "${R[k]}" up && tc qdisc add dev "${R[k]}" clsact || die "${R[k]}"

@@ -17,6 +17,8 @@ load() {
 }
 
 netdev() { ls "/sys/bus/pci/devices/$1/net"; }
+# rep PHYSICAL-PORT-NAME: the netdev of that port, p0 or pf0vf1 for example
+rep() { grep -lx "$1" /sys/class/net/*/phys_port_name 2>/dev/null | head -n 1 | cut -d / -f 5 | grep . || die "no port $1"; }
 vf() { netdev "$1/virtfn$2"; }
 
 # vf_ns PF INDEX NAMESPACE ADDRESS: a VF in a namespace of its own, named vf0

@@ -2,18 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # Open vSwitch with hardware offload: VF to VF, VF to the wire, access and trunk ports, in the card; through the software path without it.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/ovslib.sh"
 load
-modprobe -a openvswitch act_vlan act_tunnel_key act_pedit act_csum cls_flower
-mkdir -p /run/openvswitch /var/log/openvswitch /etc/openvswitch
-rm -f /etc/openvswitch/conf.db
-ovsdb-tool create /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema &&
-	ovsdb-server /etc/openvswitch/conf.db --remote=punix:/run/openvswitch/db.sock --pidfile --detach --no-chdir --log-file &&
-	ovs-vsctl --no-wait init && ovs-vsctl --no-wait set Open_vSwitch . other_config:hw-offload=true other_config:max-idle=30000 &&
-	ovs-vswitchd --pidfile --detach --no-chdir --log-file || die "Open vSwitch does not start"
+ovs_start
 devlink dev eswitch set pci/$PF0 mode switchdev || die "no switchdev"
 echo 4 > /sys/bus/pci/devices/$PF0/sriov_numvfs || die "no VFs"
-rep() { grep -lx "$1" /sys/class/net/*/phys_port_name 2>/dev/null | head -n 1 | cut -d / -f 5 | grep . || die "no port $1"; }
-U=$(grep -l . /sys/bus/pci/devices/$PF0/net/*/phys_port_name | while read -r f; do [ "$(cat "$f" 2>/dev/null)" = p0 ] && echo "$f" | cut -d / -f 8; done)
+U=$(rep p0)
 for i in 0 1 2 3; do R[i]=$(rep pf0vf$i); vf_ns $PF0 $i t$i 10.9.0.1$i/24; done
 ovs-vsctl --timeout=60 add-br br0 || die "bridge"
 for n in "$U" "${R[@]}"; do ip link set "$n" up && ovs-vsctl --timeout=60 add-port br0 "$n" || die "port $n"; done
@@ -21,28 +15,6 @@ ip netns add peer && ip link set wire0 netns peer && ip -n peer addr add 10.9.0.
 	ip -n peer link set wire0 up && ip -n peer link add link wire0 name v100 type vlan id 100 &&
 	ip -n peer addr add 10.100.0.20/24 dev v100 && ip -n peer link set v100 up || die "wire0"
 
-m() { ip -n "$1" -br link show dev "$2" | awk '{ print $3 }'; }
-# what the host's processors have seen of a representor's packets: its other counters are the card's
-seen() { ip -j stats show dev "${R[0]}" group offload subgroup cpu_hit | jq '.[0].stats64.rx.packets'; }
-# flows TYPE FROM-MAC TO-MAC: the datapath's flows between two addresses
-flows() { ovs-appctl dpctl/dump-flows -m type="$1" | grep -i "eth(src=$2,dst=$3)"; }
-# in_card FROM FROM-DEV TO TO-DEV ADDRESS WHAT: packets are the card's both ways, and the representors do not see them
-in_card() {
-	local a b f
-	ping_ok "$1" "$5"
-	a=$(m "$1" "$2") b=$(m "$3" "$4")
-	for _ in $(seq 20); do	# the offload follows the first packets
-		ip netns exec "$1" ping -c 5 -i 0.05 -q "$5" > /dev/null
-		f=$(flows offloaded "$a" "$b"; flows offloaded "$b" "$a")
-		[ "$(grep -c 'offloaded:yes, dp:tc' <<< "$f")" -ge 2 ] && break
-		sleep 0.2
-	done
-	[ "$(grep -c 'offloaded:yes, dp:tc' <<< "$f")" -ge 2 ] || die "$6: not offloaded: $(ovs-appctl dpctl/dump-flows -m)"
-	local n; n=$(seen)
-	pings "$1" 200 0.005 "$5" || die "$6: packets are lost in the card"
-	[ $(($(seen) - n)) -lt 20 ] || die "$6: the representor sees the packets"
-	echo "$6: $(grep -o 'packets:[0-9]*' <<< "$f" | head -n 2 | tr '\n' ' ')offloaded:yes, dp:tc"
-}
 in_card t0 vf0 t1 vf0 10.9.0.11 "VF to VF"
 in_card t0 vf0 peer wire0 10.9.0.20 "VF to wire"
 
@@ -85,6 +57,6 @@ ovs-vsctl set Open_vSwitch . other_config:max-idle=1000
 for _ in $(seq 40); do [ -z "$(flows offloaded "$(m t0 vf0)" "$(m t2 vf0)")" ] && break; sleep 1; done
 [ -z "$(flows offloaded "$(m t0 vf0)" "$(m t2 vf0)")" ] || die "an idle flow stays"
 ovs-vsctl --timeout=60 del-br br0
-ovs-appctl -t ovs-vswitchd exit; ovs-appctl -t ovsdb-server exit
+ovs_stop
 log_clean
 echo PASS

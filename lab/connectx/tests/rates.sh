@@ -46,7 +46,6 @@ echo 0 > /sys/bus/pci/devices/$PF0/sriov_numvfs
 for i in 0 1 2; do ip netns del t$i; done
 devlink dev eswitch set pci/$PF0 mode switchdev || die "no switchdev"
 echo 3 > /sys/bus/pci/devices/$PF0/sriov_numvfs || die "no VFs"
-rep() { grep -lx "$1" /sys/class/net/*/phys_port_name 2>/dev/null | head -n 1 | cut -d / -f 5 | grep . || die "no port $1"; }
 for i in 0 1 2; do
 	R[i]=$(rep pf0vf$i)
 	P[i]=$(devlink -j port | jq -r ".port | to_entries[] | select(.value.netdev == \"${R[i]}\") | .key")

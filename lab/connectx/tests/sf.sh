@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Scalable functions: made, used and taken away by devlink; traffic between them, VFs and the wire, by a bridge and in the card; refusals.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/sflib.sh"
 load ports=2 vfs=2 sfs=3 log=1
 modprobe -a bridge cls_flower act_mirred sch_ingress
 # refused REASON COMMAND...
@@ -10,54 +11,10 @@ refused() {
 	! out=$("$@" 2>&1) || die "not refused: $*"
 	grep -q "$why" <<< "$out" || die "$*: refused for another reason than $why: $out"
 }
-wait_for() { for _ in $(seq 150); do "$@" && return; sleep 0.2; done; return 1; }
-
-# port PFNUM SFNUM: the devlink port; value PFNUM SFNUM FIELD: what devlink says of it
-port() { devlink -j port | jq -r ".port | to_entries[] | select(.value | .flavour == \"pcisf\" and .pfnum == $1 and .sfnum == $2) | .key" | grep .; }
-value() { devlink -j port show "$(port "$1" "$2")" | jq -r ".port[].$3"; }
-is() { [ "$(value "$1" "$2" "$3")" = "$4" ]; }
-add() { devlink port add "pci/0001:3b:00.$1" flavour pcisf pfnum "$1" sfnum "$2"; }
-# device PFNUM SFNUM: the function's auxiliary device
-device() {
-	local d
-	for d in "/sys/bus/pci/devices/0001:3b:00.$1"/mlx5_core.sf.*; do
-		[ "$(cat "$d/sfnum" 2> /dev/null)" = "$2" ] && basename "$d" && return
-	done
-	return 1
-}
-# no_device PFNUM SFNUM: nor one without a number, which is still going
-no_device() {
-	local d
-	for d in "/sys/bus/pci/devices/0001:3b:00.$1"/mlx5_core.sf.*; do
-		[ ! -d "$d" ] || [ "$(cat "$d/sfnum" 2> /dev/null || echo "$2")" != "$2" ] || return 1
-	done
-}
-# on PFNUM SFNUM [ATTRIBUTE VALUE]: active, bound, with a netdev, whose name is in N. Newer drivers make that only when asked
-on() {
-	local d f=$1 s=$2; shift 2
-	devlink port function set "$(port "$f" "$s")" "$@" state active || die "SF $s of port $f: state active"
-	wait_for eval "is $f $s function.opstate attached" || die "SF $s of port $f is not attached: $(devlink port show "$(port "$f" "$s")")"
-	d=$(device "$f" "$s") || die "SF $s of port $f has no device"
-	[ "$(basename "$(readlink /sys/bus/auxiliary/devices/"$d"/driver)")" = mlx5_core.sf ] || die "$d is not bound"
-	wait_for eval "devlink dev show auxiliary/$d > /dev/null 2>&1" || die "no devlink instance auxiliary/$d"
-	if [ ! -d "/sys/bus/auxiliary/devices/$d/net" ]; then
-		devlink dev param set "auxiliary/$d" name enable_eth value true cmode driverinit &&
-			devlink dev reload "auxiliary/$d" > /dev/null || die "enable_eth of $d"
-	fi
-	wait_for [ -d "/sys/bus/auxiliary/devices/$d/net" ] || die "$d has no netdev"
-	ls -d "/sys/bus/auxiliary/devices/$d"/mlx5_core.eth.* > /dev/null || die "$d has no mlx5_core.eth"
-	N=$(ls "/sys/bus/auxiliary/devices/$d/net")
-}
-# into NAMESPACE ADDRESS: the netdev N, as vf0
-into() {
-	ip netns add "$1" && ip link set "$N" netns "$1" && ip -n "$1" link set "$N" name vf0 && ip -n "$1" addr add "$2" dev vf0 &&
-		ip -n "$1" link set lo up && ip -n "$1" link set vf0 up || die "namespace $1"
-}
 tcp() {
 	ip netns exec "$2" iperf3 -s -1 -D > /dev/null
 	ip netns exec "$1" iperf3 -c "$3" -n 20M --connect-timeout 5000 > /dev/null || die "TCP from $1 to $2"
 }
-uplink() { grep -lx "p$1" "/sys/bus/pci/devices/0001:3b:00.$1/net"/*/phys_port_name 2> /dev/null | cut -d / -f 8 | grep .; }
 
 # none in the legacy eswitch
 refused "only supported in eswitch switchdev mode" add 0 88
@@ -95,10 +52,10 @@ for i in 0 1; do
 done
 
 # a bridge for each port
-R=("$(value 0 88 netdev)" "$(value 0 89 netdev)" "$V" "$(uplink 0)")
+R=("$(value 0 88 netdev)" "$(value 0 89 netdev)" "$V" "$(rep p0)")
 for i in 0 1; do ip link add br$i type bridge && ip link set br$i up || die "br$i"; done
 for n in "${R[@]}"; do ip link set "$n" master br0 up || die "$n"; done
-for n in "$(value 1 88 netdev)" "$(uplink 1)"; do ip link set "$n" master br1 up || die "$n"; done
+for n in "$(value 1 88 netdev)" "$(rep p1)"; do ip link set "$n" master br1 up || die "$n"; done
 ping_ok s0 10.9.0.11; ping_ok s0 10.9.0.13; ping_ok s0 10.9.0.20; ping_ok s2 10.9.1.20
 tcp s0 s1 10.9.0.11; tcp s0 v0 10.9.0.13; tcp v0 s0 10.9.0.10; tcp s0 peer0 10.9.0.20; tcp peer1 s2 10.9.1.12
 

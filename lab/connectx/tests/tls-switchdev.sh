@@ -10,8 +10,6 @@ devlink dev eswitch set pci/$PF0 mode switchdev || die "no switchdev"
 echo 2 > /sys/bus/pci/devices/$PF0/sriov_numvfs || die "no VFs"
 P=$(netdev $PF0 | head -n 1)
 
-# rep PHYSICAL-PORT-NAME
-rep() { grep -lx "$1" /sys/class/net/*/phys_port_name 2>/dev/null | head -n 1 | cut -d / -f 5 | grep . || die "no port $1"; }
 U=$(rep p0) R0=$(rep pf0vf0) R1=$(rep pf0vf1)
 for n in "$U" "$R0" "$R1"; do
 	ip link set "$n" up && tc qdisc add dev "$n" clsact || die "$n"

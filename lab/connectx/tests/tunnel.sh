@@ -48,7 +48,6 @@ ip link del vxs; ip -n peer link del vxs; ip addr flush dev "$U"
 
 devlink dev eswitch set pci/$PF0 mode switchdev || die "no switchdev"
 echo 2 > /sys/bus/pci/devices/$PF0/sriov_numvfs || die "no VFs"
-rep() { grep -lx "$1" /sys/class/net/*/phys_port_name 2>/dev/null | head -n 1 | cut -d / -f 5 | grep . || die "no port $1"; }
 U=$(rep p0) R=$(rep pf0vf0)
 for i in 0 1; do
 	vf_ns $PF0 $i t$i 10.9.0.1$i/24
