@@ -19,6 +19,7 @@ soon() {
 	die "$what: state $(lag state), mapping $(lag mapping | tr '\n' ' '), flags $(lag flags | tr '\n' ' ')"
 }
 state() { [ "$(lag state)" = "$1" ]; }
+# kind TYPE PORT-SELECTION
 kind() { [ "$(lag type) $(lag port_sel_mode)" = "$1 $2" ]; }
 mapping() { [ "$(lag mapping | tr '\n' ' ')" = "$1 " ]; }
 not_active() { sleep 2; state active && die "$1: LAG is active"; return 0; }
