@@ -1,4 +1,4 @@
-module nicwright
+module github.com/nicwright/nicwright
 
 go 1.26.8
 

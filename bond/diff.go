@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Attributes of a bond's steps.

@@ -5,8 +5,8 @@ package bond
 import (
 	"testing"
 
-	"nicwright/internal/golden"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 func TestDiff(t *testing.T) {

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"nicwright/internal/await"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // memberTimeout is how long a member's netdev may take to appear after its

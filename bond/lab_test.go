@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 const (

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"nicwright/internal/await"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/chain"
 )
 
 const layer34 = "layer3+4"

@@ -14,9 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 // debugfsRoot is where debugfs is mounted on every distribution.

@@ -16,12 +16,12 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"nicwright/internal/await"
-	"nicwright/internal/ethtool"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/rtlink"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 func whole() State {

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // mlx5 is the driver whose build options and limits are known here.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // build makes a root directory of a host and asks it.

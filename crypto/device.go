@@ -8,11 +8,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/crypto/ipsec"
-	"nicwright/internal/ethtool"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 // Names of the features on which those of Spec depend (net/ethtool/common.c).

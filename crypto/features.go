@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/internal/ethtool"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 const domain = "crypto"

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 func TestDiff(t *testing.T) {

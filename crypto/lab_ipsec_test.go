@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/proof"
-	"nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/lab/vflab"
 )
 
 func inSwitchdev(t *testing.T, attributes ...string) lab {

@@ -11,12 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/netdev"
-	"nicwright/internal/netns"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
-	"nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/netns"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/lab/vflab"
 )
 
 // With a host on the wire: the far end of the card's first port, in the lab machine's namespace "peer".

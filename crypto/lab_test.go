@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/netdev"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
-	"nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/lab/vflab"
 )
 
 const faults = "/sys/kernel/debug/connectx_emu/" // of the emulated card

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"nicwright/internal/chain"
-	"nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // Ask is what a chain of TLS or IPsec is asked about.

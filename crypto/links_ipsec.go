@@ -5,8 +5,8 @@ package crypto
 import (
 	"fmt"
 
-	"nicwright/internal/chain"
-	"nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // IPsecBuildLinks are those of IPsec before the card: kernel, driver, modules.

@@ -12,9 +12,9 @@ import (
 	"net"
 	"net/netip"
 
-	"nicwright/crypto/ktls"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 // A proof with a host on the wire: the VF connects to `nicwright peer` there. What

@@ -18,8 +18,8 @@ import (
 	"sync"
 	"time"
 
-	"nicwright/crypto/ktls"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 // servedBy starts a peer on the loopback address and gives where it listens and what it told.

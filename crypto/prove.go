@@ -13,10 +13,10 @@ import (
 	"strconv"
 	"strings"
 
-	"nicwright/crypto/ktls"
-	"nicwright/internal/ethtool"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 // Directions of a cell: whose card is judged, that of the VF that sends or of

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"strings"
 
-	"nicwright/crypto/ipsec"
-	"nicwright/internal/ethtool"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 // What a profile names of IPsec.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/crypto/ipsec"
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // Each thing that "offloaded" needs is taken away alone.

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/crypto/ktls"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 const size = 1000

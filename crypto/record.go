@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/crypto/ktls"
 )
 
 // The witness at the other end of a kTLS proof: TLS records sealed and opened in

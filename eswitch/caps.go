@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 
-	"nicwright/internal/devlink"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
-	"nicwright/internal/sysfs"
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // The port function attributes of FunctionSpec, by devlink's names.

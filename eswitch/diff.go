@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strconv"
 
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // The attributes of steps: those of PortSpec and FunctionSpec, by their names there.

@@ -9,9 +9,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"nicwright/internal/golden"
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // In these cases want.yaml's "replaced" is what Diff has to say is replaced.

@@ -9,13 +9,13 @@ import (
 	"strconv"
 	"time"
 
-	"nicwright/internal/await"
-	"nicwright/internal/devlink"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
-	"nicwright/internal/step"
-	"nicwright/internal/sysfs"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // Doer does the steps of ports and their VFs, each step until its effect is

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/devlink"
 )
 
 // Error is a step that the kernel refused, or that had no effect in time.

@@ -9,10 +9,10 @@ import (
 	"io/fs"
 	"slices"
 
-	"nicwright/internal/chain"
-	"nicwright/internal/devlink"
-	"nicwright/internal/pci"
-	"nicwright/internal/sysfs"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // Grant is what the port function of a VF says of IPsec. A name that is not in

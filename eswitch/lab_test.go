@@ -18,8 +18,8 @@ import (
 	"github.com/Mellanox/sriovnet"
 	"github.com/google/go-cmp/cmp"
 
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // labCard is the emulated card, and its ports, in legacy mode without VFs.

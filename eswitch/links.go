@@ -5,9 +5,9 @@ package eswitch
 import (
 	"fmt"
 
-	"nicwright/internal/chain"
-	"nicwright/internal/kconfig"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // dmfs is the steering by firmware; it is older than smfs, the default since Linux 5.17.

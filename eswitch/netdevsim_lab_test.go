@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // netdevsim is a device nobody here wrote: the same plan has to bring it there.

@@ -14,11 +14,11 @@ import (
 	"strconv"
 	"strings"
 
-	"nicwright/internal/devlink"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
-	"nicwright/internal/sysfs"
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // Observe finds the network cards of the host by PCI address (and netdevsim's

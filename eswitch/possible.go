@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // possible says what the device cannot do of what is wanted, as far as can be

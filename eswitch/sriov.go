@@ -13,9 +13,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/await"
-	"nicwright/internal/devlink"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // setVFs makes the PF have n VFs and waits until they are there, in switchdev

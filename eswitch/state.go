@@ -2,7 +2,7 @@
 
 package eswitch
 
-import "nicwright/internal/pci"
+import "github.com/nicwright/nicwright/internal/pci"
 
 // Card is a network card as observed: the ports (PFs) that share a serial
 // number.

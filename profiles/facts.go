@@ -5,8 +5,8 @@ package profiles
 import (
 	"slices"
 
-	"nicwright/internal/kconfig"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // Facts are what rules want to know of a host. What is not known (nil, zero, a

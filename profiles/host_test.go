@@ -14,8 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nicwright/eswitch"
-	"nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // A directory below testdata/host is a case: base.yaml, facts.json (what the

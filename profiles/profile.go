@@ -16,10 +16,10 @@
 package profiles
 
 import (
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
 )
 
 // Version is the version of the document that this package reads.

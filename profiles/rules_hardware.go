@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/bond"
-	"nicwright/crypto"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
 )
 
 // hardwareRules are what is known of the hardware and the drivers, beside

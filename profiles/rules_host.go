@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/crypto"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // hostRules are what is known of the hardware and the drivers that only a look at

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // What is known of proofs of TLS and IPsec, over the plain values that a

@@ -5,7 +5,7 @@ package profiles
 import (
 	"fmt"
 
-	"nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/eswitch/ovs"
 )
 
 // switchPort is a port of a bridge of the profile, and where it was written.

@@ -29,7 +29,7 @@ func TestComments(t *testing.T) {
 	}
 	keep := map[string]string{}
 	for name, text := range r.CommentMap {
-		name = "nicwright/" + name // AddGoComments cleans "nicwright/../bond.Spec"
+		name = "github.com/nicwright/nicwright/" + name // AddGoComments cleans "github.com/nicwright/nicwright/../bond.Spec"
 		// Only the types of the document, and their fields: the packages have many more.
 		pkg := name[strings.LastIndex(name, "/")+1:]
 		switch parts := strings.SplitN(pkg, ".", 3); parts[0] + "." + parts[min(1, len(parts)-1)] {

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/netip"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // VerifySpec says which proofs `nicwright verify` runs, between which VFs, and

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Done is one step that ended, as told to a progress function.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // recorder is a domain that notes the acts it is asked to do.

@@ -5,11 +5,11 @@ package provision
 import (
 	"slices"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/internal/chain"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // Checkup is all that the doctor looks at.

@@ -5,9 +5,9 @@ package provision
 import (
 	"context"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
 )
 
 // ObserveCheckup looks at all that the doctor and the rules want to know, and changes nothing.

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/chain"
-	"nicwright/internal/kconfig"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/chain"
 )
 
 // Print writes, for each netdev, its chains: the verdict, and the links up to

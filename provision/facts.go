@@ -3,10 +3,10 @@
 package provision
 
 import (
-	"nicwright/crypto"
-	"nicwright/internal/kconfig"
-	"nicwright/internal/pci"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // Facts are what rules want to know, as far as Observe has seen it.

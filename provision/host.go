@@ -6,12 +6,12 @@ import (
 	"context"
 	"maps"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // Host is everything nicwright looks at, as observed.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/crypto/ipsec"
 )
 
 // IPsec is the security associations of this network namespace, whoever made them.

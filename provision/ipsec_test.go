@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/crypto/ipsec"
 )
 
 func TestIPsecIsPrintedOneSAALine(t *testing.T) {

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"slices"
 
-	"nicwright/crypto"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // cell is one proof to run on a pair of VFs.

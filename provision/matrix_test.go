@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/crypto"
-	"nicwright/internal/golden"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 func TestPairs(t *testing.T) {

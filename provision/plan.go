@@ -12,13 +12,13 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // Plan is the steps from a host as it was observed to what a profile wants, in

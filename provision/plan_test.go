@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/golden"
-	"nicwright/internal/step"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // A directory below testdata/plan is a case: have.yaml (a host as observed) and

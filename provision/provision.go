@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"strings"
 
-	"nicwright/bond"
-	"nicwright/crypto"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/step"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // doers are the domains, by the name their steps carry.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // kindTitles are the names for people of the groups of the matrix.

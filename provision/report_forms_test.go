@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // junitShape is Jenkins' junit-10.xsd, as far as it is about elements that are

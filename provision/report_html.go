@@ -11,7 +11,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 //go:embed report.html.tmpl

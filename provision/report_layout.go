@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch"
 )
 
 // centre moves each column to the middle of the height.

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/bond"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // picture is a host as boxes in columns and lines between them, for the page to

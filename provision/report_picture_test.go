@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/bond"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/golden"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // described is a picture as text: its boxes, and what is joined to what.

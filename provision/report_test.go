@@ -14,10 +14,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/google/go-cmp/cmp"
 
-	"nicwright/eswitch"
-	"nicwright/internal/golden"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // readReport is testdata/report/NAME.json, of the host in testdata/hosts/NAME.yaml.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // printable is the report without what would steer a terminal or is no text in

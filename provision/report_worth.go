@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // work is what transfers took, in sum.

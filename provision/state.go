@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // StateDir holds what nicwright remembers between runs: the checkpoint of an

@@ -10,7 +10,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Styles of what is printed. The writer strips them where there is no terminal.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 
-	"nicwright/internal/golden"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // printed is what a pipe gets of what print writes.

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"nicwright/bond"
-	"nicwright/eswitch"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // Print writes the cards and a picture of how uplinks, bond, switch, VLANs and

@@ -11,11 +11,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
-	"nicwright/internal/step"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // VerifyReport is what verify found.

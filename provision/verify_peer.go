@@ -6,11 +6,11 @@ import (
 	"context"
 	"fmt"
 
-	"nicwright/crypto"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // peers are the hosts on the wire that the profile names, and the cells of kernel

@@ -6,11 +6,11 @@ import (
 	"context"
 	"fmt"
 
-	"nicwright/bond"
-	"nicwright/eswitch/ovs"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 // onSwitch proves of each bridge with two VFs in one VLAN that its VLANs are

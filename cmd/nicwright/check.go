@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nicwright/profiles"
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision"
 )
 
 func newCheck(a *app) *cobra.Command {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 func status(err error) int {

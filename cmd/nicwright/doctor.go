@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nicwright/crypto"
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/provision"
 )
 
 func newDoctor(a *app) *cobra.Command {

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/chain"
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/provision"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"testing"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Every run is killed (by strace's injection) as it begins to tell of its first step, or ever later among its writes to

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nicwright/crypto"
+	"github.com/nicwright/nicwright/crypto"
 )
 
 func newPeer(a *app) *cobra.Command {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nicwright/profiles"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 func newProfileCommand(a *app) *cobra.Command {

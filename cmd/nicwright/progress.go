@@ -11,7 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
 
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/provision"
 )
 
 // liveProgress is a provision.Progress that somebody may be watching.

@@ -12,8 +12,8 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
-	"nicwright/internal/proof"
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/provision"
 )
 
 var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)

@@ -14,7 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/provision"
 )
 
 // reports is what verify writes beside what it prints.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/viper"
 
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/provision"
 )
 
 func text(s string) func(io.Writer) error {

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
-	"nicwright/profiles"
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision"
 )
 
 // app is what the verbs share: the tool's settings and where they print.

@@ -5,7 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/provision"
 )
 
 func newShowIPsec(a *app) *cobra.Command {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"nicwright/profiles"
-	"nicwright/provision"
+	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision"
 )
 
 func newVerify(a *app) *cobra.Command {

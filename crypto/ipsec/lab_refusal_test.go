@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 // refused is an Add that must fail, say why, and leave nothing.

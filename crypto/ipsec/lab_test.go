@@ -18,11 +18,11 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/await"
-	"nicwright/internal/netdev"
-	"nicwright/internal/netns"
-	"nicwright/internal/pci"
-	"nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/netns"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/lab/vflab"
 )
 
 const labPF = vflab.PF

@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 // Pair is one end of a connection: the SA out, the SA in, and their policies. It

@@ -10,7 +10,7 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 // State is a security association as the kernel lists it, without its keys.

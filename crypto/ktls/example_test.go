@@ -13,7 +13,7 @@ import (
 	"net/http"
 	"os"
 
-	"nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/crypto/ktls"
 )
 
 // A client that wants a network card to encrypt, and says whether it does.

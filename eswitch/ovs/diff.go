@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Attributes of the steps.

@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"testing"
 
-	"nicwright/internal/golden"
-	"nicwright/internal/pci"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 func TestDiff(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"github.com/ovn-org/libovsdb/model"
 	"github.com/ovn-org/libovsdb/ovsdb"
 
-	"nicwright/internal/await"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 const (

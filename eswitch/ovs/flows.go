@@ -16,10 +16,10 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/netdev"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
-	"nicwright/internal/unixctl"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/unixctl"
 )
 
 // flow is a line of dpctl/dump-flows -m (ovs-dpctl(8), lib/dpctl.c).

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/await"
-	"nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 const (

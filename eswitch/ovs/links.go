@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"nicwright/internal/chain"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/chain"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // FlowsLink is whether Open vSwitch puts TC rules on an uplink: those and IPsec

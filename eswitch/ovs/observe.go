@@ -9,9 +9,9 @@ import (
 	"sort"
 	"strings"
 
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
 )
 
 // external_ids of what nicwright made. The identity is kept beside the mark, so

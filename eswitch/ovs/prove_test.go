@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 const flowText = `ufid:91, skb_priority(0/0),skb_mark(0/0),in_port(enp59s0f0r0),packet_type(ns=0,id=0),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x0800),ipv4(src=0.0.0.0/0.0.0.0,frag=no), packets:1201, bytes:99, used:0.1s, offloaded:yes, dp:tc, actions:enp59s0f0r1

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // State is Open vSwitch as its database has it.

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"nicwright/internal/ethtool"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
-	"nicwright/internal/proof"
-	"nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 const (

@@ -13,10 +13,10 @@ import (
 	"io/fs"
 	"sort"
 
-	"nicwright/internal/devlink"
-	"nicwright/internal/pci"
-	"nicwright/internal/rtlink"
-	"nicwright/internal/sysfs"
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // ErrNone is what errors.Is finds when a function has no such netdev in this

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 const (

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/internal/netdev"
-	"nicwright/internal/netns"
-	"nicwright/internal/pci"
-	"nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/netns"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/lab/vflab"
 )
 
 // killedEnv makes the test binary a run that is to be killed.

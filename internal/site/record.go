@@ -15,9 +15,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/await"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // recordPath holds, while a proof runs, what is needed to put its VFs back.

@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"testing"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 func TestRecordReadsBack(t *testing.T) {

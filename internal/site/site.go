@@ -14,10 +14,10 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"nicwright/internal/await"
-	"nicwright/internal/netdev"
-	"nicwright/internal/netns"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/netns"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // nsPrefix marks the namespaces that are ours.

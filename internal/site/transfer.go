@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/internal/cpu"
-	"nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/cpu"
+	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // DefaultBytes are sent by each proof when the profile does not say.

@@ -15,7 +15,7 @@ import (
 	"strconv"
 	"strings"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // FS is a sysfs. The zero value is the one mounted on /sys.

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // VPD is the vital product data of a card (PCI Local Bus Specification 3.0,

@@ -15,9 +15,9 @@ import (
 	"strconv"
 	"testing"
 
-	"nicwright/internal/await"
-	"nicwright/internal/netdev"
-	"nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // PF is the first port of the card.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/crypto/ktls"
 )
 
 // pair is a connection from b to a. crypto/tls comes to one suite of TLS 1.3 only; the

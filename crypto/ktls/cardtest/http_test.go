@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/crypto/ktls"
 )
 
 // nginx serves a directory in namespace a: at port 4400+i suite i with openssl's TLS, at

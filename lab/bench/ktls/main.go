@@ -21,7 +21,7 @@ import (
 	"os"
 	"time"
 
-	"nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/crypto/ktls"
 )
 
 func main() {

@@ -12,10 +12,10 @@ import (
 	"runtime"
 	"time"
 
-	"nicwright/lab/internal/cache"
-	"nicwright/lab/internal/debian"
-	"nicwright/lab/internal/kernels"
-	"nicwright/lab/internal/modules"
+	"github.com/nicwright/nicwright/lab/internal/cache"
+	"github.com/nicwright/nicwright/lab/internal/debian"
+	"github.com/nicwright/nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/modules"
 )
 
 // lab is an open cache and how to talk about what is done with it.

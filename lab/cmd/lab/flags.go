@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"nicwright/lab/internal/kernels"
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // flags are those of all verbs; a verb defines those that it has.

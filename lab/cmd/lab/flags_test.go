@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 func parseAll(t *testing.T, env string, args ...string) (flags, []string, error) {

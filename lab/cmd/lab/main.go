@@ -14,9 +14,9 @@ import (
 	"strings"
 	"syscall"
 
-	"nicwright/lab/internal/guest"
-	"nicwright/lab/internal/sandbox"
-	"nicwright/lab/internal/vm"
+	"github.com/nicwright/nicwright/lab/internal/guest"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
+	"github.com/nicwright/nicwright/lab/internal/vm"
 )
 
 // statusUsage is the status of a wrong command line.

@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"nicwright/lab/internal/vm"
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/vm"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 func buildVerb(ctx context.Context, args []string) (int, error) {

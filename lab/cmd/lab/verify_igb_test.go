@@ -17,7 +17,7 @@ func TestVerifyOnIGB(t *testing.T) {
 		t.Skip("needs the lab: make test-lab")
 	}
 	dir := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "nicwright"), "nicwright/cmd/nicwright")
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "nicwright"), "github.com/nicwright/nicwright/cmd/nicwright")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

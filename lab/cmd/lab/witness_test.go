@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/kernels"
 )
 
 // The stock devices of the lab: others wrote them and their drivers.

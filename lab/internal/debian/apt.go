@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nicwright/lab/internal/sandbox"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
 )
 
 // Apt runs apt in a root directory with configuration, package lists and

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nicwright/lab/internal/cache"
+	"github.com/nicwright/nicwright/lab/internal/cache"
 )
 
 // qemuPackages are QEMU and the firmware that it boots a machine with.

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/lab/internal/cache"
-	"nicwright/lab/internal/sandbox"
+	"github.com/nicwright/nicwright/lab/internal/cache"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
 )
 
 // rootRecipe changes when this file makes another root from the same packages.

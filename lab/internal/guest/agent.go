@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // Agent sets the machine up as the host asks, runs the command and reports how

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/lab/internal/kernellog"
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/kernellog"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // kernelFollower reads the kernel's log from the machine's start on and sends

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // ModulesDir is where the machine has the modules that the lab built.

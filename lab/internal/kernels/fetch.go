@@ -14,9 +14,9 @@ import (
 	"slices"
 	"strings"
 
-	"nicwright/lab/internal/cache"
-	"nicwright/lab/internal/debian"
-	"nicwright/lab/internal/sandbox"
+	"github.com/nicwright/nicwright/lab/internal/cache"
+	"github.com/nicwright/nicwright/lab/internal/debian"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
 )
 
 // fetchRecipe changes when this file makes another artefact from the same packages.

@@ -15,9 +15,9 @@ import (
 	"runtime"
 	"strings"
 
-	"nicwright/lab/internal/cache"
-	"nicwright/lab/internal/kernels"
-	"nicwright/lab/internal/sandbox"
+	"github.com/nicwright/nicwright/lab/internal/cache"
+	"github.com/nicwright/nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
 )
 
 // Names of the modules' files.

@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"time"
 
-	"nicwright/lab/internal/sandbox"
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // machine is one boot of a Machine.

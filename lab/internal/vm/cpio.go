@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"nicwright/lab/internal/guest"
-	"nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/guest"
+	"github.com/nicwright/nicwright/lab/internal/kernels"
 )
 
 // file is one entry of an initramfs.

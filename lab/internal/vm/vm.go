@@ -15,9 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"nicwright/lab/internal/guest"
-	"nicwright/lab/internal/kernels"
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/guest"
+	"github.com/nicwright/nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // Statuses of the lab's own, beside the command's.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"nicwright/lab/internal/wire"
+	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 
 // TestArchiveUnpacks has cpio itself as the judge.
