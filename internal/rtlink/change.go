@@ -47,66 +47,6 @@ func opError(op, resource string, err error) error {
 	return e
 }
 
-// BondOptions are the options of a bond to be set; nil is left alone. The words
-// are those of Documentation/networking/bonding.rst.
-type BondOptions struct {
-	Mode           *string // only while the bond is down and has no members
-	XmitHashPolicy *string
-	LACPRate       *string // 802.3ad only, while the bond is down
-	Miimon         *int    // milliseconds
-}
-
-// link makes the library's form, with nothing set that is not to be sent:
-// an ARP interval of 0, say, is refused with EACCES in 802.3ad mode.
-func (o BondOptions) link(name string, index int) (*netlink.Bond, error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Index = name, index
-	b := netlink.NewLinkBond(attrs)
-	if o.Mode != nil {
-		m, ok := netlink.StringToBondModeMap[*o.Mode]
-		if !ok {
-			return nil, fmt.Errorf("%s: no bond mode is called %q", name, *o.Mode)
-		}
-		b.Mode = m
-	}
-	if o.XmitHashPolicy != nil {
-		p, ok := netlink.StringToBondXmitHashPolicyMap[*o.XmitHashPolicy]
-		if !ok {
-			return nil, fmt.Errorf("%s: no xmit_hash_policy is called %q", name, *o.XmitHashPolicy)
-		}
-		b.XmitHashPolicy = p
-	}
-	if o.LACPRate != nil {
-		r, ok := netlink.StringToBondLacpRateMap[*o.LACPRate]
-		if !ok {
-			return nil, fmt.Errorf("%s: no lacp_rate is called %q", name, *o.LACPRate)
-		}
-		b.LacpRate = r
-	}
-	if o.Miimon != nil {
-		b.Miimon = *o.Miimon
-	}
-	return b, nil
-}
-
-// AddBond makes a bond.
-func AddBond(name string, o BondOptions) error {
-	b, err := o.link(name, 0)
-	if err != nil {
-		return err
-	}
-	return opError("making the bond (RTM_NEWLINK)", name, netlink.LinkAdd(b))
-}
-
-// SetBond changes the options of the bond l.
-func SetBond(l Link, o BondOptions, what string) error {
-	b, err := o.link(l.Name, l.Index)
-	if err != nil {
-		return err
-	}
-	return opError(what, l.Name, netlink.LinkModify(b))
-}
-
 func device(l Link) netlink.Link {
 	return &netlink.Device{LinkAttrs: netlink.LinkAttrs{Name: l.Name, Index: l.Index}}
 }

@@ -5,21 +5,10 @@ package rtlink
 import (
 	"errors"
 	"fmt"
-	"net"
 	"syscall"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-)
-
-// Nested attributes of IFLA_BOND_AD_INFO (include/uapi/linux/if_link.h).
-const (
-	adAggregator = 1
-	adNumPorts   = 2
-	adActorKey   = 3
-	adPartnerKey = 4
-	adPartnerMAC = 5
 )
 
 var errShort = errors.New("the kernel's message is shorter than its format")
@@ -88,65 +77,6 @@ func parseLinkInfo(l *Link, b []byte) error {
 		l.Slave, err = parseSlave(slaveData)
 	}
 	return err
-}
-
-func parseBond(b []byte) (*Bond, error) {
-	bond := &Bond{}
-	var ad []byte
-	err := each(b, func(kind uint16, v []byte) {
-		switch kind {
-		case nl.IFLA_BOND_MODE:
-			bond.Mode = netlink.BondMode(number(v)).String()
-		case nl.IFLA_BOND_XMIT_HASH_POLICY:
-			bond.XmitHashPolicy = netlink.BondXmitHashPolicy(number(v)).String()
-		case nl.IFLA_BOND_AD_LACP_RATE:
-			bond.LACPRate = netlink.BondLacpRate(number(v)).String()
-		case nl.IFLA_BOND_MIIMON:
-			bond.Miimon = number(v)
-		case nl.IFLA_BOND_AD_INFO:
-			ad = v
-		}
-	})
-	if err != nil || ad == nil {
-		return bond, err
-	}
-	bond.AD = &ADInfo{}
-	err = each(ad, func(kind uint16, v []byte) {
-		switch kind {
-		case adAggregator:
-			bond.AD.Aggregator = number(v)
-		case adNumPorts:
-			bond.AD.Ports = number(v)
-		case adActorKey:
-			bond.AD.ActorKey = number(v)
-		case adPartnerKey:
-			bond.AD.PartnerKey = number(v)
-		case adPartnerMAC:
-			bond.AD.PartnerMAC = net.HardwareAddr(append([]byte(nil), v...))
-		}
-	})
-	return bond, err
-}
-
-// linkStates are the BOND_LINK_* values (include/uapi/linux/if_bonding.h), in
-// the words of /proc/net/bonding.
-var linkStates = [...]string{"up", "going down", "down", "going back"}
-
-func parseSlave(b []byte) (*Slave, error) {
-	s := &Slave{}
-	err := each(b, func(kind uint16, v []byte) {
-		switch kind {
-		case nl.IFLA_BOND_SLAVE_STATE:
-			s.Active = number(v) == 0
-		case nl.IFLA_BOND_SLAVE_MII_STATUS:
-			if n := number(v); n >= 0 && n < len(linkStates) {
-				s.MIIStatus = linkStates[n]
-			}
-		case nl.IFLA_BOND_SLAVE_AD_AGGREGATOR_ID:
-			s.Aggregator = number(v)
-		}
-	})
-	return s, err
 }
 
 // each calls f for every attribute in b.

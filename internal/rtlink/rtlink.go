@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -41,32 +40,6 @@ type Link struct {
 	PhysPortName      string // IFLA_PHYS_PORT_NAME, for people to read
 	Bond              *Bond  // of a bond
 	Slave             *Slave // of a member of a bond
-}
-
-// Bond is the IFLA_INFO_DATA of a bond, in the words of
-// Documentation/networking/bonding.rst.
-type Bond struct {
-	Mode           string
-	XmitHashPolicy string
-	LACPRate       string
-	Miimon         int     // milliseconds, 0 = off
-	AD             *ADInfo // of an 802.3ad bond that has an active aggregator
-}
-
-// ADInfo is IFLA_BOND_AD_INFO: the active aggregator.
-type ADInfo struct {
-	Aggregator int
-	Ports      int // in the active aggregator
-	ActorKey   int
-	PartnerKey int
-	PartnerMAC net.HardwareAddr // all zero: no partner has answered
-}
-
-// Slave is the IFLA_INFO_SLAVE_DATA of a bond's member.
-type Slave struct {
-	Active     bool   // IFLA_BOND_SLAVE_STATE
-	MIIStatus  string // up, going down, down, going back
-	Aggregator int    // 802.3ad only
 }
 
 // rtextFilterSkipStats is RTEXT_FILTER_SKIP_STATS (include/uapi/linux/rtnetlink.h).

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package step has the step of a plan: a change of one attribute of one
-// resource, as data. Every domain makes and does its own steps; provision
-// orders them. A step knows one direction, from what is to what shall be, and
-// may be done again.
+// Package step has what a plan is made of: steps, each a change of one attribute
+// of one resource, and their effects on others, as data. Every domain makes and
+// does its own steps; provision orders them. A step knows one direction, from
+// what is to what shall be, and may be done again.
 package step
 
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/nicwright/nicwright/internal/resource"
 )
 
 // Phase is a step's place in the fixed order in which the hardware can be
@@ -23,15 +28,16 @@ const (
 	Eswitch                    // mode, inline-mode, encap-mode
 	Functions                  // VF and port function attributes, representors up, MTU
 	Bond                       // LACP bond over the uplinks
+	Network                    // what hung on uplinks and bonds comes back: addresses, routes, uppers, masters, ...
 	LAG                        // wait until the card reports its LAG active
 	Bind                       // VFs to their drivers
 	Switch                     // OVS
 	Offload                    // TLS, ESP and other ethtool features
-	Addresses                  // IP addresses
+	Addresses                  // what hung on the netdevs of VFs comes back
 )
 
 var phaseNames = [...]string{
-	"", "quiesce", "sriov", "params", "eswitch", "functions", "bond", "lag", "bind", "switch", "offload", "addresses",
+	"", "quiesce", "sriov", "params", "eswitch", "functions", "bond", "network", "lag", "bind", "switch", "offload", "addresses",
 }
 
 // String is the phase's name, as printed and as saved.
@@ -61,32 +67,117 @@ func (p *Phase) UnmarshalText(b []byte) error {
 	return fmt.Errorf("no phase is called %q", b)
 }
 
-// Step is one change. From and To are in the attribute's own notation; "" is
-// absent (From: it does not exist yet or is not known; To: it is removed).
+// Action is what a step does with its attribute.
+type Action string
+
+// The actions. Replace is a removal and a making in one: what is there is not
+// known to be as wanted, or has to be done anew, and the resource is never left
+// without it for longer than the step takes.
+const (
+	Make    Action = "make"
+	Change  Action = "change"
+	Remove  Action = "remove"
+	Replace Action = "replace"
+)
+
+// Glyph is the action as a diff line shows it.
+func (a Action) Glyph() string {
+	switch a {
+	case Make:
+		return "+"
+	case Remove:
+		return "-"
+	case Replace:
+		return "-/+"
+	}
+	return "~"
+}
+
+// Step is one change.
 type Step struct {
-	Phase     Phase  `json:"phase"`
-	Domain    string `json:"domain"`           // the package that does it: eswitch, bond, ovs, crypto
-	Device    string `json:"device,omitempty"` // steps of one phase on different devices may run concurrently
-	Group     string `json:"group,omitempty"`  // neighbours of one phase with the same group are done in one act
-	Resource  string `json:"resource"`         // pci/0000:3b:00.0, pci/0000:3b:00.0/vf/3, bond/bond0, ovs/br0/...
-	Attribute string `json:"attribute"`
-	From      string `json:"from,omitempty"`
-	To        string `json:"to,omitempty"`
-	Disrupts  string `json:"disrupts,omitempty"` // whose traffic stops while it is done, in words
-	Reason    string `json:"reason,omitempty"`   // why it is in the plan, where that is not plain
+	Phase     Phase       `json:"phase"`
+	Domain    string      `json:"domain"`           // the package that does it: eswitch, bond, hostnet, ovs, crypto
+	Device    string      `json:"device,omitempty"` // steps of one phase on different devices may run concurrently
+	Group     string      `json:"group,omitempty"`  // neighbours of one phase with the same group are done in one act
+	Resource  resource.ID `json:"resource"`
+	Attribute string      `json:"attribute"`
+	Action    Action      `json:"action"`
+	From      Value       `json:"from"` // null: it is not there; {"unknown": true}: nobody knows
+	To        Value       `json:"to"`   // null: it is removed
+	// Effects are what the step does to others, and to what hangs on its resource.
+	Effects []Effect `json:"effects,omitempty"`
+	Reason  string   `json:"reason,omitempty"` // why it is in the plan, where that is not plain
 }
 
 // String is the step as one line, without colour.
 func (s Step) String() string {
-	return fmt.Sprintf("%s %s: %s -> %s", s.Resource, s.Attribute, orNone(s.From), orNone(s.To))
+	return fmt.Sprintf("%s %s: %s -> %s", s.Resource, s.Attribute, s.From, s.To)
 }
 
-func orNone(v string) string {
-	if v == "" {
-		return "(none)"
+// Equal compares all of two steps.
+func (s Step) Equal(o Step) bool { return reflect.DeepEqual(s, o) }
+
+// Disrupts says whose traffic stops while the step is done, in words, "" for nobody's.
+func (s Step) Disrupts() string {
+	var all []string
+	for _, e := range s.Effects {
+		if e.Kind == Stops {
+			all = append(all, e.Words())
+		}
 	}
-	return v
+	return strings.Join(all, "; ")
 }
+
+// ActionOf is the action that leads from one value to another.
+func ActionOf(from, to Value) Action {
+	switch {
+	case to.IsAbsent():
+		return Remove
+	case from.IsAbsent():
+		return Make
+	case from.IsUnknown():
+		return Replace
+	}
+	return Change
+}
+
+// Left is something that is wanted and that the plan leaves as it is, with the
+// reason and what would change that.
+type Left struct {
+	Resource  resource.ID `json:"resource"`
+	Attribute string      `json:"attribute"`
+	Reason    string      `json:"reason"`
+}
+
+// Result is a domain's part of a plan.
+type Result struct {
+	Steps []Step
+	Left  []Left
+}
+
+// Options are what a domain has to know of the operation that it plans for.
+type Options struct {
+	// Owner is the name of the profile whose marks are the operation's own: what carries another's
+	// is never deleted.
+	Owner string
+	// Also are further owners whose works this operation takes over or takes away.
+	Also []string
+	// Take has what may be taken although it is in use (--take).
+	Take map[resource.ID]bool
+	// TakeAll: all of it.
+	TakeAll bool
+}
+
+// Owns tells whether a mark is one of the operation's own.
+func (o Options) Owns(mark string) bool {
+	return mark != "" && (mark == o.Owner || slices.Contains(o.Also, mark))
+}
+
+// NoOwner is the owner of what was marked by a version whose marks named no profile.
+const NoOwner = "nicwright"
+
+// Takes tells whether a resource in use may be taken.
+func (o Options) Takes(id resource.ID) bool { return o.TakeAll || o.Take[id] }
 
 // Doer does the steps of one domain. It is given either one step or all the
 // neighbours that share a group, and returns when the host is as To says, as
@@ -95,8 +186,3 @@ func orNone(v string) string {
 type Doer interface {
 	Do(ctx context.Context, steps []Step) error
 }
-
-// Replaced is the set of functions whose netdevs, or all of them, a plan's
-// eswitch steps take away and make again: what hung on them is unknown and has
-// to be set again. Keys are pci.Function.String().
-type Replaced map[string]bool

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/sysfs"
+)
+
+// PF is a port of a network card as sysfs and devlink show it.
+type PF struct {
+	Address  pci.Address
+	Vendor   string // four hexadecimal digits; "" on netdevsim
+	Device   string
+	VPD      sysfs.VPD // zero where the card has none
+	Driver   string    // "" if none is bound
+	TotalVFs int
+	NumVFs   int
+	// Autoprobe is sriov_drivers_autoprobe; nil where the device has none.
+	Autoprobe *bool
+	VFs       []VF // by index
+
+	// What devlink says: nothing of a device without an instance in this network namespace.
+	HasDevlink bool
+	Eswitch    devlink.Eswitch
+	Params     map[string]devlink.Param
+	Info       devlink.Info
+
+	// Err is what could not be read of it; the rest is what could.
+	Err error
+}
+
+// VF is a virtual function as sysfs shows it.
+type VF struct {
+	Address pci.Address // "" on netdevsim
+	Driver  string      // "" if none is bound
+}
+
+// mlx5 is the driver whose devices are ports of a card also without SR-IOV.
+const mlx5 = "mlx5_core"
+
+// steering is the one param that is read of every device.
+const steering = "flow_steering_mode"
+
+func readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client) ([]PF, error) {
+	var all []PF
+	for _, bus := range []string{"pci", "netdevsim"} {
+		devices, err := sys.Devices(bus)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range devices {
+			if !isPF(sys, a) {
+				continue
+			}
+			p := PF{Address: a}
+			p.Err = errors.Join(p.readSysfs(sys), p.readDevlink(ctx, c))
+			if p.Err != nil && !sys.Exists(a) {
+				continue // it went away while it was looked at
+			}
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// isPF tells a network card's PF: an Ethernet controller with SR-IOV, or one
+// that mlx5_core drives without it. VFs of this host are none.
+func isPF(sys sysfs.FS, a pci.Address) bool {
+	if a.Bus() == "netdevsim" {
+		return true
+	}
+	class, err := sys.String(a, "class")
+	if err != nil || !strings.HasPrefix(class, "0x0200") {
+		return false
+	}
+	if pf, err := sys.PhysFn(a); err != nil || pf != "" {
+		return false
+	}
+	if _, err := sys.Int(a, "sriov_totalvfs"); err == nil {
+		return true
+	}
+	driver, err := sys.Driver(a)
+	return err == nil && driver == mlx5
+}
+
+func (p *PF) readSysfs(sys sysfs.FS) error {
+	var errs []error
+	var err error
+	if p.Driver, err = sys.Driver(p.Address); err != nil {
+		errs = append(errs, err)
+	}
+	if p.Address.Bus() == "pci" {
+		for attr, to := range map[string]*string{"vendor": &p.Vendor, "device": &p.Device} {
+			v, err := sys.String(p.Address, attr)
+			errs = append(errs, err)
+			*to = strings.TrimPrefix(v, "0x")
+		}
+		// Not every card has VPD, and a broken one is no reason to lose the card.
+		if v, err := sys.VPD(p.Address); err == nil {
+			p.VPD = v
+		}
+	}
+	for attr, to := range map[string]*int{"sriov_totalvfs": &p.TotalVFs, "sriov_numvfs": &p.NumVFs} {
+		n, err := sys.Int(p.Address, attr)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+		*to = n
+	}
+	n, err := sys.Int(p.Address, "sriov_drivers_autoprobe")
+	switch {
+	case err == nil:
+		on := n != 0
+		p.Autoprobe = &on
+	case !errors.Is(err, fs.ErrNotExist):
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, p.readVFs(sys))...)
+}
+
+func (p *PF) readVFs(sys sysfs.FS) error {
+	if p.Address.Bus() != "pci" {
+		p.VFs = make([]VF, p.NumVFs)
+		return nil
+	}
+	addresses, err := sys.VFs(p.Address)
+	if err != nil {
+		return err
+	}
+	p.VFs = make([]VF, len(addresses))
+	var errs []error
+	for n, a := range addresses {
+		p.VFs[n].Address = a
+		if a == "" {
+			continue
+		}
+		p.VFs[n].Driver, err = sys.Driver(a)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// readDevlink asks for the eswitch, the params and the versions. A device that
+// has none of them, or no devlink at all, is left without.
+func (p *PF) readDevlink(ctx context.Context, c *devlink.Client) error {
+	if c == nil || p.Driver == "" {
+		return nil
+	}
+	dev := devlink.Device{Bus: p.Address.Bus(), Name: p.Address.Device()}
+	var err error
+	if p.Info, err = c.Info(ctx, dev); err != nil && !unsupported(err) {
+		return err
+	}
+	p.HasDevlink = err == nil || !errors.Is(err, unix.ENODEV)
+	if p.Eswitch, err = c.Eswitch(ctx, dev); err != nil && !unsupported(err) {
+		return err
+	}
+	param, err := c.Param(ctx, dev, steering)
+	if err != nil && !unsupported(err) {
+		return err
+	}
+	p.Params = map[string]devlink.Param{steering: param}
+	return nil
+}
+
+// unsupported tells the answers of a device that has no such thing: no devlink
+// instance in this network namespace, no eswitch, no such param.
+func unsupported(err error) bool {
+	return errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL)
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package snapshot is one consistent look at a host: its netdevs, what hangs on
+// them, devlink, PCI functions and Open vSwitch's database, each read once.
+// Domains make their states of it and read nothing by themselves. What cannot be
+// read is that resource's error, not the end of the look.
+package snapshot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/sysfs"
+)
+
+// Snapshot is the host as it was seen, in the network namespace of the thread
+// that called Read.
+type Snapshot struct {
+	// Links are all netdevs, by ifindex.
+	Links []rtlink.Link
+	// Netdevs say which of them belong to functions, and how.
+	Netdevs []netdev.Link
+	// Ports are those of devlink, of all devices.
+	Ports []devlink.Port
+	// PFs are the ports of network cards, with their VFs; by address.
+	PFs []PF
+	// Features are the ethtool features, by ifindex.
+	Features map[int]ethtool.Features
+}
+
+// Read looks at the host. It writes nothing. A dump that was interrupted by a
+// change is read again; what vanishes meanwhile is not there.
+func Read(ctx context.Context) (*Snapshot, error) {
+	s := &Snapshot{Features: map[int]ethtool.Features{}}
+	if err := s.read(ctx); err != nil {
+		return nil, fmt.Errorf("looking at the host: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Snapshot) read(ctx context.Context) (err error) {
+	sys := sysfs.FS{}
+	c, err := devlink.Dial()
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // a kernel without devlink
+		c = nil
+	case err != nil:
+		return err
+	default:
+		defer func() { err = errors.Join(err, c.Close()) }()
+		if s.Ports, err = portsOf(ctx, c); err != nil {
+			return err
+		}
+	}
+	if s.Links, err = rtlink.Dump(ctx); err != nil {
+		return err
+	}
+	if s.Netdevs, err = netdev.From(s.Ports, s.Links, sys); err != nil {
+		return err
+	}
+	if err := s.readFeatures(ctx); err != nil {
+		return err
+	}
+	s.PFs, err = readPFs(ctx, sys, c)
+	return err
+}
+
+// portsOf reads the devlink ports, again if they changed meanwhile.
+func portsOf(ctx context.Context, c *devlink.Client) ([]devlink.Port, error) {
+	for {
+		ports, err := c.Ports(ctx)
+		if !errors.Is(err, unix.EINTR) || ctx.Err() != nil {
+			return ports, err
+		}
+	}
+}
+
+func (s *Snapshot) readFeatures(ctx context.Context) error {
+	c, err := ethtool.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	all, err := c.All()
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		s.Features[f.Index] = f
+	}
+	return nil
+}
+
+// Link is the netdev with an ifindex.
+func (s *Snapshot) Link(index int) (rtlink.Link, bool) {
+	for _, l := range s.Links {
+		if l.Index == index {
+			return l, true
+		}
+	}
+	return rtlink.Link{}, false
+}
