@@ -163,4 +163,3 @@ func SetBond(l Link, o BondOptions, what string) error {
 	}
 	return opError(what, l.Name, netlink.LinkModify(b))
 }
-
