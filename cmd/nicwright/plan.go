@@ -10,10 +10,11 @@ import (
 
 func newPlan(a *app) *cobra.Command {
 	var save string
+	var allow provision.Allowed
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what apply would change, and change nothing",
-		Long:  "plan observes the host and prints the steps to what the profile wants, by phase.\nExit status 0: there is nothing to do; 2: there are steps.",
+		Long:  "plan observes the host and prints the steps to what the profile wants, by phase, and\nwhat they do to what is in use.\nExit status 0: there is nothing to do; 2: there are steps.",
 		Example: `  nicwright plan -p vm-host
   nicwright plan -p vm-host --set cards.nic0.ports.p0.vfs=8
   nicwright plan -p ./rack7.yaml -o rack7.plan && nicwright apply --plan rack7.plan`,
@@ -23,7 +24,15 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, _, err := provision.PlanHost(cmd.Context(), a.state(), want)
+			road, err := a.look(cmd.Context())
+			if err != nil {
+				return err
+			}
+			w, err := want(cmd.Context(), road)
+			if err != nil {
+				return err
+			}
+			plan, err := road.Apply(w.want, w.doc, allow)
 			if err != nil {
 				return err
 			}
@@ -44,5 +53,7 @@ func newPlan(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&save, "output", "o", "", "save the plan to this `file`, for apply --plan")
+	c.Flags().StringArrayVar(&allow.Replace, "replace", nil, "plan as if this `profile`, in force for the same card, gave way; repeatable")
+	allowFlags(c, &allow)
 	return c
 }

@@ -66,6 +66,8 @@ type Operation struct {
 	Undoes []string `json:"undoes,omitempty"`
 	// Resumes are those from which this one went on, or whose place it took.
 	Resumes []string `json:"resumes,omitempty"`
+	// Replaces are the profiles whose place on their cards an apply's profile took.
+	Replaces []string `json:"replaces,omitempty"`
 	// Want is what it brings the host to, Before what was there of what it touches.
 	Want   json.RawMessage `json:"want,omitempty"`
 	Before json.RawMessage `json:"before,omitempty"`
@@ -118,7 +120,7 @@ func (o Operation) MarshalJSON() ([]byte, error) {
 // fields are the keys of a document of this version.
 func fields() map[string]bool {
 	return map[string]bool{
-		"version": true, "id": true, "kind": true, "profile": true, "undoes": true, "resumes": true, "want": true, "before": true,
+		"version": true, "id": true, "kind": true, "profile": true, "undoes": true, "resumes": true, "replaces": true, "want": true, "before": true,
 		"touched": true, "boot": true, "tool": true, "attempts": true, "begun": true, "ended": true, "outcome": true, "error": true, "undone_by": true,
 	}
 }
