@@ -69,8 +69,7 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
-	s.PFs, err = readPFs(ctx, sys, c)
-	return err
+	return s.readPFs(ctx, sys, c)
 }
 
 // portsOf reads the devlink ports, again if they changed meanwhile.
