@@ -88,7 +88,9 @@ func (p *planner) losing(w Spec) int {
 	return n
 }
 
-func (p *planner) fail(format string, args ...any) { p.errs = append(p.errs, fmt.Errorf(format, args...)) }
+func (p *planner) fail(format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf(format, args...))
+}
 
 func (p *planner) remove(h Bond) {
 	id := resource.OfBond(h.Name)

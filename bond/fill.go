@@ -102,6 +102,7 @@ func (s Spec) fill(before Spec, by map[string]string) Spec {
 	if s.Mode != nil {
 		mode = s.Mode
 	}
+	otherMode := s.Mode != nil && (before.Mode == nil || *s.Mode != *before.Mode)
 	otherMiimon := s.Miimon != nil && (before.Miimon == nil || *s.Miimon != *before.Miimon)
 	if s.Members == nil && before.Members != nil {
 		s.Members = slices.DeleteFunc(slices.Clone(before.Members), func(id string) bool { return by[id] != "" && by[id] != s.Name })
@@ -112,7 +113,7 @@ func (s Spec) fill(before Spec, by map[string]string) Spec {
 		switch {
 		case !said || already || mode != nil && !a.in(*mode):
 		case a.perMiimon && otherMiimon: // Diff carries it over
-		case a.name == attrMiimon && text == "0" && s.Mode != nil: // the mode may need link checks
+		case a.name == attrMiimon && text == "0" && otherMode: // which may need link checks
 		case a.member && text != "" && s.Members != nil && !slices.Contains(s.Members, text):
 		default:
 			set(a.spec(&s), text)

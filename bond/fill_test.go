@@ -102,7 +102,9 @@ func TestMarkOfWhatIsTakenOver(t *testing.T) {
 
 func TestKeepAndLay(t *testing.T) {
 	now := []Spec{busy().Spec(), {Name: "made", Mode: ptr("802.3ad")}, {Name: "other", Members: strs("r", port1)}}
-	kept := Keep(now, func(id resource.ID, attribute string) bool { return id == resource.OfBond("bond0") && attribute == attrMembers })
+	kept := Keep(now, func(id resource.ID, attribute string) bool {
+		return id == resource.OfBond("bond0") && attribute == attrMembers
+	})
 	want := []Spec{{Name: "bond0", Members: strs(port0, port1)}, {Name: "made"}, {Name: "other"}}
 	if g, w := inJSON(t, kept), inJSON(t, want); g != w {
 		t.Errorf("kept:\ngot  %s\nwant %s", g, w)
