@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	"fmt"
@@ -139,10 +139,10 @@ func (h Host) functionLine(f pci.Function, p ovs.PortState) string {
 		return fmt.Sprintf("uplink %s %s --- wire", p.Netdev, f.PF)
 	}
 	line := fmt.Sprintf("representor %s --- VF %d of %s", orDash(p.Netdev), f.VF, f.PF)
-	if port := h.port(f.PF); port != nil && f.VF < len(port.VFs) {
+	if port := h.Port(f.PF); port != nil && f.VF < len(port.VFs) {
 		vf := port.VFs[f.VF]
 		line += fmt.Sprintf("  %s %s", orDash(vf.Driver), vf.Netdev)
-		if s, ok := h.Offload[f.String()]; ok {
+		if s, ok := h.Offload[f]; ok {
 			line += faint(s.Text())
 		}
 	}
@@ -190,11 +190,4 @@ func upDown(up bool) string {
 		return "up"
 	}
 	return "down"
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }

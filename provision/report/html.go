@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	_ "embed"
@@ -24,11 +24,12 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"moved":      moved,
 	"dash":       orDash,
 	"plain":      Judged.plain,
-	"line":       func(s step.Step) string { return ansi.Strip(line(s)) },
+	"left":       func(l step.Left) string { return ansi.Strip(Left(l)) },
+	"line":       func(s step.Step) string { return ansi.Strip(Line(s)) },
 }).Parse(pageText))
 
 type pageData struct {
-	R        *VerifyReport
+	R        *Report
 	Run      string
 	Tally    string
 	Outcome  string
@@ -40,7 +41,7 @@ type pageData struct {
 
 // HTML writes the report as one page that needs nothing beside it: no network, no
 // script. It prints with all evidence shown.
-func (r *VerifyReport) HTML(w io.Writer) error {
+func (r *Report) HTML(w io.Writer) error {
 	r = r.printable()
 	var host strings.Builder
 	if err := r.Host.Print(&host); err != nil {

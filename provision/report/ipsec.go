@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -12,19 +11,17 @@ import (
 	"github.com/nicwright/nicwright/crypto/ipsec"
 )
 
-// IPsec is the security associations of this network namespace, whoever made them.
+// IPsec is the security associations of a network namespace, whoever made them.
 type IPsec struct {
 	States []ipsec.State `json:"states"`
 }
 
-// ObserveIPsec reads the SAs of the calling thread's network namespace and
-// changes nothing. CAP_NET_ADMIN.
-func ObserveIPsec(ctx context.Context) (IPsec, error) {
-	states, err := ipsec.List(ctx)
+// IPsecOf is what ipsec.List found.
+func IPsecOf(states []ipsec.State) IPsec {
 	if states == nil {
 		states = []ipsec.State{} // an empty list in JSON, too
 	}
-	return IPsec{states}, err
+	return IPsec{states}
 }
 
 // Print writes one SA a line.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	"encoding/xml"
@@ -63,7 +63,7 @@ type (
 // kind of proof, a test case a cell. A verdict that is not as the profile
 // requires is a failure, one that is not possible here and need not be is
 // skipped.
-func (r *VerifyReport) JUnit(w io.Writer) error {
+func (r *Report) JUnit(w io.Writer) error {
 	r = r.printable()
 	stamp := r.Started.UTC().Format("2006-01-02T15:04:05")
 	host := junitSuite{Name: "host", Timestamp: stamp, Properties: &junitProperties{[]junitProperty{
@@ -76,7 +76,7 @@ func (r *VerifyReport) JUnit(w io.Writer) error {
 	if len(r.Drift) > 0 {
 		lines := make([]string, len(r.Drift))
 		for i, s := range r.Drift {
-			lines[i] = ansi.Strip(line(s))
+			lines[i] = ansi.Strip(Line(s))
 		}
 		as.Failure = &junitResult{
 			Type: "drift", Text: strings.Join(lines, "\n"),
@@ -84,6 +84,9 @@ func (r *VerifyReport) JUnit(w io.Writer) error {
 		}
 	}
 	host.add(as, 0)
+	if r.Error != "" {
+		host.add(junitCase{Name: "verify came to its end", Class: "nicwright.host", Time: junitTime(0), Failure: &junitResult{Type: "error", Message: r.Error, Text: r.Error}}, 0)
+	}
 	doc := junitSuites{Name: "nicwright verify " + r.Profile, Time: junitTime(r.Seconds), Suites: []junitSuite{host}}
 	for _, sec := range r.sections() {
 		s := junitSuite{Name: sec.Title, Timestamp: stamp}

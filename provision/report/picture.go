@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	"fmt"
@@ -280,8 +280,8 @@ func (d *drawing) drawVFs() []*box {
 func (d *drawing) runs(p eswitch.Port) []*alike {
 	var out []*alike
 	for _, vf := range p.VFs {
-		f := pci.VF(p.Address, vf.Index).String()
-		a := &alike{first: vf.Index, driver: vf.Driver, vlan: d.onSwitch(f)}
+		f := pci.VF(p.Address, vf.Index)
+		a := &alike{first: vf.Index, driver: vf.Driver, vlan: d.onSwitch(f.String())}
 		if s, ok := d.host.Offload[f]; ok {
 			a.offload = strings.TrimSpace(s.Text())
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	"encoding/json"
@@ -21,14 +21,14 @@ import (
 )
 
 // readReport is testdata/report/NAME.json, of the host in testdata/hosts/NAME.yaml.
-func readReport(t *testing.T, name string) *VerifyReport {
+func readReport(t *testing.T, name string) *Report {
 	t.Helper()
 	f, err := os.Open("testdata/report/" + name + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	r := new(VerifyReport)
+	r := new(Report)
 	d := json.NewDecoder(f) // and not golden.Read: YAML has no escape for each that JSON has
 	d.DisallowUnknownFields()
 	if err := d.Decode(r); err != nil {
@@ -109,25 +109,101 @@ func TestJudgement(t *testing.T) {
 	}
 }
 
-func TestComparisonIsOfLikeCells(t *testing.T) {
-	cell := func(version, cipher string, v proof.Verdict, seconds, cpu float64) Judged {
-		return Judged{Proof: proof.Proof{
-			Cell: []proof.Field{{Name: "version", Value: version}, {Name: "cipher", Value: cipher}}, Verdict: v, Bytes: 1e9, Seconds: seconds, CPUSeconds: cpu,
-		}}
+// A cell of n samples of a gigabyte, each with its seconds and CPU seconds.
+func sampled(version, cipher string, v proof.Verdict, n int, seconds, cpu float64) Judged {
+	p := proof.Proof{
+		Kind: "ktls", Cell: []proof.Field{{Name: "version", Value: version}, {Name: "cipher", Value: cipher}}, Verdict: v,
+		Bytes: int64(n) * 1e9, Seconds: float64(n) * seconds, CPUSeconds: float64(n) * cpu,
 	}
+	for range n {
+		p.Samples = append(p.Samples, proof.Sample{Bytes: 1e9, Seconds: seconds, CPUSeconds: cpu})
+	}
+	return Judged{Proof: p}
+}
+
+// Whether offload is worth it is said of like cells, with enough samples on both sides, or it is said why not.
+func TestComparison(t *testing.T) {
+	cell := sampled
+	noCPU := cell("1.3", "A", proof.Software, 10, 2, 0)
+	noCPU.NoCPU = "the kernel only samples"
+	many := func(n int, j Judged) (all []Judged) {
+		for range n {
+			all = append(all, j)
+		}
+		return all
+	}
+	uneven := cell("1.3", "A", proof.Software, 10, 2, 8)
+	uneven.Samples[3].Seconds, uneven.Samples[4].Seconds = 1, 3
 	for _, tt := range []struct {
 		name  string
 		cells []Judged
-		want  string
+		want  string // how the lines begin; "": none
+		also  string
 	}{
-		{"the card is faster and cheaper", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.3", "A", proof.Software, 2, 8)}, "offloaded against software: 2.00 times the throughput, 0.25 times the CPU time a byte"},
-		{"the card is slower", []Judged{cell("1.3", "A", proof.Software, 1, 2), cell("1.2", "B", proof.Software, 9, 9), cell("1.2", "A", proof.Offloaded, 4, 3)}, "cipher A, offloaded against software: 0.25 times the throughput, 1.50 times the CPU time a byte"},
-		{"another cipher is not alike", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.2", "B", proof.Software, 2, 8)}, ""},
-		{"one that failed has no say", []Judged{cell("1.2", "A", proof.Offloaded, 1, 2), cell("1.3", "A", proof.Failed, 2, 8)}, ""},
-		{"CPU time that was not measured", []Judged{cell("1.2", "A", proof.Offloaded, 1, 0), cell("1.3", "A", proof.Software, 2, 8)}, ""},
+		{"the card is faster and cheaper", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 2), cell("1.3", "A", proof.Software, 10, 2, 8)}, "offloaded against software: 2.00 times the throughput, 0.25 times the CPU time a byte\n", "software: 4000.0 Mbit/s (4000.0 to 4000.0), 8.00 CPU s/GB (8.00 to 8.00), in 10 samples of 20.0 s in all"},
+		{"the card is slower", []Judged{cell("1.3", "A", proof.Software, 10, 1, 2), cell("1.2", "B", proof.Software, 10, 9, 9), cell("1.2", "A", proof.Offloaded, 10, 4, 3)}, "cipher A, offloaded against software: 0.25 times the throughput, 1.50 times the CPU time a byte\n", ""},
+		{"the spread", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 2), uneven}, "offloaded", "software: 4000.0 Mbit/s (2666.7 to 8000.0)"},
+		{"several cells are one side", append(many(5, cell("1.2", "A", proof.Offloaded, 2, 1, 2)), many(5, cell("1.3", "A", proof.Software, 2, 2, 8))...), "offloaded against software: 2.00 times", "10 samples"},
+		{"nine samples", []Judged{cell("1.2", "A", proof.Offloaded, 9, 1, 2), cell("1.3", "A", proof.Software, 10, 2, 8)}, "offloaded against software: no figure: it takes 10 samples and 1 s a side, and there are 9 of 9.0 s offloaded, 10 of 20.0 s in software; set verify.ktls.bytes to ", ""},
+		{"less than a second", []Judged{cell("1.2", "A", proof.Offloaded, 10, 0.09, 1), cell("1.3", "A", proof.Software, 10, 2, 8)}, "offloaded against software: no figure: ", "10 of 0.9 s offloaded"},
+		{"no samples", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 2), {Proof: proof.Proof{Cell: cell("1.3", "A", "", 0, 1, 1).Cell, Verdict: proof.Software, Bytes: 1 << 20, Seconds: 0.01}}}, "offloaded against software: no figure: ", "0 of 0.0 s in software"},
+		{"another cipher is not alike", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 2), cell("1.2", "B", proof.Software, 10, 2, 8)}, "", ""},
+		{"one that failed has no say", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 2), cell("1.3", "A", proof.Failed, 10, 2, 8)}, "", ""},
+		{"CPU time that the kernel does not know", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 2), noCPU}, "offloaded against software: 2.00 times the throughput; no figure of CPU time: the kernel only samples\n", "4000.0 Mbit/s (4000.0 to 4000.0), in 10"},
+		{"CPU time that is lost in the rounding", []Judged{cell("1.2", "A", proof.Offloaded, 10, 1, 0.05), cell("1.3", "A", proof.Software, 10, 2, 8)}, "offloaded against software: 2.00 times the throughput; no figure of CPU time: 0.50 s of CPU time in 1 transfer are too little", ""},
 	} {
-		if got := strings.Join((&section{Cells: tt.cells, Columns: []string{"version", "cipher"}}).Comparison(), "\n"); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		got := strings.Join((&section{Kind: "ktls", Cells: tt.cells, Columns: []string{"version", "cipher"}}).Comparison(), "\n")
+		if !strings.HasPrefix(got, tt.want) || !strings.Contains(got, tt.also) || tt.want == "" && got != "" {
+			t.Errorf("%s:\n%s\nwant\n%s ... %s", tt.name, got, tt.want, tt.also)
+		}
+	}
+}
+
+// The bytes that are asked for make the samples that are asked for.
+func TestEnoughBytes(t *testing.T) {
+	w := &work{}
+	w.add(proof.Proof{Bytes: 1e6, Seconds: 0.01}) // 100 MB/s
+	w.add(proof.Proof{Bytes: 1e6, Seconds: 0.01})
+	if got := w.enough(); got < 110e6 || got > 112e6 {
+		t.Errorf("%d bytes in each of two transfers at 100 MB/s", got)
+	}
+}
+
+// The CPU time of a transfer that was too short for it is no figure.
+func TestCPUFigure(t *testing.T) {
+	for _, tt := range []struct {
+		p    proof.Proof
+		want string
+	}{
+		{proof.Proof{Bytes: 1e9, Seconds: 2, CPUSeconds: 3}, "3.00"},
+		{proof.Proof{Bytes: 1e9, Seconds: 0.9, CPUSeconds: 3}, ""},
+		{proof.Proof{Bytes: 1e9, Seconds: 2, CPUSeconds: 0.5}, ""},
+		{proof.Proof{Bytes: 1e9, Seconds: 2}, ""},
+	} {
+		if got := cpuPerGB(tt.p); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.p, got, tt.want)
+		}
+	}
+}
+
+func TestJudged(t *testing.T) {
+	for _, tt := range []struct {
+		verdict, require proof.Verdict
+		ok               bool
+	}{
+		{proof.Offloaded, "", true},
+		{proof.Software, "", true},
+		{proof.NotPossible, "", true},
+		{proof.Failed, "", false},
+		{proof.Offloaded, proof.Offloaded, true},
+		{proof.Software, proof.Offloaded, false},
+		{proof.NotPossible, proof.Offloaded, false},
+		{proof.Offloaded, proof.Software, false},
+		{proof.Failed, proof.Holds, false},
+	} {
+		r := &Report{OK: true}
+		if j := r.Judge(proof.Proof{Verdict: tt.verdict}, tt.require); r.OK != tt.ok || j.OK != tt.ok || r.Proofs[0].OK != tt.ok {
+			t.Errorf("%s where %q is required: %t", tt.verdict, tt.require, r.OK)
 		}
 	}
 }
@@ -149,7 +225,7 @@ func TestCaveats(t *testing.T) {
 		{"the lab's card", card("ConnectX-6 Dx EN adapter card (emulated)", "0001:3b:00.0"), measured, 3, true},
 		{"netdevsim", card("", "netdevsim/netdevsim10"), measured, 3, true},
 	} {
-		got := (&VerifyReport{Host: tt.host, Proofs: tt.proofs}).caveats()
+		got := (&Report{Host: tt.host, Proofs: tt.proofs}).caveats()
 		if len(got) != tt.lines || strings.Contains(strings.Join(got, ""), "emulation's") != tt.emulated {
 			t.Errorf("%s: %q", tt.name, got)
 		}

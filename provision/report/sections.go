@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	"fmt"
@@ -60,7 +60,7 @@ type section struct {
 }
 
 // sections are the kinds in the order in which they were proved.
-func (r *VerifyReport) sections() []*section {
+func (r *Report) sections() []*section {
 	var out []*section
 	for _, j := range r.Proofs {
 		i := slices.IndexFunc(out, func(sec *section) bool { return sec.Kind == j.Kind })
@@ -98,9 +98,10 @@ func throughput(p proof.Proof) string {
 
 func mbits(p proof.Proof) float64 { return float64(p.Bytes) * 8 / 1e6 / p.Seconds }
 
-// cpuPerGB is in seconds, "" for what was not measured.
+// cpuPerGB is in seconds, "" for what was not measured, or not long enough to be
+// known.
 func cpuPerGB(p proof.Proof) string {
-	if p.CPUPerGB() <= 0 {
+	if p.CPUPerGB() <= 0 || p.Seconds < leastSeconds || !exact(p.CPUSeconds, 1) {
 		return ""
 	}
 	return fmt.Sprintf("%.2f", p.CPUPerGB())
@@ -151,7 +152,7 @@ func evidence(p proof.Proof) []string {
 }
 
 // tally counts the cells by verdict.
-func (r *VerifyReport) tally() string {
+func (r *Report) tally() string {
 	var parts []string
 	for _, v := range []proof.Verdict{proof.Offloaded, proof.Software, proof.Holds, proof.Failed, proof.NotPossible} {
 		n := 0
@@ -171,7 +172,7 @@ func (r *VerifyReport) tally() string {
 }
 
 // outcome is what the report comes to, with the exit status of verify.
-func (r *VerifyReport) outcome() string {
+func (r *Report) outcome() string {
 	switch {
 	case r.OK && len(r.Proofs) == 0:
 		return "the host is as the profile wants, and nothing more is known (exit status 0)"
@@ -191,21 +192,17 @@ func (r *VerifyReport) outcome() string {
 	if n > 0 {
 		why = append(why, fmt.Sprintf("%d of %s not as the profile requires", n, count(len(r.Proofs), "proof")))
 	}
+	if r.Error != "" {
+		return "NOT verified (exit status 1): " + strings.Join(append(why, strings.ReplaceAll(r.Error, "\n", "; ")), "; ")
+	}
 	return "NOT verified (exit status 3): " + strings.Join(why, "; ")
 }
 
 // header is when and on what the report was made.
-func (r *VerifyReport) header() string {
+func (r *Report) header() string {
 	matrix := "the whole matrix"
 	if r.Quick {
 		matrix = "the quick matrix"
 	}
 	return fmt.Sprintf("kernel %s, %s, begun %s, took %s", orDash(r.Kernel), matrix, r.Started.UTC().Format("2006-01-02 15:04:05 UTC"), seconds(r.Seconds))
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

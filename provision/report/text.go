@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package report
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // Print writes the report as text: a table a kind, below it why a cell is not as
 // the profile requires or not done by the card, and the outcome at the end.
 // verbose adds the evidence of every cell.
-func (r *VerifyReport) Print(w io.Writer, verbose bool) error {
+func (r *Report) Print(w io.Writer, verbose bool) error {
 	r = r.printable()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: ", bold(r.Profile))
@@ -23,8 +23,11 @@ func (r *VerifyReport) Print(w io.Writer, verbose bool) error {
 	} else {
 		fmt.Fprintf(&b, "%s\n", red("the host is not as the profile wants"))
 		for _, s := range r.Drift {
-			b.WriteString("  " + line(s) + "\n")
+			b.WriteString("  " + Line(s) + "\n")
 		}
+	}
+	for _, l := range r.Left {
+		b.WriteString("  left as it is: " + Left(l) + "\n")
 	}
 	b.WriteString(faint(r.header()) + "\n")
 	for _, t := range r.Taken {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package verify
 
 // Progress is told what Verify is at. Its methods are called one after another.
 type Progress interface {
