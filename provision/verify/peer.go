@@ -11,13 +11,14 @@ import (
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 // peers are the hosts on the wire that the profile names, and the cells of kernel
 // TLS for each: those that run between VFs.
-func (r *VerifyReport) peers() ([]profiles.PeerSpec, []asked, int64) {
-	v := r.Want.Verify
-	if v == nil || r.Quick {
+func (r *run) peers() ([]profiles.PeerSpec, []asked, int64) {
+	v := r.in.Want.Verify
+	if v == nil || r.in.Quick {
 		return nil, nil, 0
 	}
 	var k crypto.KTLSSpec
@@ -28,7 +29,7 @@ func (r *VerifyReport) peers() ([]profiles.PeerSpec, []asked, int64) {
 }
 
 // onPeer runs kernel TLS between a VF and a host on the wire.
-func (r *VerifyReport) onPeer(ctx context.Context, peer profiles.PeerSpec, cells []asked, size int64, force bool, progress Progress) error {
+func (r *run) onPeer(ctx context.Context, peer profiles.PeerSpec, cells []asked, size int64) error {
 	address, host, err := peer.Ends()
 	if err != nil {
 		return err
@@ -37,18 +38,18 @@ func (r *VerifyReport) onPeer(ctx context.Context, peer profiles.PeerSpec, cells
 	if err != nil {
 		return err
 	}
-	s, err := site.EnterAt(ctx, force, vf, address)
+	s, err := site.EnterAt(ctx, r.force, vf, address)
 	if err != nil {
 		for _, c := range cells {
 			p := proof.Proof{Kind: "ktls", Cell: c.PeerFields(vf.String(), host.String())}
 			p.Impossible("%v", err)
-			r.judge(p, c.require, progress)
+			r.judge(p, c.require)
 		}
-		return nil
+		return ctx.Err()
 	}
 	place := s.Places[0]
 	r.Taken = append(r.Taken, fmt.Sprintf("%s: the profile names it, with the peer %s (verify.peers)", place, host))
-	unreachable := reach(ctx, progress, vf.String(), host.String(), func(ctx context.Context) error {
+	unreachable := r.reach(ctx, vf.String(), host.String(), func(ctx context.Context) error {
 		c, err := site.Dial(ctx, place, host)
 		if err != nil {
 			return err
@@ -61,12 +62,43 @@ func (r *VerifyReport) onPeer(ctx context.Context, peer profiles.PeerSpec, cells
 		}
 		p := proof.Proof{Kind: "ktls", Cell: c.PeerFields(vf.String(), host.String())}
 		if unreachable != nil {
-			p.Fail(fmt.Errorf("connecting from %s to the peer %s: %w; is `nicwright peer` running there, and may the VF's VLAN leave the uplink?", place, host, unreachable))
+			err := fmt.Errorf("connecting from %s to the peer %s: %w; is `nicwright peer` running there, and may the VF's VLAN leave the uplink?", place, host, unreachable)
+			p.Fail(withCause(err, r.noWayOut(vf)))
 		} else {
-			progress.Start(name(p.Kind, p.Cell))
-			p = crypto.ProvePeer(ctx, c.KTLSCell, place, host, size, progress.Rate)
+			r.progress.Start(report.Name(p.Kind, p.Cell))
+			p = crypto.ProvePeer(ctx, c.KTLSCell, place, host, size, r.progress.Rate)
 		}
-		r.judge(p, c.require, progress)
+		r.judge(p, c.require)
 	}
-	return leave(ctx, s)
+	return r.leave(ctx, s)
+}
+
+// noWayOut says that no port by which the VF's frames can leave has a link: those
+// of the uplinks of its bridge or, without one, its own; "" if one has.
+func (r *run) noWayOut(vf pci.Function) string {
+	ports := []pci.Address{vf.PF}
+	if r.in.Want.OVS != nil {
+		for _, b := range r.in.Want.OVS.Bridges {
+			for _, p := range b.Ports {
+				if p.VF != vf.String() {
+					continue
+				}
+				ports = nil
+				for _, u := range uplinks(r.in.Have, b) {
+					ports = append(ports, u.PFs...)
+				}
+			}
+		}
+	}
+	return allWithoutLink(r.in.Have, ports)
+}
+
+// allWithoutLink is noLink where none of the ports has a link, else "".
+func allWithoutLink(h report.Host, ports []pci.Address) string {
+	for _, a := range ports {
+		if noLink(h, a) == "" {
+			return ""
+		}
+	}
+	return noLink(h, ports...)
 }

@@ -4,35 +4,35 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
-	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
-	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 // onSwitch proves of each bridge with two VFs in one VLAN that its VLANs are
 // apart, and that its uplink carries those it shall.
-func (r *VerifyReport) onSwitch(ctx context.Context, c *chooser, force bool, progress Progress) error {
-	if r.Want.OVS == nil {
+func (r *run) onSwitch(ctx context.Context, c *chooser) error {
+	if r.in.Want.OVS == nil {
 		return nil
 	}
 	var require proof.Verdict
-	if v := r.Want.Verify; v != nil && v.VLAN != nil && v.VLAN.Require != nil {
+	if v := r.in.Want.Verify; v != nil && v.VLAN != nil && v.VLAN.Require != nil {
 		require = proof.Verdict(*v.VLAN.Require)
 	}
-	groups := c.groups(r.Want)
-	for _, b := range r.Want.OVS.Bridges {
-		vfs, vlans := c.quartet(ctx, groups, b.Name)
+	all := groups(r.in.Have, r.in.Want)
+	for _, b := range r.in.Want.OVS.Bridges {
+		vfs, vlans := c.quartet(ctx, all, b.Name)
 		if len(vfs) < 2 {
 			p := proof.Proof{Kind: "vlan", Cell: []proof.Field{{Name: "bridge", Value: b.Name}}}
 			p.Impossible("the bridge has no two free VFs in one VLAN")
-			r.judge(p, require, progress)
+			r.judge(p, require)
 			continue
 		}
-		if err := r.onVFs(ctx, b, vfs, vlans, require, force, progress); err != nil {
+		if err := r.onVFs(ctx, b, vfs, vlans, require); err != nil {
 			return err
 		}
 	}
@@ -60,13 +60,13 @@ func (c *chooser) quartet(ctx context.Context, groups []group, bridge string) (v
 	return vfs, vlans
 }
 
-func (r *VerifyReport) onVFs(ctx context.Context, b ovs.Bridge, vfs []pci.Function, vlans []int, require proof.Verdict, force bool, progress Progress) error {
-	s, err := site.Enter(ctx, force, vfs...)
+func (r *run) onVFs(ctx context.Context, b ovs.Bridge, vfs []pci.Function, vlans []int, require proof.Verdict) error {
+	s, err := r.enter(ctx, vfs...)
 	if err != nil {
 		p := proof.Proof{Kind: "vlan", Cell: []proof.Field{{Name: "bridge", Value: b.Name}}}
 		p.Impossible("%v", err)
-		r.judge(p, require, progress)
-		return nil
+		r.judge(p, require)
+		return ctx.Err()
 	}
 	members := make([]ovs.Member, len(vfs))
 	for i, p := range s.Places {
@@ -75,33 +75,50 @@ func (r *VerifyReport) onVFs(ctx context.Context, b ovs.Bridge, vfs []pci.Functi
 	}
 	// A netdev that is up hears a moment later. Where there is no way at all, the proof says so.
 	for i := 0; i+1 < len(members); i += 2 {
-		_ = reach(ctx, progress, vfs[i].String(), vfs[i+1].String(), connect(s.Places[i], s.Places[i+1]))
+		_ = r.reach(ctx, vfs[i].String(), vfs[i+1].String(), r.connect(s.Places[i], s.Places[i+1]))
 	}
-	progress.Start("vlan " + b.Name)
+	r.progress.Start("vlan " + b.Name)
 	proofs := ovs.ProveVLANs(ctx, members...)
-	for _, u := range r.uplinks(b) {
+	for _, u := range uplinks(r.in.Have, b) {
 		for i, m := range members {
 			if i%2 == 0 { // the next is of the same VLAN
-				proofs = append(proofs, ovs.ProveUplink(ctx, m, u))
+				proofs = append(proofs, r.onUplink(ctx, m, u))
 			}
 		}
 	}
 	for _, p := range proofs {
-		r.judge(p, require, progress)
+		r.judge(p, require)
 	}
-	return leave(ctx, s)
+	return r.leave(ctx, s)
 }
 
-// uplinks are the ports of a bridge that lead out, with the PFs behind them.
-func (r *VerifyReport) uplinks(b ovs.Bridge) []ovs.Uplink {
+// onUplink proves that an uplink carries a VLAN, or does not; through ports without
+// a link nothing leaves, and it shows nothing of VLANs.
+func (r *run) onUplink(ctx context.Context, m ovs.Member, u ovs.Uplink) proof.Proof {
+	p := ovs.ProveUplink(ctx, m, u)
+	if cause := allWithoutLink(r.in.Have, u.PFs); cause != "" && p.Verdict != proof.NotPossible {
+		if p.Verdict == proof.Failed {
+			p.Fail(withCause(errors.New(p.Reason), cause))
+		} else {
+			p.Impossible("%s: that nothing left shows nothing of VLANs", cause)
+		}
+	}
+	return p
+}
+
+// uplinks are the ports of a bridge that lead out, bonds or single uplinks, with
+// the PFs behind them.
+func uplinks(h report.Host, b ovs.Bridge) []ovs.Uplink {
 	var all []ovs.Uplink
 	for _, p := range b.Ports {
 		u := ovs.Uplink{Name: p.Name, Tag: p.Tag, Trunks: p.Trunks}
 		switch {
 		case p.Uplink != "":
-			u.PFs = []pci.Address{pci.Address(p.Uplink)}
+			if f, err := pci.ParseFunction(p.Uplink); err == nil {
+				u.PFs = []pci.Address{f.PF}
+			}
 		case p.Bond != "":
-			for _, s := range r.Host.Bonds {
+			for _, s := range h.Bonds {
 				if s.Name != p.Bond {
 					continue
 				}
@@ -117,23 +134,4 @@ func (r *VerifyReport) uplinks(b ovs.Bridge) []ovs.Uplink {
 		}
 	}
 	return all
-}
-
-// onBonds proves the bonds of the profile.
-func (r *VerifyReport) onBonds(ctx context.Context, progress Progress) {
-	var spec bond.ProofSpec
-	if v := r.Want.Verify; v != nil && v.Bond != nil {
-		spec = *v.Bond
-	}
-	var require proof.Verdict
-	if spec.Require != nil {
-		require = proof.Verdict(*spec.Require)
-	}
-	for _, b := range r.Want.Bonds {
-		progress.Start("bond " + b.Name)
-		lag := b.LAG != nil && *b.LAG
-		for _, p := range bond.Prove(ctx, b.Name, lag, spec.Failover) {
-			r.judge(p, require, progress)
-		}
-	}
 }
