@@ -72,12 +72,9 @@ func phaseSeconds(steps []Done) map[string]float64 {
 	return phases
 }
 
-// Print writes what was left alone, and the closing line.
+// Print writes the closing line.
 func (r Apply) Print(w io.Writer) error {
 	var b strings.Builder
-	for _, l := range r.Left {
-		b.WriteString("left    " + Left(cleanLeft(l)) + "\n")
-	}
 	if len(r.Steps) == 0 {
 		fmt.Fprintf(&b, "%s: nothing to do\n", r.Profile)
 		return flush(w, &b)

@@ -24,7 +24,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"moved":      moved,
 	"dash":       orDash,
 	"plain":      Judged.plain,
-	"left":       func(l step.Left) string { return ansi.Strip(Left(l)) },
+	"left":       func(l step.Left) string { return strings.TrimPrefix(ansi.Strip(Left(l)), "= ") },
 	"line":       func(s step.Step) string { return ansi.Strip(Line(s)) },
 }).Parse(pageText))
 

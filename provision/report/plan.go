@@ -11,14 +11,15 @@ import (
 )
 
 // Plan writes a plan as a diff, grouped by phase; below it what stays as it is
-// though it is wanted otherwise, and what the plan does, in words.
+// though it is wanted otherwise, and what the plan does to what is in use, in words.
 func Plan(w io.Writer, title string, steps []step.Step, left []step.Left, summary []string) error {
 	var b strings.Builder
 	if len(steps) == 0 {
 		fmt.Fprintf(&b, "%s: nothing to do\n", title)
-	} else {
-		fmt.Fprintf(&b, "Plan for %s: %s\n", bold(title), count(len(steps), "step"))
+		printLeft(&b, left)
+		return flush(w, &b)
 	}
+	fmt.Fprintf(&b, "Plan for %s: %s\n", bold(title), count(len(steps), "step"))
 	var phase step.Phase
 	for _, s := range steps {
 		if s.Phase != phase {
@@ -27,14 +28,10 @@ func Plan(w io.Writer, title string, steps []step.Step, left []step.Left, summar
 		}
 		b.WriteString("  " + Line(cleanStep(s)) + "\n")
 	}
-	if len(left) > 0 {
-		fmt.Fprintf(&b, "\n%s\n", bold("left as it is"))
-	}
-	for _, l := range left {
-		b.WriteString("  " + Left(cleanLeft(l)) + "\n")
-	}
-	if len(summary) > 0 {
-		fmt.Fprintf(&b, "\n%s\n", bold("in words"))
+	printLeft(&b, left)
+	fmt.Fprintf(&b, "\n%s\n", bold("What this does to what is in use"))
+	if len(summary) == 0 {
+		b.WriteString("  nothing that is in use is interrupted\n")
 	}
 	for _, s := range summary {
 		words(&s)
@@ -43,30 +40,45 @@ func Plan(w io.Writer, title string, steps []step.Step, left []step.Left, summar
 	return flush(w, &b)
 }
 
+// LeftAlone writes what is wanted and stays as it is; nothing where there is none.
+func LeftAlone(w io.Writer, left []step.Left) error {
+	var b strings.Builder
+	printLeft(&b, left)
+	return flush(w, &b)
+}
+
+func printLeft(b *strings.Builder, left []step.Left) {
+	if len(left) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s\n", bold("Left as it is"))
+	for _, l := range left {
+		b.WriteString("  " + Left(cleanLeft(l)) + "\n")
+	}
+}
+
 // Line is a step on one line: sign, resource, attribute, values, why, and whose
 // traffic stops.
 func Line(s step.Step) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s  %s: ", glyph(s.Action), s.Resource, s.Attribute)
+	to := s.To.String()
+	if s.To.IsAbsent() {
+		to = "gone"
+	}
 	switch {
-	case s.To.IsAbsent():
-		if s.From.IsAbsent() || s.From.IsUnknown() {
-			b.WriteString("gone")
-		} else {
-			fmt.Fprintf(&b, "%s -> gone", s.From)
-		}
-	case s.From.IsAbsent(), s.From.IsUnknown():
-		b.WriteString(s.To.String())
-	case s.From == s.To:
-		b.WriteString(s.To.String() + " again")
+	case s.From.IsAbsent():
+		b.WriteString(to)
+	case s.From.IsUnknown(), s.From == s.To:
+		b.WriteString(to + " again")
 	default:
-		fmt.Fprintf(&b, "%s -> %s", s.From, s.To)
+		fmt.Fprintf(&b, "%s -> %s", s.From, to)
 	}
 	if s.Reason != "" {
 		b.WriteString(faint("  (" + s.Reason + ")"))
 	}
 	if d := s.Disrupts(); d != "" {
-		b.WriteString(amber("  stops " + d))
+		b.WriteString(amber("  disrupts " + d))
 	}
 	return b.String()
 }
@@ -83,5 +95,5 @@ func glyph(a step.Action) string {
 
 // Left is something that is left alone, on one line.
 func Left(l step.Left) string {
-	return fmt.Sprintf("%s  %s: %s", l.Resource, l.Attribute, amber(l.Reason))
+	return fmt.Sprintf("%s %s  %s: %s", amber("="), l.Resource, l.Attribute, l.Reason)
 }

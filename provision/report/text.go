@@ -27,7 +27,7 @@ func (r *Report) Print(w io.Writer, verbose bool) error {
 		}
 	}
 	for _, l := range r.Left {
-		b.WriteString("  left as it is: " + Left(l) + "\n")
+		b.WriteString("  " + Left(l) + "\n")
 	}
 	b.WriteString(faint(r.header()) + "\n")
 	for _, t := range r.Taken {
