@@ -38,11 +38,11 @@ func newProgress(out *os.File) liveProgress {
 
 type quiet struct{}
 
-func (quiet) Plan(int)             {}
-func (quiet) Start(string)         {}
-func (quiet) Rate(int64, float64)  {}
-func (quiet) End(report.Judged) {}
-func (quiet) stop()                {}
+func (quiet) Plan(int)            {}
+func (quiet) Start(string)        {}
+func (quiet) Rate(int64, float64) {}
+func (quiet) End(report.Judged)   {}
+func (quiet) stop()               {}
 
 // statusLine rewrites one line of a terminal with what is running, and leaves a
 // line of each cell that ended.

@@ -85,7 +85,7 @@ func TestReportsAreIndependent(t *testing.T) {
 	}
 	out.Reset()
 	a.settings.Set("json", true)
-	if err := (&reports{}).write(a, r); err != nil || !json.Valid(out.Bytes()) {
+	if err := (&reports{}).write(t.Context(), a, r); err != nil || !json.Valid(out.Bytes()) {
 		t.Errorf("printed: %v, %s", err, out.String())
 	}
 }
