@@ -17,6 +17,7 @@ import (
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
@@ -34,6 +35,8 @@ type Snapshot struct {
 	PFs []PF
 	// Features are the ethtool features, by ifindex.
 	Features map[int]ethtool.Features
+	// OVS is Open vSwitch.
+	OVS OVS
 }
 
 // Read looks at the host. It writes nothing. A dump that was interrupted by a
@@ -66,6 +69,7 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if s.Netdevs, err = netdev.From(s.Ports, s.Links, sys); err != nil {
 		return err
 	}
+	s.OVS = readOVS(ctx, ovsdb.Sockets())
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
