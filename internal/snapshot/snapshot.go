@@ -18,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
@@ -37,6 +38,8 @@ type Snapshot struct {
 	Features map[int]ethtool.Features
 	// OVS is Open vSwitch.
 	OVS OVS
+	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
+	LAG map[pci.Address]LAG
 }
 
 // Read looks at the host. It writes nothing. A dump that was interrupted by a
@@ -73,8 +76,11 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
-	s.PFs, err = readPFs(ctx, sys, c)
-	return err
+	if err := s.readPFs(ctx, sys, c); err != nil {
+		return err
+	}
+	s.readLAGs(Debugfs)
+	return nil
 }
 
 // portsOf reads the devlink ports, again if they changed meanwhile.
