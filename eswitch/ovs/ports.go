@@ -44,7 +44,9 @@ func (d *differ) port(b BridgeState, p PortState) error {
 		}
 		remove("it moves to bridge "+w.bridge, step.Apply)
 		d.done[p.ID] = true
-		v := d.wish(w.port, p.value())
+		was := p.value()
+		was.ofport = 0 // a number of that bridge
+		v := d.wish(w.port, was)
 		s := d.add(resource.OfSwitchPort(w.bridge, p.ID), attrPort, step.Absent(), step.Text(v.text()))
 		s.Effects, s.Reason = []step.Effect{traffic(p.ID, step.Moment)}, "it moves here from bridge "+b.Name
 		return nil

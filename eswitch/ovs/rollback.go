@@ -93,23 +93,22 @@ func Keep(s *Spec, touched func(id resource.ID, attribute string) bool) *Spec {
 	for _, b := range s.Bridges {
 		k := b
 		k.Ports = nil
+		bridge := touched(resource.OfBridge(b.Name), attrBridge)
 		for _, p := range b.Ports {
 			id, err := p.id()
 			if err != nil {
 				continue
 			}
 			r := resource.OfSwitchPort(b.Name, id)
-			made := touched(r, attrPort)
+			made := touched(r, attrPort) || bridge // its ports go with a bridge
 			if !made && !touched(r, attrVLAN) && !touched(r, attrMark) {
 				continue
 			}
 			p.IfThere = !made
 			k.Ports = append(k.Ports, p)
 		}
-		r := resource.OfBridge(b.Name)
-		made := touched(r, attrBridge)
-		if made || touched(r, attrMark) || len(k.Ports) > 0 {
-			k.IfThere = !made
+		if bridge || touched(resource.OfBridge(b.Name), attrMark) || len(k.Ports) > 0 {
+			k.IfThere = !bridge
 			kept.Bridges = append(kept.Bridges, k)
 		}
 	}
