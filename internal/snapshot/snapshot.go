@@ -17,6 +17,7 @@ import (
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
@@ -38,6 +39,8 @@ type Snapshot struct {
 	Features map[int]ethtool.Features
 	// Entries are what hangs on the netdevs: addresses, routes, ... in the order in which they can be put back.
 	Entries []rtnet.Entry
+	// OVS is Open vSwitch.
+	OVS OVS
 	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
 	LAG map[pci.Address]LAG
 }
@@ -75,6 +78,7 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if err := s.readEntries(ctx); err != nil {
 		return err
 	}
+	s.OVS = readOVS(ctx, ovsdb.Sockets())
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
