@@ -17,6 +17,7 @@ import (
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
@@ -34,6 +35,8 @@ type Snapshot struct {
 	PFs []PF
 	// Features are the ethtool features, by ifindex.
 	Features map[int]ethtool.Features
+	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
+	LAG map[pci.Address]LAG
 }
 
 // Read looks at the host. It writes nothing. A dump that was interrupted by a
@@ -69,8 +72,11 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
-	s.PFs, err = readPFs(ctx, sys, c)
-	return err
+	if s.PFs, err = readPFs(ctx, sys, c); err != nil {
+		return err
+	}
+	s.readLAGs(Debugfs)
+	return nil
 }
 
 // portsOf reads the devlink ports, again if they changed meanwhile.
