@@ -113,7 +113,7 @@ func (h Host) printPort(b *strings.Builder, p ovs.PortState, last bool, drawn ma
 	if f, err := pci.ParseFunction(p.ID); err == nil {
 		what = h.functionLine(f, p)
 	}
-	var bonded *bond.State
+	var bonded *bond.Bond
 	for i := range h.Bonds {
 		if p.ID == "bond/"+h.Bonds[i].Name {
 			bonded = &h.Bonds[i]
@@ -149,7 +149,7 @@ func (h Host) functionLine(f pci.Function, p ovs.PortState) string {
 	return line
 }
 
-func bondLine(bd bond.State) string {
+func bondLine(bd bond.Bond) string {
 	s := fmt.Sprintf("bond %s %s %s", bold(bd.Name), bd.Mode, bd.XmitHashPolicy)
 	if bd.LACP != nil {
 		s += fmt.Sprintf(", LACP partner %s, %d links in the aggregator", bd.LACP.PartnerMAC, bd.LACP.Ports)
@@ -160,7 +160,7 @@ func bondLine(bd bond.State) string {
 	return s + ", LAG in the card: " + bd.LAG.State
 }
 
-func (h Host) printMembers(b *strings.Builder, bd bond.State, indent string, drawn map[string]bool) {
+func (h Host) printMembers(b *strings.Builder, bd bond.Bond, indent string, drawn map[string]bool) {
 	for i, m := range bd.Members {
 		branch := "|-- "
 		if i == len(bd.Members)-1 {
