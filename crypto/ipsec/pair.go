@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/mdlayher/netlink"
+	vnetlink "github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -50,8 +51,10 @@ func Add(ctx context.Context, params Params) (_ *Pair, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("the netdev that is to offload IPsec: %w", err)
 		}
-		if l.Bond != nil && l.Bond.Mode != "active-backup" {
-			return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, l.Bond.Mode, ErrBond)
+		if l.Bond != nil {
+			if mode := vnetlink.BondMode(l.Bond.Values[nl.IFLA_BOND_MODE]); mode != vnetlink.BOND_MODE_ACTIVE_BACKUP {
+				return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, mode, ErrBond)
+			}
 		}
 		p.netdev = l.Name
 	}
