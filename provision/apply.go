@@ -12,6 +12,7 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 // NotConvergedError says that the steps were done without an error and the host
@@ -32,7 +33,7 @@ func (e *NotConvergedError) Error() string {
 // are left. A plan without steps writes nothing to the kernel or OVSDB, and nothing
 // to the journal if that has it already. Whatever interrupts it, the next
 // operation goes on. ctx ends acts under way; stop ends it at a step's end.
-func (r *Road) Do(ctx, stop context.Context, plan *Plan, progress func(Done)) error {
+func (r *Road) Do(ctx, stop context.Context, plan *Plan, progress func(report.Done)) error {
 	if len(plan.Steps) == 0 && r.recorded(plan.op) {
 		return nil
 	}
@@ -63,7 +64,7 @@ func goOnHint(kind journal.Kind) string {
 	return "run `nicwright rollback` again to go on"
 }
 
-func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(Done)) error {
+func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Done)) error {
 	if len(plan.Steps) == 0 {
 		return nil
 	}

@@ -98,6 +98,17 @@ func summary(have Host, steps []step.Step) []string {
 	return hostnet.Summary(step.EffectsOf(steps), have.Net)
 }
 
+// Title is the operation in words.
+func (p *Plan) Title() string {
+	switch p.Kind {
+	case journal.Rollback:
+		return "rollback of " + p.Profile.Name
+	case journal.Remove:
+		return "removal of " + p.Profile.Name
+	}
+	return p.Profile.Name
+}
+
 // Save writes the plan to a file, mode 0600, to be read by LoadPlan.
 func (p *Plan) Save(path string) error {
 	b, err := json.MarshalIndent(p, "", "  ")

@@ -9,20 +9,13 @@ import (
 	"time"
 
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/provision/report"
 )
-
-// Done is one step that ended, as told to a progress function.
-type Done struct {
-	step.Step
-	Seconds float64 `json:"seconds"`         // of the act it was done in; a group's steps share one
-	Error   string  `json:"error,omitempty"` // why it failed
-	Err     error   `json:"-"`
-}
 
 // runner does the steps of one operation.
 type runner struct {
 	doers    map[string]step.Doer
-	progress func(Done) // told of every step that ends, never concurrently
+	progress func(report.Done) // told of every step that ends, never concurrently
 	// stop ends the run between two acts, and lets those under way come to their end.
 	stop context.Context
 }
@@ -71,7 +64,7 @@ func (r runner) phase(ctx context.Context, steps []step.Step) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, s := range acted {
-			d := Done{Step: s, Seconds: took, Err: err}
+			d := report.Done{Step: s, Seconds: took, Err: err}
 			if err != nil {
 				d.Error = err.Error()
 			}

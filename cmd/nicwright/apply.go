@@ -10,8 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/report"
+	"github.com/nicwright/nicwright/provision/verify"
 )
 
 // allowFlags are those by which the operator allows what a profile does not.
@@ -119,10 +120,10 @@ func (a *app) operate(ctx context.Context, verb string, plan func(context.Contex
 	acts, stop, release := guard(ctx)
 	defer release()
 	// What a verify that was killed moved goes back first: it is not the host as it is lived on.
-	if err := site.Clean(acts); err != nil {
+	if err := verify.PutBack(acts); err != nil {
 		return err
 	}
-	report := provision.ApplyReport{Started: time.Now().UTC()}
+	done := report.Apply{Started: time.Now().UTC()}
 	road, err := a.look(acts)
 	if err != nil {
 		return err
@@ -131,26 +132,24 @@ func (a *app) operate(ctx context.Context, verb string, plan func(context.Contex
 	if err != nil {
 		return err
 	}
-	report.Begin(p)
+	done.Profile, done.Left = p.Title(), p.Left
 	if !a.json() {
-		if err := p.PrintLeft(a.out); err != nil && stop.Err() == nil {
-			return err
-		}
+		// A terminal that has gone away must not stop an operation, here and below.
+		_ = report.LeftAlone(a.out, p.Left)
 	}
-	err = road.Do(acts, stop, p, func(d provision.Done) {
-		report.Steps = append(report.Steps, d)
+	err = road.Do(acts, stop, p, func(d report.Done) {
+		done.Steps = append(done.Steps, d)
 		if !a.json() {
 			d.Print(a.out)
 		}
 	})
-	report.End(err)
+	done.End(err)
 	if a.json() {
-		return errors.Join(err, a.printJSON(report))
-	}
-	if err != nil {
+		_ = a.printJSON(done)
 		return err
 	}
-	// The work is done: a reader that has gone does not make it undone.
-	_ = report.Print(a.out)
-	return nil
+	if err == nil {
+		_ = done.Print(a.out)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 func newPlan(a *app) *cobra.Command {
@@ -44,7 +45,7 @@ func newPlan(a *app) *cobra.Command {
 			if a.json() {
 				err = a.printJSON(plan)
 			} else {
-				err = plan.Print(a.out)
+				err = report.Plan(a.out, plan.Title(), plan.Steps, plan.Left, plan.Summary)
 			}
 			if err == nil && len(plan.Steps) > 0 {
 				err = exitStatus{exitSteps, nil}

@@ -158,7 +158,7 @@ func (p *Pair) check(ctx context.Context) error {
 		if have != want {
 			return &Error{
 				Op: "reading back " + m.what(), Resource: p.describe(m.sa), Err: ErrSoftware,
-				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for mlx5, is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on? Through a bond, Debian's 6.12.117 does it in software always: use a member", p.netdev),
+				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for a VF of mlx5, is ipsec_crypto of its port function on; is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on? Through a bond, Debian's 6.12.117 does it in software always: use a member", p.netdev),
 			}
 		}
 	}

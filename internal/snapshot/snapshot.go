@@ -72,7 +72,7 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
-	if s.PFs, err = readPFs(ctx, sys, c); err != nil {
+	if err := s.readPFs(ctx, sys, c); err != nil {
 		return err
 	}
 	s.readLAGs(Debugfs)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/nicwright/nicwright/internal/pci"
 )
@@ -51,4 +53,45 @@ func (s FS) VFIO(a pci.Address) ([]string, error) {
 		names = append(names, filepath.Join("devices", e.Name()))
 	}
 	return names, nil
+}
+
+// Uppers are the netdevs on top of a netdev of the device: VLANs, macvlans, its
+// master. None of one that has gone.
+func (s FS) Uppers(a pci.Address, netdev string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(s.Dir(a), "net", netdev))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading what is on top of %s: %w", netdev, err)
+	}
+	var uppers []string
+	for _, e := range entries {
+		if u, ok := strings.CutPrefix(e.Name(), "upper_"); ok {
+			uppers = append(uppers, u)
+		}
+	}
+	return uppers, nil
+}
+
+// Speed of a netdev of the device in Mbit/s, 0 where it is not known: while the
+// link is down the file cannot be read, or says -1.
+func (s FS) Speed(a pci.Address, netdev string) int {
+	n, err := s.Int(a, filepath.Join("net", netdev, "speed"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// SimulatedVFs is how many VFs a device of netdevsim can have, from debugfs; where
+// that is not mounted NSIM_BUS_DEV_MAX_VFS (drivers/net/netdevsim/netdevsim.h).
+func (s FS) SimulatedVFs(a pci.Address) int {
+	const builtIn = 4
+	b, err := os.ReadFile(filepath.Join(s.root(), "kernel/debug/netdevsim", a.Device(), "max_vfs"))
+	if err != nil {
+		return builtIn
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return builtIn
+	}
+	return n
 }
