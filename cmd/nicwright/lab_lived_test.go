@@ -163,9 +163,13 @@ func testLived(t *testing.T, cases []lived) {
 		if err1 != nil || err2 != nil || first < 1 || first > parts {
 			t.Fatalf("NICWRIGHT_HOSTS_PART=%s: it is as 2/3", part)
 		}
-		cases = slices.DeleteFunc(cases, func(c lived) bool {
-			return slices.IndexFunc(cases, func(o lived) bool { return o.host == c.host })%parts != first-1
-		})
+		var order []string
+		for _, c := range cases {
+			if !slices.Contains(order, c.host) {
+				order = append(order, c.host)
+			}
+		}
+		cases = slices.DeleteFunc(cases, func(c lived) bool { return slices.Index(order, c.host)%parts != first-1 })
 	}
 	t.Cleanup(func() { script(t, "reset") })
 	for _, c := range cases {
