@@ -30,7 +30,7 @@ func (l *look) queueing() error {
 		if q["root"] == true {
 			parent = "root"
 		}
-		l.set(l.names.of(dev), strings.TrimSpace("qdisc "+parent), text(without(q, "dev", "parent", "root", "refcnt")))
+		l.set(l.names.of(dev), strings.TrimSpace("qdisc "+parent), text(bare(without(q, "dev", "parent", "root", "refcnt"))))
 		switch {
 		case q["kind"] == "ingress":
 			err = l.filters(dev, "ingress")
@@ -58,7 +58,7 @@ func (l *look) classes(dev string) error {
 	}
 	for _, c := range all {
 		if c["class"] != "mq" {
-			l.set(l.names.of(dev), "class "+text(c["handle"]), text(without(c, "handle", "stats")))
+			l.set(l.names.of(dev), "class "+text(c["handle"]), text(bare(without(c, "handle"))))
 		}
 	}
 	return nil
@@ -67,7 +67,7 @@ func (l *look) classes(dev string) error {
 // counters are the parts of a filter and of its actions that are no part of the rule.
 var counters = []string{
 	"in_hw", "not_in_hw", "in_hw_count", "index", "ref", "bind", "installed", "used", "last_used", "expires", "stats",
-	"used_hw_stats", "cookie",
+	"used_hw_stats", "cookie", "direct_packets_stat",
 }
 
 func (l *look) filters(dev, where string) error {
