@@ -60,12 +60,18 @@ type look struct {
 }
 
 func (l *look) set(resource, attribute, value string) {
+	if resource == "link/"+datapath {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.set(resource, attribute, value)
 }
 
 func (l *look) add(resource, attribute, value string) {
+	if resource == "link/"+datapath {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.add(resource, attribute, value)
