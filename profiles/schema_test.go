@@ -218,3 +218,24 @@ func TestSchemaNeedsNoWorkingDirectory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The example of docs/write-a-profile.md is what it says: eight VFs.
+func TestDocumentedRanges(t *testing.T) {
+	text, err := os.ReadFile("../docs/write-a-profile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(text), "\n    ports:\n")
+	example, _, _ = strings.Cut(example, "\n\n")
+	if !found {
+		t.Fatal("no example of ranges")
+	}
+	w, err := resolveText(t, onePort+example+"\n", []CardInfo{card("MT1", "3b", 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := w.Ports["0001:3b:00.0"]
+	if *port.VFs != 8 || *port.Functions[3].Driver != "vfio-pci" || *port.Functions[7].MAC != "02:00:00:00:00:07" || len(w.Offload) != 4 {
+		t.Errorf("got %+v, %v", port, w.Offload)
+	}
+}
