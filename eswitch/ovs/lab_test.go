@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -61,8 +64,6 @@ func vsctl(t *testing.T, args ...string) string {
 	return run(t, "ovs-vsctl", append([]string{"--timeout=20"}, args...)...)
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // vfs has the first port in switchdev mode with two VFs, whatever it was before.
 func vfs(t *testing.T) {
 	t.Helper()
@@ -98,6 +99,15 @@ func representor(t *testing.T, vf int) string {
 	return ""
 }
 
+// remade and letGo are effects of an eswitch's steps.
+func remade(vf int) step.Effect {
+	return step.Effect{Kind: step.Remade, On: resource.OfRepresentor(pci.VF(port0, vf)), For: step.Apply}
+}
+
+func letGo() step.Effect {
+	return step.Effect{Kind: step.LetGo, On: resource.OfNetdev(pci.PF(port0))}
+}
+
 func awaitRepresentors(t *testing.T, ctx context.Context) {
 	t.Helper()
 	events, err := await.Links(ctx)
@@ -113,31 +123,51 @@ func awaitRepresentors(t *testing.T, ctx context.Context) {
 	}
 }
 
-// apply is provision's road in small: it ends with an empty Diff.
-func apply(t *testing.T, ctx context.Context, want Spec, replaced step.Replaced) {
+func look(t *testing.T, ctx context.Context) *State {
 	t.Helper()
-	have, err := Observe(ctx)
+	s, err := snapshot.Read(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := Diff(have, &want, replaced)
+	return Observe(s)
+}
+
+var me = step.Options{Owner: "me"}
+
+// apply is provision's road in small: it ends with an empty Diff.
+func apply(t *testing.T, ctx context.Context, want *Spec, effects ...step.Effect) {
+	t.Helper()
+	r, err := Diff(look(t, ctx), want, effects, me)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // doing it again is harmless
 		start := time.Now()
-		if err := (Doer{}).Do(ctx, steps); err != nil {
-			t.Fatal(err)
+		do(t, ctx, r.Steps, step.Quiesce)
+		do(t, ctx, r.Steps, step.Switch)
+		t.Logf("%d steps: %v", len(r.Steps), time.Since(start).Round(time.Millisecond))
+	}
+	have := look(t, ctx)
+	if r, err = Diff(have, want, nil, me); err != nil || len(r.Steps) != 0 {
+		t.Fatalf("there is something left to do: %v, %v\nhave %+v", r.Steps, err, have)
+	}
+}
+
+// do does the steps of one phase.
+func do(t *testing.T, ctx context.Context, steps []step.Step, phase step.Phase) {
+	t.Helper()
+	var now []step.Step
+	for _, s := range steps {
+		if s.Phase == phase {
+			t.Logf("%s: %s %s", s.Phase, s.Action.Glyph(), s)
+			now = append(now, s)
 		}
-		t.Logf("%d steps: %v", len(steps), time.Since(start).Round(time.Millisecond))
 	}
-	start := time.Now()
-	if have, err = Observe(ctx); err != nil {
+	if len(now) == 0 {
+		return
+	}
+	if err := NewDoer().Do(ctx, now); err != nil {
 		t.Fatal(err)
-	}
-	t.Logf("Observe: %v", time.Since(start).Round(time.Millisecond))
-	if steps, err = Diff(have, &want, nil); err != nil || len(steps) != 0 {
-		t.Fatalf("there is something left to do: %v, %v\nhave %+v", steps, err, have)
 	}
 }
 
@@ -148,12 +178,12 @@ func TestLabSwitch(t *testing.T) {
 	vsctl(t, "remove", "Open_vSwitch", ".", "other_config", "hw-offload")
 	vsctl(t, "add-br", "nwother")
 	r0, r1 := representor(t, 0), representor(t, 1)
-	want := Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
+	want := &Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
 		{Name: "a", VF: pf0 + "/vf/0", Tag: ptr(100)},
 		{Name: "b", VF: pf0 + "/vf/1", Tag: ptr(100)},
 		{Name: "up", Uplink: pf0, Trunks: []int{200, 100}},
 	}}}}
-	apply(t, ctx, want, nil)
+	apply(t, ctx, want)
 	expect := func(what, want string, args ...string) {
 		t.Helper()
 		if got := vsctl(t, args...); got != want {
@@ -164,7 +194,7 @@ func TestLabSwitch(t *testing.T) {
 	expect("tag", "100", "get", "Port", r0, "tag")
 	expect("mode", "access", "get", "Port", r0, "vlan_mode")
 	expect("bridge", "nwbr0", "port-to-br", r1)
-	expect("mark", `"1"`, "get", "Bridge", "nwbr0", "external_ids:nicwright")
+	expect("mark", `me`, "get", "Bridge", "nwbr0", "external_ids:nicwright")
 	expect("identity", `"`+pf0+`/vf/1"`, "get", "Port", r1, "external_ids:nicwright-function")
 	ports := strings.Fields(vsctl(t, "list-ports", "nwbr0"))
 	if len(ports) != 3 {
@@ -184,7 +214,7 @@ func TestLabSwitch(t *testing.T) {
 	vsctl(t, "add-port", "nwbr0", "nwforeign", "--", "set", "Interface", "nwforeign", "type=internal")
 	vsctl(t, "set", "Port", r0, "tag=7")
 	want.Bridges[0].Ports = []Port{{Name: "a", VF: pf0 + "/vf/0", Trunks: []int{300}}, {Name: "b", VF: pf0 + "/vf/1"}}
-	apply(t, ctx, want, nil)
+	apply(t, ctx, want)
 	expect("trunks", "[300]", "get", "Port", r0, "trunks")
 	expect("tag", "[]", "get", "Port", r0, "tag")
 	expect("tag left alone", "100", "get", "Port", r1, "tag")
@@ -200,7 +230,7 @@ func TestLabSwitch(t *testing.T) {
 	if run(t, "cat", "/sys/class/net/"+r0+"/ifindex") == before {
 		t.Error("the test is void: the representor has the ifindex it had")
 	}
-	apply(t, ctx, want, step.Replaced{pf0: true, pf0 + "/vf/0": true, pf0 + "/vf/1": true})
+	apply(t, ctx, want, remade(0), remade(1))
 	expect("ifindex", run(t, "cat", "/sys/class/net/"+r0+"/ifindex"), "get", "Interface", r0, "ifindex")
 	if dp := run(t, "ovs-appctl", "dpctl/show"); !strings.Contains(dp, ": "+r0) || !strings.Contains(dp, ": "+r1) {
 		t.Errorf("the datapath lacks %s or %s:\n%s", r0, r1, dp)
@@ -209,13 +239,13 @@ func TestLabSwitch(t *testing.T) {
 	// A representor is renamed, as udev does it.
 	run(t, "ip", "link", "set", r1, "down")
 	run(t, "ip", "link", "set", r1, "name", "nwrep1")
-	apply(t, ctx, want, nil)
+	apply(t, ctx, want)
 	if got := vsctl(t, "list-ports", "nwbr0"); !strings.Contains(got, "nwrep1") || strings.Contains(got, r1+"\n") {
 		t.Errorf("ports after the renaming: %q", got)
 	}
 
 	// Nothing of ours is wanted: the foreign port keeps its bridge, the foreign bridge stays.
-	apply(t, ctx, Spec{}, nil)
+	apply(t, ctx, &Spec{})
 	if got := vsctl(t, "list-ports", "nwbr0"); got != "nwforeign" {
 		t.Errorf("ports left: %q", got)
 	}
@@ -244,20 +274,14 @@ func TestLabOffloadInOneTransaction(t *testing.T) {
 		run(t, "ip", "link", "set", representor(t, i), "up")
 		run(t, "ip", "-n", ns, "link", "set", "vf0", "up")
 	}
-	want := Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
+	want := &Spec{HWOffload: ptr(true), Bridges: []Bridge{{Name: "nwbr0", Ports: []Port{
 		{Name: "a", VF: pf0 + "/vf/0"}, {Name: "b", VF: pf0 + "/vf/1"},
 	}}}}
-	have, err := Observe(ctx)
+	r, err := Diff(look(t, ctx), want, nil, me)
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := Diff(have, &want, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := (Doer{}).Do(ctx, steps); err != nil {
-		t.Fatal(err)
-	}
+	do(t, ctx, r.Steps, step.Switch)
 	if out, err := exec.Command("ip", "netns", "exec", "nwns0", "ping", "-c", "12", "-i", "0.3", "10.99.0.2").CombinedOutput(); err != nil {
 		t.Errorf("no answer between the VFs: %s\n%s\n%s\n%s", out, output("ovs-appctl", "dpctl/dump-flows", "-m"),
 			output("ip", "-n", "nwns0", "-s", "link", "show", "vf0"), output("ip", "-s", "link", "show", representor(t, 0)))
@@ -272,7 +296,7 @@ func TestLabOffloadInOneTransaction(t *testing.T) {
 // A bond whose netdev is not there cannot be attached, and the user hears why.
 func TestLabPortThatCannotBeAttached(t *testing.T) {
 	ctx := lab(t)
-	steps, err := Diff(&State{Running: true}, &Spec{Bridges: []Bridge{{Name: "nwbr1", Ports: []Port{{Name: "x", Uplink: pf0}}}}}, nil)
+	r, err := Diff(&State{Running: true}, &Spec{Bridges: []Bridge{{Name: "nwbr1", Ports: []Port{{Name: "x", Uplink: pf0}}}}}, nil, me)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +306,7 @@ func TestLabPortThatCannotBeAttached(t *testing.T) {
 		t.Fatal(err)
 	}
 	vsctl(t, "add-port", "nwbr2", n.netdev(pf0))
-	err = (Doer{}).Do(ctx, steps)
+	err = NewDoer().Do(ctx, r.Steps)
 	if err == nil || !strings.Contains(err.Error(), "OVSDB") || !strings.Contains(err.Error(), n.netdev(pf0)) {
 		t.Errorf("a netdev on two bridges: %v", err)
 	}
