@@ -10,6 +10,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/internal/chain"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
 // Checkup is all that the doctor looks at.
@@ -18,7 +19,7 @@ type Checkup struct {
 	Build   crypto.Build
 	Devices []crypto.Device
 	Grants  map[pci.Function]eswitch.Grant
-	IPv6    map[int][]string // addresses, by ifindex
+	Tunnels probe.Fact // whether packet offload of tunnels goes on a PF in switchdev
 }
 
 // Diagnosis says of each netdev of each card what it can take over, and why not.
@@ -121,7 +122,7 @@ func (c Checkup) ipsec(dev crypto.Device, p eswitch.Port, packet bool, ask crypt
 	links := dev.IPsecBuildLinks(c.Build, packet)
 	links = append(links, bond.IPsecLink(c.Host.Bonds, dev.Netdev))
 	if packet {
-		links = append(links, p.SteeringLink(dev.Function), p.EncapLink(dev.Function, ask.IPsecMode == "tunnel", c.Build.Kernel),
+		links = append(links, p.SteeringLink(dev.Function), p.EncapLink(dev.Function, ask.IPsecMode == "tunnel", c.Tunnels),
 			c.Host.Switch.FlowsLink(dev.Function, bond.Over(c.Host.Bonds, dev.Netdev)))
 	}
 	if dev.Function.IsVF() {

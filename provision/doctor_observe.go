@@ -5,29 +5,26 @@ package provision
 import (
 	"context"
 
-	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
-// ObserveCheckup looks at all that the doctor and the rules want to know, and changes nothing.
+// ObserveCheckup looks at what the doctor looks at, and changes nothing. Without
+// root some of it is not known.
 func ObserveCheckup(ctx context.Context) (Checkup, error) {
-	var (
-		c   Checkup
-		err error
-	)
-	if c.Host, err = Observe(ctx); err != nil {
+	var c Checkup
+	host, s, err := Observe(ctx)
+	if err != nil {
 		return c, err
 	}
-	if c.Devices, err = crypto.ObserveDevices(ctx); err != nil {
+	k := kconfig.Host{}.Ask()
+	c.Host, c.Devices, c.Grants = host, crypto.Devices(s, statesOf(ctx)), eswitch.Grants(s)
+	c.Build = crypto.NewBuild(k, c.Devices)
+	if err := c.Build.ReadModules(k); err != nil {
 		return c, err
 	}
-	if c.Build, err = crypto.ObserveBuild(c.Devices); err != nil {
-		return c, err
-	}
-	if c.Grants, err = eswitch.ObserveGrants(ctx); err != nil {
-		return c, err
-	}
-	c.IPv6, err = bond.ObserveIPv6(ctx)
-	return c, err
+	c.Tunnels = probe.Lazy(func() probe.Answer { return eswitch.OffloadsTunnels(k) })
+	return c, nil
 }
