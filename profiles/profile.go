@@ -80,13 +80,12 @@ type Port struct {
 
 	eswitch.PortSpec
 
-	// VFList is how many VFs the port has, 0..127, or named ranges of them that differ, merged by name:
-	// as many as the highest index of a range and one.
+	// VFList is the number of VFs, 0..127, or ranges of them, merged by name: up to the highest index.
 	VFList VFList `json:"vfs,omitzero"`
 	// Offload has the offload switches of the PF's netdev.
-	Offload crypto.Spec `json:"offload,omitempty"`
+	Offload crypto.Spec `json:"offload,omitzero"`
 	// VF is how every VF of the port is to be.
-	VF VF `json:"vf,omitempty"`
+	VF VF `json:"vf,omitzero"`
 }
 
 // VF is how every VF of a port is to be.
@@ -94,5 +93,5 @@ type VF struct {
 	eswitch.FunctionSpec
 
 	// Offload has the offload switches of the VF's own netdev.
-	Offload crypto.Spec `json:"offload,omitempty"`
+	Offload crypto.Spec `json:"offload,omitzero"`
 }

@@ -30,7 +30,7 @@ type PortInfo struct {
 	// Number is the port's own: the PCI function's, or devlink's port number. Not its place in Ports:
 	// a port can be missing.
 	Number int `json:"number"`
-	NumVFs  int         `json:"vfs"` // the VFs that there are now
+	NumVFs int `json:"vfs"` // the VFs that there are now
 }
 
 // String is the card as an error names it.
