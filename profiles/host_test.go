@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
 // A directory below testdata/host is a case: base.yaml, facts.json (what the
@@ -112,6 +113,31 @@ func TestCheckOfAWrongDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if found, looked := p.Check(&Facts{}); !looked || len(found) != 1 {
+		t.Errorf("looked: %t, %v", looked, found)
+	}
+}
+
+// What a profile does not want, nobody looks for: an apply with nothing to do has
+// to be quick.
+func TestFactsAreAskedForWhatIsWanted(t *testing.T) {
+	never := probe.Lazy(func() probe.Answer { t.Error("a fact was looked for that nothing in the profile takes"); return probe.Answer{} })
+	text, err := os.ReadFile("testdata/host/no-sriov/facts.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := Facts{DriverTLS: never, DriverIPsec: never, DriverTC: never, AES256: never, HMFS: never, GrantsIPsec: never}
+	if err := json.Unmarshal(text, &facts); err != nil {
+		t.Fatal(err)
+	}
+	for a, f := range facts.Ports {
+		f.ShowsLAG, f.WithoutVFs = never, never
+		facts.Ports[a] = f
+	}
+	p, err := Load(Options{Name: "testdata/host/no-sriov/base.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, looked := p.Check(&facts); !looked || len(found) != 1 {
 		t.Errorf("looked: %t, %v", looked, found)
 	}
 }
