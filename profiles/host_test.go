@@ -120,7 +120,10 @@ func TestCheckOfAWrongDocument(t *testing.T) {
 // What a profile does not want, nobody looks for: an apply with nothing to do has
 // to be quick.
 func TestFactsAreAskedForWhatIsWanted(t *testing.T) {
-	never := probe.Lazy(func() probe.Answer { t.Error("a fact was looked for that nothing in the profile takes"); return probe.Answer{} })
+	never := probe.Lazy(func() probe.Answer {
+		t.Error("a fact was looked for that nothing in the profile takes")
+		return probe.Answer{}
+	})
 	text, err := os.ReadFile("testdata/host/no-sriov/facts.json")
 	if err != nil {
 		t.Fatal(err)
