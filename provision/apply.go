@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -72,7 +73,13 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	for _, d := range domains() {
 		doers[d.name()] = d.doer(&r.Have, plan.filled)
 	}
-	if err := (runner{doers: doers, progress: progress, stop: stop}).run(ctx, plan.Steps); err != nil {
+	err := runner{doers: doers, progress: progress, stop: stop}.run(ctx, plan.Steps)
+	for _, d := range doers {
+		if c, ok := d.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	if err != nil {
 		return err
 	}
 	have, _, err := Observe(ctx)

@@ -88,12 +88,8 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 		}
 		base.Ports[a] = spec
 	}
-	for f, spec := range w.Offload {
-		if base.Offload == nil {
-			base.Offload = map[pci.Function]crypto.Spec{}
-		}
-		base.Offload[f] = spec
-	}
+	// What over asks for, and not what Fill adds to bring back what is lost on the road.
+	base.Offload = crypto.Lay(over.Offload, base.Offload)
 	base.Bonds = bond.Lay(w.Bonds, base.Bonds, func(name string) bool { return t.Has(resource.OfBond(name), bond.Present) })
 	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
 	base.Net = base.Net.Lay(w.Net)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package provision
+package doctor
 
 import (
 	"fmt"
@@ -23,6 +23,9 @@ func (d Diagnosis) Print(w io.Writer) error {
 	fmt.Fprintf(&b, "kernel %s\n", d.Kernel)
 	for _, dev := range d.Devices {
 		fmt.Fprintf(&b, "\n%s  %s  %s, driver %s\n", style.Bold(dev.Function.String()), style.Bold(style.OrDash(dev.Netdev)), style.OrDash(dev.Card), style.OrDash(dev.Driver))
+		if dev.Error != "" {
+			fmt.Fprintf(&b, "  %s\n", style.Red("not all of it can be read: "+dev.Error))
+		}
 		if dev.Absent != "" {
 			fmt.Fprintf(&b, "  %s\n", style.Amber(dev.Absent))
 		}
