@@ -193,7 +193,7 @@ func (o *one) make() {
 	case o.w.Filled:
 	case o.opt.Owns(o.h.Owner) && o.h.Owner != owner:
 		o.add(attrMark, step.Text(o.h.Alias), step.Text(markOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
-	case o.h.Alias == "" && o.opt.Owner != "" && o.untouched():
+	case o.h.Alias == "" && o.opt.Owner != "" && o.opt.Only == nil && o.untouched():
 		o.add(attrMark, step.Absent(), step.Text(markOf(owner))).Reason = "it is as an apply leaves it that is interrupted while it makes the bond"
 	}
 }

@@ -27,6 +27,8 @@ func (o *one) options() {
 		to, wanted := get(a.spec(&o.w))
 		reason := ""
 		switch {
+		case a.perMiimon && miimon == 0: // there are no delays without link checks (EPERM)
+			continue
 		case a.perMiimon && o.h != nil && miimon != o.h.Miimon:
 			to, reason = o.delay(a, miimon)
 			if to == "" {
@@ -71,8 +73,6 @@ func (o *one) delay(a attribute, miimon int) (to, reason string) {
 	is, _ := a.of(*o.h)
 	to, wanted := get(a.spec(&o.w))
 	switch {
-	case miimon == 0: // there are no delays without link checks
-		return "", ""
 	case wanted && (to != "0" || is != "0" || o.h.Miimon == 0):
 		return to, "the kernel counts it in miimon, which changes"
 	case !wanted && atoi(is) != 0:

@@ -42,20 +42,23 @@ func run(t *testing.T, name string, args ...string) string {
 
 func ptr[T any](v T) *T { return &v }
 
-// look is the state, as provision makes it.
+// look is the state, by as much of a look as bonds need.
 func look(t *testing.T, ctx context.Context) State {
 	t.Helper()
-	s, err := snapshot.Read(ctx)
+	have, _, err := now(ctx, snapshot.Debugfs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Observe(s)
+	return have
 }
-
-var mine = step.Options{Owner: "lab"}
 
 // apply is provision's road in small: it ends with an empty Diff.
 func apply(t *testing.T, ctx context.Context, d *Doer, want []Spec) error {
+	t.Helper()
+	return applyAs(t, ctx, d, want, step.Options{Owner: "lab"})
+}
+
+func applyAs(t *testing.T, ctx context.Context, d *Doer, want []Spec, mine step.Options) error {
 	t.Helper()
 	have := look(t, ctx)
 	before := Specs(have)
@@ -191,6 +194,14 @@ func TestLabBondOfTheUplinks(t *testing.T) {
 		}
 	}
 	before := b.IfIndex
+	// Provision's look, of everything, sees the same of the bond.
+	whole, err := snapshot.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := inJSON(t, Observe(whole)), inJSON(t, look(t, ctx)); got != want {
+		t.Errorf("the snapshot has\n%s\nand the bonds alone\n%s", got, want)
+	}
 
 	// Options that need the bond down or empty: the same netdev, members back in it.
 	want.LACPRate = ptr("slow")

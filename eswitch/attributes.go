@@ -25,8 +25,6 @@ type attribute[R, S any] struct {
 	fresh step.Value
 	// unbound: it is set while the VF has no driver.
 	unbound bool
-	// lasts: a change of the eswitch mode leaves it as it is.
-	lasts bool
 	// group: the kernel takes it together with others, which are set in one act.
 	group string
 	// own: the differ plans it at a place of its own.
@@ -82,19 +80,19 @@ type (
 func portAttributes() []portAttribute {
 	return []portAttribute{
 		{
-			name: attrVFs, phase: step.SRIOV, own: true, lasts: true,
+			name: attrVFs, phase: step.SRIOV, own: true,
 			field: func(s *PortSpec) field { return intField{&s.VFs} },
 			read:  func(p Port) step.Value { return intOf(&p.NumVFs) },
 			probe: probeVFs, write: (*Doer).writeVFs,
 		},
 		{
-			name: attrAutoprobe, phase: step.SRIOV, own: true, lasts: true,
+			name: attrAutoprobe, phase: step.SRIOV, own: true,
 			field: func(s *PortSpec) field { return boolField{&s.Autoprobe} },
 			read:  func(p Port) step.Value { return boolOf(p.Autoprobe) },
 			probe: probeAutoprobe, write: (*Doer).writeAutoprobe,
 		},
 		{
-			name: attrSteering, phase: step.Params, own: true, lasts: true,
+			name: attrSteering, phase: step.Params, own: true,
 			field: func(s *PortSpec) field { return textField{&s.Steering} },
 			read:  func(p Port) step.Value { return word(p.Steering) },
 			probe: probeHas(attrSteering, func(p Port) string { return p.Steering }), write: (*Doer).writeSteering,
@@ -162,7 +160,7 @@ func functionAttributes() []functionAttribute {
 	unbound := func(a functionAttribute) functionAttribute { a.unbound = true; return a }
 	return []functionAttribute{
 		{
-			name: attrDriver, phase: step.Bind, own: true, lasts: true,
+			name: attrDriver, phase: step.Bind, own: true,
 			field: func(s *FunctionSpec) field { return textField{&s.Driver} },
 			read: func(vf VF) step.Value {
 				if vf.Address == "" {

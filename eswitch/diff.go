@@ -150,7 +150,8 @@ func (d *differ) quiesce() {
 			reason = name + " is set while the VF has no driver"
 		}
 		d.add(d.fn(vf.Index), step.Step{
-			Phase: step.Quiesce, Attribute: attrDriver, From: step.Text(vf.Driver), To: step.Text(noDriver), Reason: reason,
+			Phase: step.Quiesce, Attribute: attrDriver, Group: "unbind " + string(d.port.Address),
+			From: step.Text(vf.Driver), To: step.Text(noDriver), Reason: reason,
 			Effects: d.unbinds(vf.Index),
 		})
 	}
@@ -257,7 +258,7 @@ func (d *differ) setPort(phase step.Phase) {
 		}
 		s := step.Step{Phase: phase, Attribute: a.name, From: a.read(d.port), To: to}
 		switch {
-		case d.modeMoves && !a.lasts:
+		case d.modeMoves:
 			s.From, s.Reason = step.Unknown(), again
 		case s.From == to:
 			continue
@@ -274,7 +275,7 @@ func (d *differ) functions() {
 	for n := range d.vfs {
 		want := d.want.Functions[n]
 		for _, a := range d.differs(n) {
-			s := step.Step{Phase: a.phase, Attribute: a.name, From: d.now(n, a), To: a.field(&want).get(), Group: ""}
+			s := step.Step{Phase: a.phase, Attribute: a.name, From: d.now(n, a), To: a.field(&want).get()}
 			if a.group != "" {
 				s.Group = d.fn(n).String() + " " + a.group
 			}

@@ -22,7 +22,7 @@ import (
 // for the firmware.
 const bindLanes = 2
 
-// bindAll binds the VFs of one port to their drivers, several at a time. It begins
+// bindAll binds the VFs of one port to their drivers, or unbinds them, several at a time. It begins
 // no more after an error, and ends when what was begun has ended.
 func (d *Doer) bindAll(ctx context.Context, steps []step.Step) error {
 	next := make(chan step.Step)
@@ -84,7 +84,7 @@ func (d *Doer) writeDriver(ctx context.Context, f pci.Function, to map[string]st
 	if want == noDriver {
 		want = ""
 	}
-	held := func() string { return d.holders(ctx, f.PF, vf) }
+	held := func() string { return d.holders(f.PF, vf) }
 	if now != want && now != "" {
 		if err := blocking(ctx, held, func() error { return d.sys.Unbind(vf) }); err != nil {
 			return err
@@ -156,7 +156,7 @@ func (d *Doer) bind(pf, vf pci.Address, driver string, sameDriver bool) error {
 
 // holders says who holds VFs of a PF over vfio, "" if nobody is seen to; without
 // VFs all are meant.
-func (d *Doer) holders(_ context.Context, pf pci.Address, vfs ...pci.Address) string {
+func (d *Doer) holders(pf pci.Address, vfs ...pci.Address) string {
 	if len(vfs) == 0 {
 		var err error
 		if vfs, err = d.sys.VFs(pf); err != nil {

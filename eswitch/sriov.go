@@ -34,7 +34,7 @@ func (d *Doer) writeVFs(ctx context.Context, f pci.Function, to map[string]strin
 	if err != nil {
 		return err
 	}
-	held := func() string { return d.holders(ctx, pf) }
+	held := func() string { return d.holders(pf) }
 	if now != 0 && n != 0 && now != n { // a plan has a step for this; the host may have changed since
 		if err := blocking(ctx, held, func() error { return d.sys.Write(pf, "sriov_numvfs", "0") }); err != nil {
 			return err

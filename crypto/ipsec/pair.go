@@ -50,8 +50,8 @@ func Add(ctx context.Context, params Params) (_ *Pair, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("the netdev that is to offload IPsec: %w", err)
 		}
-		if l.Bond != nil && l.Bond.Mode != "active-backup" {
-			return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, l.Bond.Mode, ErrBond)
+		if mode, refused := bondMode(l); refused {
+			return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, mode, ErrBond)
 		}
 		p.netdev = l.Name
 	}
@@ -62,6 +62,21 @@ func Add(ctx context.Context, params Params) (_ *Pair, err error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// bondModes are by number (include/uapi/linux/if_bonding.h, BOND_MODE_*).
+var bondModes = [...]string{"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"}
+
+// bondMode is the mode of a bond that is none of active-backup.
+func bondMode(l rtlink.Link) (mode string, refused bool) {
+	if l.Bond == nil {
+		return "", false
+	}
+	n, known := l.Bond.Values[nl.IFLA_BOND_MODE]
+	if !known || n < 0 || n >= len(bondModes) {
+		return "(unknown)", true
+	}
+	return bondModes[n], bondModes[n] != "active-backup"
 }
 
 func (p *Pair) addAll(ctx context.Context, keys Keys) error {

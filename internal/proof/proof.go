@@ -66,8 +66,8 @@ type Proof struct {
 	// Samples are parts of the transfer, one after the other; none of one that was too short.
 	Samples []Sample `json:"samples,omitempty"`
 
-	Seen       []Field   `json:"seen,omitempty"` // what the kernel and OVS said: txconf, flows, ...
-	Counters   []Counter `json:"counters,omitempty"`
+	Seen     []Field   `json:"seen,omitempty"` // what the kernel and OVS said: txconf, flows, ...
+	Counters []Counter `json:"counters,omitempty"`
 }
 
 // Get is the value of a field of the cell, "" if it has none.

@@ -25,7 +25,8 @@ func parse(m []byte) (Link, error) {
 		Up:      info.Flags&unix.IFF_UP != 0,
 		Carrier: info.Flags&unix.IFF_LOWER_UP != 0,
 	}
-	var linkInfo []byte
+	var linkInfo, properties []byte
+	elsewhere := false
 	err := each(m[unix.SizeofIfInfomsg:], func(kind uint16, v []byte) {
 		switch kind {
 		case unix.IFLA_IFNAME:
@@ -44,8 +45,24 @@ func parse(m []byte) (Link, error) {
 			l.PhysPortName = unix.ByteSliceToString(v)
 		case unix.IFLA_LINKINFO:
 			linkInfo = v
+		case unix.IFLA_LINK:
+			l.Lower = number(v)
+		case unix.IFLA_LINK_NETNSID:
+			elsewhere = true
+		case unix.IFLA_PROP_LIST:
+			properties = v
 		}
 	})
+	if l.Lower == l.Index || elsewhere { // of a netdev below itself, and of one that has an index elsewhere, nothing is said
+		l.Lower = 0
+	}
+	if err == nil {
+		err = each(properties, func(kind uint16, v []byte) {
+			if kind == unix.IFLA_ALT_IFNAME {
+				l.AltNames = append(l.AltNames, unix.ByteSliceToString(v))
+			}
+		})
+	}
 	if err == nil {
 		err = parseLinkInfo(&l, linkInfo)
 	}

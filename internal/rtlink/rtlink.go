@@ -27,14 +27,17 @@ var ErrNone = errors.New("no such netdev in this network namespace")
 // Link is a netdev as an RTM_NEWLINK message describes it
 // (include/uapi/linux/if_link.h).
 type Link struct {
-	Index   int
-	Name    string
-	Alias   string // IFLA_IFALIAS
-	Kind    string // IFLA_INFO_KIND: "bond", "openvswitch", ...; "" for hardware
-	Master  int    // ifindex, 0 = none
-	MTU     int    // bytes
-	Up      bool   // IFF_UP: administratively up
-	Carrier bool   // IFF_LOWER_UP
+	Index  int
+	Name   string
+	Alias  string // IFLA_IFALIAS
+	Kind   string // IFLA_INFO_KIND: "bond", "openvswitch", ...; "" for hardware
+	Master int    // ifindex, 0 = none
+	// Lower is the netdev below it (IFLA_LINK), of a VLAN for example; 0 = none, or in another network namespace.
+	Lower    int
+	AltNames []string // IFLA_PROP_LIST, IFLA_ALT_IFNAME
+	MTU      int      // bytes
+	Up       bool     // IFF_UP: administratively up
+	Carrier  bool     // IFF_LOWER_UP
 	// ParentBus and Parent are the device it belongs to ("pci", "0000:3b:00.0"); "" for virtual ones.
 	ParentBus, Parent string
 	PhysPortName      string // IFLA_PHYS_PORT_NAME, for people to read

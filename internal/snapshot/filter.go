@@ -31,35 +31,15 @@ const (
 	tcaInHW        = 1 << 2
 )
 
-// readAddresses reads the addresses of VFs' netdevs, but for those that the kernel
-// gives each link.
-func (s *Snapshot) readAddresses(own map[pci.Function]netdev.Link, indexes []int) error {
-	if len(indexes) == 0 {
-		return nil
-	}
-	var all []netlink.Addr
-	for again := true; again; {
-		var err error
-		all, err = netlink.AddrList(nil, netlink.FAMILY_ALL)
-		again = errors.Is(err, netlink.ErrDumpInterrupted)
-		if err != nil && !again {
-			return kernel.Wrap("listing the addresses (RTM_GETADDR)", "", err)
-		}
-	}
-	byIndex := map[int][]string{}
-	for _, a := range all {
-		if a.Scope < unix.RT_SCOPE_LINK {
-			byIndex[a.LinkIndex] = append(byIndex[a.LinkIndex], a.IPNet.String())
-		}
-	}
+// setAddresses says which addresses the netdevs of VFs have.
+func (s *Snapshot) setAddresses(own map[pci.Function]netdev.Link) {
 	for i := range s.PFs {
 		for n := range s.PFs[i].VFs {
 			if l, ok := own[pci.VF(s.PFs[i].Address, n)]; ok {
-				s.PFs[i].VFs[n].Addresses = byIndex[l.Index]
+				s.PFs[i].VFs[n].Addresses = s.addressesOf(l.Index)
 			}
 		}
 	}
-	return nil
 }
 
 // readFilters finds the TC rules in hardware that are not of Open vSwitch, on

@@ -20,6 +20,7 @@ import (
 	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
@@ -36,6 +37,8 @@ type Snapshot struct {
 	PFs []PF
 	// Features are the ethtool features, by ifindex.
 	Features map[int]ethtool.Features
+	// Entries are what hangs on the netdevs: addresses, routes, ... in the order in which they can be put back.
+	Entries []rtnet.Entry
 	// OVS is Open vSwitch.
 	OVS OVS
 	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
@@ -70,6 +73,9 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 		return err
 	}
 	if s.Netdevs, err = netdev.From(s.Ports, s.Links, sys); err != nil {
+		return err
+	}
+	if err := s.readEntries(ctx); err != nil {
 		return err
 	}
 	s.OVS = readOVS(ctx, ovsdb.Sockets())

@@ -40,7 +40,6 @@ func (s *Snapshot) readUses(ctx context.Context, sys sysfs.FS, own map[pci.Funct
 	var errs []error
 	elsewhere := map[pci.Address]*string{} // devices whose netdev is in another network namespace
 	held := map[string][]*[]Holder{}       // by the name below /dev/vfio
-	var vfs []int                          // ifindexes of the netdevs of VFs
 	for i := range s.PFs {
 		p := &s.PFs[i]
 		if _, here := own[pci.PF(p.Address)]; !here && p.HasNet && p.Address.Bus() == "pci" {
@@ -55,7 +54,6 @@ func (s *Snapshot) readUses(ctx context.Context, sys sysfs.FS, own map[pci.Funct
 				var err error
 				vf.Uppers, err = sys.Uppers(vf.Address, l.Name)
 				errs = append(errs, err)
-				vfs = append(vfs, l.Index)
 			case vf.HasNet:
 				elsewhere[vf.Address] = &vf.Namespace
 			default: // a driver for user space may be behind it
@@ -67,7 +65,8 @@ func (s *Snapshot) readUses(ctx context.Context, sys sysfs.FS, own map[pci.Funct
 			}
 		}
 	}
-	errs = append(errs, s.readAddresses(own, vfs), s.readFilters(ctx, own))
+	s.setAddresses(own)
+	errs = append(errs, s.readFilters(ctx, own))
 	if len(elsewhere) > 0 || len(held) > 0 {
 		proc := procFS("/proc")
 		found, err := proc.scan(len(elsewhere) > 0, held)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // Done is one step that ended.
@@ -21,12 +22,12 @@ type Done struct {
 
 // Print writes it on one line, with its duration.
 func (d Done) Print(w io.Writer) {
-	mark := green("done  ")
+	mark := style.Green("done  ")
 	if d.Err != nil || d.Error != "" {
-		mark = red("failed")
+		mark = style.Red("failed")
 	}
 	// A terminal that has gone away must not stop an apply half way.
-	_, _ = fmt.Fprintf(w, "%s %-9s %s%s\n", mark, d.Phase, Line(cleanStep(d.Step)), faint("  "+seconds(d.Seconds)))
+	_, _ = fmt.Fprintf(w, "%s %-9s %s%s\n", mark, d.Phase, Line(cleanStep(d.Step)), style.Faint("  "+style.Seconds(d.Seconds)))
 }
 
 // Apply is what an operation did: an apply, a rollback, a removal.
@@ -77,14 +78,14 @@ func (r Apply) Print(w io.Writer) error {
 	var b strings.Builder
 	if len(r.Steps) == 0 {
 		fmt.Fprintf(&b, "%s: nothing to do\n", r.Profile)
-		return flush(w, &b)
+		return style.Flush(w, &b)
 	}
 	var parts []string
 	for p := step.Quiesce; p <= step.Addresses; p++ {
 		if s, ok := r.Phases[p.String()]; ok {
-			parts = append(parts, p.String()+" "+seconds(s))
+			parts = append(parts, p.String()+" "+style.Seconds(s))
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s in %s (%s)\n", bold(r.Profile), count(len(r.Steps), "step"), seconds(r.Seconds), strings.Join(parts, ", "))
-	return flush(w, &b)
+	fmt.Fprintf(&b, "%s: %s in %s (%s)\n", style.Bold(r.Profile), style.Count(len(r.Steps), "step"), style.Seconds(r.Seconds), strings.Join(parts, ", "))
+	return style.Flush(w, &b)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 //go:embed report.html.tmpl
@@ -22,7 +23,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"cpu":        cpuPerGB,
 	"sent":       sent,
 	"moved":      moved,
-	"dash":       orDash,
+	"dash":       style.OrDash,
 	"plain":      Judged.plain,
 	"left":       func(l step.Left) string { return strings.TrimPrefix(ansi.Strip(Left(l)), "= ") },
 	"line":       func(s step.Step) string { return ansi.Strip(Line(s)) },

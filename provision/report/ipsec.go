@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/nicwright/nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // IPsec is the security associations of a network namespace, whoever made them.
@@ -29,7 +30,7 @@ func (p IPsec) Print(w io.Writer) error {
 	var b strings.Builder
 	if len(p.States) == 0 {
 		b.WriteString("no IPsec SAs in this network namespace\n")
-		return flush(w, &b)
+		return style.Flush(w, &b)
 	}
 	// Colour would be counted as width, and a table is for grep as well.
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -39,11 +40,11 @@ func (p IPsec) Print(w io.Writer) error {
 		if s.ESN {
 			esn = "yes"
 		}
-		fmt.Fprintf(t, "%v\t%v\t%v\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\n", s.Src, s.Dst, s.SPI, saMode(s), orDash(s.Direction), saAlgorithms(s),
+		fmt.Fprintf(t, "%v\t%v\t%v\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\n", s.Src, s.Dst, s.SPI, saMode(s), style.OrDash(s.Direction), saAlgorithms(s),
 			esn, s.ReplayWindow, saOffload(s.Offload), s.Bytes, s.Packets, saFailures(s.Failures), saLimits(s.Limits))
 	}
 	_ = t.Flush() // to a strings.Builder: it cannot fail
-	return flush(w, &b)
+	return style.Flush(w, &b)
 }
 
 func saMode(s ipsec.State) string {
@@ -64,7 +65,7 @@ func saAlgorithms(s ipsec.State) string {
 			all = append(all, fmt.Sprintf("%s %d", a.Name, a.Bits))
 		}
 	}
-	return orDash(strings.Join(all, " + "))
+	return style.OrDash(strings.Join(all, " + "))
 }
 
 func saOffload(o ipsec.OffloadState) string {
@@ -88,7 +89,7 @@ func saFailures(f ipsec.Failures) string {
 			all = append(all, fmt.Sprintf("%d %s", n.count, n.what))
 		}
 	}
-	return orDash(strings.Join(all, ", "))
+	return style.OrDash(strings.Join(all, ", "))
 }
 
 // saLimits are soft/hard, of what has any.
@@ -107,7 +108,7 @@ func saLimits(l ipsec.Limits) string {
 			all = append(all, fmt.Sprintf("%s/%s %s", saLimit(n.soft), saLimit(n.hard), n.unit))
 		}
 	}
-	return orDash(strings.Join(all, ", "))
+	return style.OrDash(strings.Join(all, ", "))
 }
 
 func saLimit(n uint64) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // The part of the JUnit format that Jenkins' schema (junit-10.xsd of its xunit
@@ -80,7 +81,7 @@ func (r *Report) JUnit(w io.Writer) error {
 		}
 		as.Failure = &junitResult{
 			Type: "drift", Text: strings.Join(lines, "\n"),
-			Message: fmt.Sprintf("the host differs from the profile in %s: `nicwright apply` brings it there", count(len(lines), "value")),
+			Message: fmt.Sprintf("the host differs from the profile in %s: `nicwright apply` brings it there", style.Count(len(lines), "value")),
 		}
 	}
 	host.add(as, 0)

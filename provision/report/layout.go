@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // centre moves each column to the middle of the height.
@@ -41,7 +42,9 @@ func (d *drawing) frame() {
 	}
 }
 
-func cardName(c eswitch.Card) string { return strings.TrimSpace(orDash(c.Model) + " " + c.Serial) }
+func cardName(c eswitch.Card) string {
+	return strings.TrimSpace(style.OrDash(c.Model) + " " + c.Serial)
+}
 
 // D is the wire as an SVG path.
 func (w wire) D() string {

@@ -11,6 +11,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // picture is a host as boxes in columns and lines between them, for the page to
@@ -116,7 +117,7 @@ func (d *drawing) drawPorts() []*box {
 				}
 			}
 			b := newBox(class, fmt.Sprintf("port %d  %s", j, p.Address), strings.TrimSpace(p.Netdev+"  "+state),
-				fmt.Sprintf("eswitch %s, VFs %d of %d", orDash(p.Mode), p.NumVFs, p.TotalVFs))
+				fmt.Sprintf("eswitch %s, VFs %d of %d", style.OrDash(p.Mode), p.NumVFs, p.TotalVFs))
 			b.W = max(b.W, newBox("card", cardName(c)).W-2*boxPad)
 			d.heads[b] = i > 0 && j == 0
 			d.ports[p.Address] = b

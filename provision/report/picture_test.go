@@ -62,7 +62,7 @@ func TestPicture(t *testing.T) {
 		{ID: "pci/0001:3b:00.0/vf/1", Name: "eth4", OFPort: -1, Error: "no such device"},
 		{ID: "port/tap0", Name: "tap0", OFPort: 3},
 	}}}}
-	broken.Bonds = []bond.State{{Name: "bond0", Mode: "802.3ad", LAG: bond.LAG{State: "disabled"}, Members: []bond.Member{{ID: "0001:3b:00.1", MIIStatus: "down"}}}}
+	broken.Bonds = []bond.Bond{{Name: "bond0", Mode: "802.3ad", LAG: bond.LAG{State: "disabled"}, Members: []bond.Member{{ID: "0001:3b:00.1", MIIStatus: "down"}}}}
 	legacy := Host{}
 	for i := range 2 {
 		c := eswitch.Card{Model: "ConnectX-6 Dx", Serial: fmt.Sprint("a serial number that is long ", i)}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // Plan writes a plan as a diff, grouped by phase; below it what stays as it is
@@ -17,19 +18,19 @@ func Plan(w io.Writer, title string, steps []step.Step, left []step.Left, summar
 	if len(steps) == 0 {
 		fmt.Fprintf(&b, "%s: nothing to do\n", title)
 		printLeft(&b, left)
-		return flush(w, &b)
+		return style.Flush(w, &b)
 	}
-	fmt.Fprintf(&b, "Plan for %s: %s\n", bold(title), count(len(steps), "step"))
+	fmt.Fprintf(&b, "Plan for %s: %s\n", style.Bold(title), style.Count(len(steps), "step"))
 	var phase step.Phase
 	for _, s := range steps {
 		if s.Phase != phase {
 			phase = s.Phase
-			fmt.Fprintf(&b, "\n%s\n", bold(phase.String()))
+			fmt.Fprintf(&b, "\n%s\n", style.Bold(phase.String()))
 		}
 		b.WriteString("  " + Line(cleanStep(s)) + "\n")
 	}
 	printLeft(&b, left)
-	fmt.Fprintf(&b, "\n%s\n", bold("What this does to what is in use"))
+	fmt.Fprintf(&b, "\n%s\n", style.Bold("What this does to what is in use"))
 	if len(summary) == 0 {
 		b.WriteString("  nothing that is in use is interrupted\n")
 	}
@@ -37,21 +38,21 @@ func Plan(w io.Writer, title string, steps []step.Step, left []step.Left, summar
 		words(&s)
 		b.WriteString("  " + indented(s, "    ") + "\n")
 	}
-	return flush(w, &b)
+	return style.Flush(w, &b)
 }
 
 // LeftAlone writes what is wanted and stays as it is; nothing where there is none.
 func LeftAlone(w io.Writer, left []step.Left) error {
 	var b strings.Builder
 	printLeft(&b, left)
-	return flush(w, &b)
+	return style.Flush(w, &b)
 }
 
 func printLeft(b *strings.Builder, left []step.Left) {
 	if len(left) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n%s\n", bold("Left as it is"))
+	fmt.Fprintf(b, "\n%s\n", style.Bold("Left as it is"))
 	for _, l := range left {
 		b.WriteString("  " + Left(cleanLeft(l)) + "\n")
 	}
@@ -75,10 +76,10 @@ func Line(s step.Step) string {
 		fmt.Fprintf(&b, "%s -> %s", s.From, to)
 	}
 	if s.Reason != "" {
-		b.WriteString(faint("  (" + s.Reason + ")"))
+		b.WriteString(style.Faint("  (" + s.Reason + ")"))
 	}
 	if d := s.Disrupts(); d != "" {
-		b.WriteString(amber("  disrupts " + d))
+		b.WriteString(style.Amber("  disrupts " + d))
 	}
 	return b.String()
 }
@@ -86,14 +87,14 @@ func Line(s step.Step) string {
 func glyph(a step.Action) string {
 	switch a {
 	case step.Make:
-		return green(a.Glyph())
+		return style.Green(a.Glyph())
 	case step.Remove:
-		return red(a.Glyph())
+		return style.Red(a.Glyph())
 	}
-	return amber(a.Glyph())
+	return style.Amber(a.Glyph())
 }
 
 // Left is something that is left alone, on one line.
 func Left(l step.Left) string {
-	return fmt.Sprintf("%s %s  %s: %s", amber("="), l.Resource, l.Attribute, l.Reason)
+	return fmt.Sprintf("%s %s  %s: %s", style.Amber("="), l.Resource, l.Attribute, l.Reason)
 }

@@ -70,7 +70,7 @@ func Name(kind string, cell []proof.Field) string {
 // Host is the part of a host that a picture shows.
 type Host struct {
 	Cards   []eswitch.Card                `json:"cards"`
-	Bonds   []bond.State                  `json:"bonds"`
+	Bonds   []bond.Bond                   `json:"bonds"`
 	Switch  *ovs.State                    `json:"switch"`
 	Offload map[pci.Function]crypto.State `json:"offload"`
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // kindTitles are the names for people of the groups of the matrix.
@@ -123,7 +124,7 @@ func sent(p proof.Proof) string {
 	}
 	s := fmt.Sprintf("%d bytes arrived and compared equal", p.Bytes)
 	if t := throughput(p); t != "" {
-		s += fmt.Sprintf(" in %s: %s Mbit/s", seconds(p.Seconds), t)
+		s += fmt.Sprintf(" in %s: %s Mbit/s", style.Seconds(p.Seconds), t)
 	}
 	if c := cpuPerGB(p); c != "" {
 		s += fmt.Sprintf(", %s CPU s/GB", c)
@@ -168,7 +169,7 @@ func (r *Report) tally() string {
 	if len(parts) == 0 {
 		return "no proof was run"
 	}
-	return fmt.Sprintf("%s: %s", count(len(r.Proofs), "proof"), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s: %s", style.Count(len(r.Proofs), "proof"), strings.Join(parts, ", "))
 }
 
 // outcome is what the report comes to, with the exit status of verify.
@@ -181,7 +182,7 @@ func (r *Report) outcome() string {
 	}
 	var why []string
 	if n := len(r.Drift); n > 0 {
-		why = append(why, fmt.Sprintf("the host differs from the profile in %s", count(n, "value")))
+		why = append(why, fmt.Sprintf("the host differs from the profile in %s", style.Count(n, "value")))
 	}
 	n := 0
 	for _, j := range r.Proofs {
@@ -190,7 +191,7 @@ func (r *Report) outcome() string {
 		}
 	}
 	if n > 0 {
-		why = append(why, fmt.Sprintf("%d of %s not as the profile requires", n, count(len(r.Proofs), "proof")))
+		why = append(why, fmt.Sprintf("%d of %s not as the profile requires", n, style.Count(len(r.Proofs), "proof")))
 	}
 	if r.Error != "" {
 		return "NOT verified (exit status 1): " + strings.Join(append(why, strings.ReplaceAll(r.Error, "\n", "; ")), "; ")
@@ -204,5 +205,5 @@ func (r *Report) header() string {
 	if r.Quick {
 		matrix = "the quick matrix"
 	}
-	return fmt.Sprintf("kernel %s, %s, begun %s, took %s", orDash(r.Kernel), matrix, r.Started.UTC().Format("2006-01-02 15:04:05 UTC"), seconds(r.Seconds))
+	return fmt.Sprintf("kernel %s, %s, begun %s, took %s", style.OrDash(r.Kernel), matrix, r.Started.UTC().Format("2006-01-02 15:04:05 UTC"), style.Seconds(r.Seconds))
 }

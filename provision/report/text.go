@@ -9,6 +9,8 @@ import (
 
 	"charm.land/lipgloss/v2"
 	"charm.land/lipgloss/v2/table"
+
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // Print writes the report as text: a table a kind, below it why a cell is not as
@@ -17,11 +19,11 @@ import (
 func (r *Report) Print(w io.Writer, verbose bool) error {
 	r = r.printable()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: ", bold(r.Profile))
+	fmt.Fprintf(&b, "%s: ", style.Bold(r.Profile))
 	if len(r.Drift) == 0 {
 		b.WriteString("the host is as the profile wants\n")
 	} else {
-		fmt.Fprintf(&b, "%s\n", red("the host is not as the profile wants"))
+		fmt.Fprintf(&b, "%s\n", style.Red("the host is not as the profile wants"))
 		for _, s := range r.Drift {
 			b.WriteString("  " + Line(s) + "\n")
 		}
@@ -29,12 +31,12 @@ func (r *Report) Print(w io.Writer, verbose bool) error {
 	for _, l := range r.Left {
 		b.WriteString("  " + Left(l) + "\n")
 	}
-	b.WriteString(faint(r.header()) + "\n")
+	b.WriteString(style.Faint(r.header()) + "\n")
 	for _, t := range r.Taken {
 		b.WriteString("VFs for the proofs: " + t + "\n")
 	}
 	for _, sec := range r.sections() {
-		fmt.Fprintf(&b, "\n%s\n%s", bold(sec.Title), sec.table())
+		fmt.Fprintf(&b, "\n%s\n%s", style.Bold(sec.Title), sec.table())
 		for _, j := range sec.Cells {
 			if verbose || !j.plain() {
 				printCell(&b, j)
@@ -46,22 +48,22 @@ func (r *Report) Print(w io.Writer, verbose bool) error {
 	}
 	b.WriteString("\n")
 	for _, c := range r.caveats() {
-		b.WriteString(faint(c) + "\n")
+		b.WriteString(style.Faint(c) + "\n")
 	}
-	outcome := green(r.outcome())
+	outcome := style.Green(r.outcome())
 	if !r.OK {
-		outcome = red(r.outcome())
+		outcome = style.Red(r.outcome())
 	}
 	fmt.Fprintf(&b, "%s; %s\n", r.tally(), outcome)
-	return flush(w, &b)
+	return style.Flush(w, &b)
 }
 
 // Mark is the cell's outcome in a word, coloured where it is printed in colour.
 func (j Judged) Mark() string {
 	if j.OK {
-		return green("ok")
+		return style.Green("ok")
 	}
-	return red("FAIL")
+	return style.Red("FAIL")
 }
 
 // colour is that of the verdict: what the profile does not accept is red, what the
@@ -69,11 +71,11 @@ func (j Judged) Mark() string {
 func (j Judged) colour(s string) string {
 	switch {
 	case !j.OK:
-		return red(s)
+		return style.Red(s)
 	case j.plain():
-		return green(s)
+		return style.Green(s)
 	}
-	return amber(s)
+	return style.Amber(s)
 }
 
 // table is the section with a line a cell, the figures side by side.
@@ -85,7 +87,7 @@ func (sec *section) table() string {
 	figures := len(head) - 2 // where they begin, if Measured
 	head = append(head, "verdict")
 	for i := range head {
-		head[i] = faint(head[i])
+		head[i] = style.Faint(head[i])
 	}
 	t := table.New().Headers(head...).Border(lipgloss.HiddenBorder()).Wrap(false).
 		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderHeader(false).BorderColumn(false).
@@ -102,10 +104,10 @@ func (sec *section) table() string {
 	for _, j := range sec.Cells {
 		row := []string{j.Mark()}
 		for _, c := range sec.Columns {
-			row = append(row, orDash(j.Get(c)))
+			row = append(row, style.OrDash(j.Get(c)))
 		}
 		if sec.Measured {
-			row = append(row, orDash(throughput(j.Proof)), orDash(cpuPerGB(j.Proof)))
+			row = append(row, style.OrDash(throughput(j.Proof)), style.OrDash(cpuPerGB(j.Proof)))
 		}
 		t.Row(append(row, j.colour(j.Judgement()))...)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/cpu"
 	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // Below these a figure would say more of chance than of the card.
@@ -60,7 +61,7 @@ func (w *work) noCPUTime() string {
 	case w.noCPU != "":
 		return w.noCPU
 	case !exact(total, w.transfers):
-		return fmt.Sprintf("%.2f s of CPU time in %s are too little for what the kernel rounds to 1/100 s", total, count(w.transfers, "transfer"))
+		return fmt.Sprintf("%.2f s of CPU time in %s are too little for what the kernel rounds to 1/100 s", total, style.Count(w.transfers, "transfer"))
 	}
 	return ""
 }

@@ -145,7 +145,7 @@ func TestVFsThatCannotBeTaken(t *testing.T) {
 
 // The ways out of a bridge: a bond with the PFs that are in it, or one PF's uplink.
 func TestUplinks(t *testing.T) {
-	have := report.Host{Bonds: []bond.State{{Name: "bond0", Members: []bond.Member{{ID: string(p0)}, {ID: string(p1)}, {ID: "netdev:eth7"}}}}}
+	have := report.Host{Bonds: []bond.Bond{{Name: "bond0", Members: []bond.Member{{ID: string(p0)}, {ID: string(p1)}, {ID: "netdev:eth7"}}}}}
 	tag := 100
 	b := ovs.Bridge{Ports: []ovs.Port{
 		{Name: "out", Bond: "bond0", Trunks: []int{100}},
