@@ -4,10 +4,14 @@ package snapshot
 
 import (
 	"encoding/binary"
+	"encoding/json"
+	"maps"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nicwright/nicwright/internal/ovsdb"
 )
 
 func tcmsg(index int32, parent uint32) []byte {
@@ -57,5 +61,23 @@ func TestSwitchThatCannotBeRead(t *testing.T) {
 	}()
 	if o := readOVS(t.Context(), []string{path}); o.Running || !o.Unread || !strings.Contains(o.Reason, path) {
 		t.Errorf("%+v", o)
+	}
+}
+
+func TestBridgeOf(t *testing.T) {
+	rows := new(ovsdb.Database)
+	err := json.Unmarshal([]byte(`{"Bridges":{"b":{"name":"br0","ports":["set",[["uuid","p"],["uuid","q"],["uuid","gone"]]]}},
+		"Ports":{"p":{"interfaces":["uuid","i"],"external_ids":["map",[["nicwright","host1"]]]},"q":{"interfaces":["set",[["uuid","j"],["uuid","k"]]]}},
+		"Interfaces":{"i":{"name":"eth0"},"j":{"name":"eth1"},"k":{"name":"eth2"}}}`), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := OVS{Running: true, Rows: rows}.BridgeOf()
+	want := map[string]SwitchPort{"eth0": {"br0", "host1"}, "eth1": {Bridge: "br0"}, "eth2": {Bridge: "br0"}}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	if got := (OVS{}).BridgeOf(); len(got) != 0 {
+		t.Errorf("without a switch: %v", got)
 	}
 }
