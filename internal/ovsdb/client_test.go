@@ -101,7 +101,9 @@ func TestTransactIsRefused(t *testing.T) {
 		`["x",{}]`: "cannot unmarshal",
 		`{}`:       "cannot unmarshal",
 	} {
-		c := dial(t, serve(t, func(string, json.RawMessage) []string { return []string{`{"id":ID,"error":null,"result":` + answer + `}`} }))
+		c := dial(t, serve(t, func(string, json.RawMessage) []string {
+			return []string{`{"id":ID,"error":null,"result":` + answer + `}`}
+		}))
 		if _, err := c.Transact(t.Context(), ops...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", answer, err, want)
 		}
@@ -114,7 +116,9 @@ func TestTransactIsRefused(t *testing.T) {
 	if !errors.As(err, &e) || !e.Moved() {
 		t.Errorf("another writer was first: %v", err)
 	}
-	c = dial(t, serve(t, func(string, json.RawMessage) []string { return []string{`{"id":ID,"error":"unknown database","result":null}`} }))
+	c = dial(t, serve(t, func(string, json.RawMessage) []string {
+		return []string{`{"id":ID,"error":"unknown database","result":null}`}
+	}))
 	if _, err := c.Transact(t.Context(), ops...); err == nil || !strings.Contains(err.Error(), "unknown database") {
 		t.Errorf("got %v", err)
 	}
