@@ -131,7 +131,7 @@ func (d *differ) stays(b BridgeState, p PortState, before bool) error {
 		return nil
 	case len(p.Unhooked) > 0:
 		before = true
-		reason = "nothing that comes in on " + strings.Join(p.Unhooked, ", ") + " is offloaded: the ingress qdisc that ovs-vswitchd made there was removed by somebody else"
+		reason = "the ingress qdisc that ovs-vswitchd makes and hangs its rules to is gone from " + strings.Join(p.Unhooked, ", ") + ": nothing that comes in there is offloaded"
 	case p.Netdev == "" && len(p.Bonded) == 0:
 		reason = "its netdev was not there"
 	case p.Netdev != p.Interface && len(p.Bonded) == 0:
