@@ -115,10 +115,41 @@ func touches(steps []step.Step) journal.Touched {
 			case step.Stops, step.LetGo:
 			default:
 				t.Add(e.On, journal.All)
+				if e.On.Kind == resource.Netdev && !e.On.IsSF && !e.On.Function.IsVF() {
+					t.Add(resource.OfFunction(e.On.Function), "mtu", "up") // a bond sets them of its members
+				}
 			}
 		}
 	}
 	return t
+}
+
+// made tells whether an operation touched that something is there, and not only
+// what it is: the rest was there before it, and is not deleted by taking it back.
+func made(t journal.Touched, id resource.ID) bool {
+	switch id.Kind {
+	case resource.Bond:
+		return t.Has(id, bond.Present)
+	case resource.Bridge:
+		return t.Has(id, "bridge")
+	case resource.SwitchPort:
+		return t.Has(id, "port")
+	}
+	return t.Resource(id)
+}
+
+// ofSwitch tells whether anything of Open vSwitch was touched.
+func ofSwitch(t journal.Touched) bool {
+	if t == nil {
+		return true
+	}
+	for id := range t {
+		switch id.Kind {
+		case resource.Switch, resource.Bridge, resource.SwitchPort:
+			return true
+		}
+	}
+	return false
 }
 
 // dropVanished takes out of a rollback's want what its operation only changed and

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
@@ -227,6 +228,9 @@ func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal
 		}
 	}
 	want.Profile = string(kind) + " of " + profile.Name
+	if want.OVS == nil && ofSwitch(op.Touched) {
+		want.OVS = &ovs.Spec{} // there was nothing of what it made there
+	}
 	r.dropVanished(want, op.Touched)
 	before := r.Have.want()
 	lay(want, before, op.Touched) // of what an interrupted operation took away, that is before
@@ -239,7 +243,7 @@ func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Al
 		return nil, err
 	}
 	opt.Also = append(slices.Clone(opt.Also), r.alsoOwned(op.Profile.Name)...)
-	opt.Only = op.Touched.Resource
+	opt.Only = func(id resource.ID) bool { return made(op.Touched, id) }
 	return r.plan(want, before, opt, op, a)
 }
 
