@@ -110,6 +110,9 @@ func touches(steps []step.Step) journal.Touched {
 	t := journal.Touched{}
 	for _, s := range steps {
 		t.Add(s.Resource, s.Attribute)
+		if s.Resource.Kind == resource.Bond && s.Attribute == "mode" {
+			t.Add(s.Resource, journal.All) // options that the other mode does not have are lost
+		}
 		for _, e := range s.Effects {
 			switch e.Kind {
 			case step.Stops, step.LetGo:

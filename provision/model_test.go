@@ -386,7 +386,7 @@ func (m *model) ovs(s step.Step) error {
 		}
 	case "vlan":
 		if j < 0 {
-			return fmt.Errorf("there is no such port")
+			return nil // it is put on again in the same transaction
 		}
 		p, err := portOf(s.Resource.Of, to)
 		if err != nil {

@@ -141,7 +141,7 @@ func TestRandomWalk(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 13))
 		m := newModel(t, []string{"bare", "small"}[seed%2])
-		f := &flow{t: t, m: m, dir: journal.Dir(t.TempDir()), boot: "b"}
+		f := &flow{t: t, m: m, boot: "b"}
 		for n := range 4 {
 			want, before := randomWant(r, m), asWant(t, m.copy(t))
 			cut := -1
