@@ -89,7 +89,14 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 		base.Ports[a] = spec
 	}
 	// What over asks for, and not what Fill adds to bring back what is lost on the road.
-	base.Offload = crypto.Lay(over.Offload, base.Offload)
+	// Of what the operation touched, that alone: an uplink in legacy mode has switches that it did not have before.
+	untouched := crypto.Keep(base.Offload, func(id resource.ID, attribute string) bool { return !t.Has(id, attribute) })
+	base.Offload = crypto.Lay(over.Offload, untouched)
+	for i, b := range base.Bonds {
+		if t.Has(resource.OfBond(b.Name), "lag") { // the card's LAG of now may be the operation's doing
+			base.Bonds[i].LAG = nil
+		}
+	}
 	base.Bonds = bond.Lay(w.Bonds, base.Bonds, func(name string) bool { return t.Has(resource.OfBond(name), bond.Present) })
 	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
 	base.Net = base.Net.Lay(w.Net)

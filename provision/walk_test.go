@@ -155,6 +155,23 @@ func TestRandomWalk(t *testing.T) {
 			}
 			walked++
 			err = f.walk(plan, cut)
+			if err == nil && plan.op.Open() && r.IntN(2) == 0 { // go on from there, with the same want or another
+				said := true // a profile that leaves a count alone means the count of then
+				for _, s := range want.Ports {
+					said = said && s.VFs != nil
+				}
+				if !said || r.IntN(2) == 0 {
+					want = randomWant(r, m)
+				}
+				var next *Plan
+				if next, err = f.look().Apply(want, journal.Profile{Name: "p"}, Allowed{Take: []string{"all"}, Replace: []string{"small"}}); err != nil {
+					refused++
+					break
+				}
+				if err = f.walk(next, -1); err != nil {
+					err = fmt.Errorf("going on: %w", err)
+				}
+			}
 			if err == nil && (r.IntN(2) == 0 || cut >= 0) && len(plan.Steps) > 0 {
 				var back *Plan
 				if back, err = f.look().Rollback("", Allowed{Take: []string{"all"}}); err == nil {
