@@ -156,12 +156,14 @@ func TestRandomWalk(t *testing.T) {
 			walked++
 			err = f.walk(plan, cut)
 			if err == nil && plan.op.Open() && r.IntN(2) == 0 { // go on from there, with the same want or another
-				said := true // a profile that leaves a count alone means the count of then
-				for _, s := range want.Ports {
-					said = said && s.VFs != nil
-				}
-				if !said || r.IntN(2) == 0 {
+				if r.IntN(2) == 0 {
 					want = randomWant(r, m)
+				}
+				for a, s := range want.Ports { // a count that is left alone is that of before, which functions go by
+					if s.VFs == nil {
+						s.VFs = new(len(s.Functions))
+						want.Ports[a] = s
+					}
 				}
 				var next *Plan
 				if next, err = f.look().Apply(want, journal.Profile{Name: "p"}, Allowed{Take: []string{"all"}, Replace: []string{"small"}}); err != nil {
