@@ -327,8 +327,7 @@ func TestRollbackMakesNothingAgainThatItsOperationDidNotMake(t *testing.T) {
 	}
 }
 
-// A rollback says what a saved plan cannot: it is planned where it is done.
-func TestDoSaysWhenTheStepsDoNotHelp(t *testing.T) {
+func TestNotConvergedNamesWhatIsLeft(t *testing.T) {
 	err := &NotConvergedError{Left: stepsOf("1/a")}
 	if !strings.Contains(err.Error(), "still: bond/r a") {
 		t.Errorf("got %v", err)
