@@ -63,7 +63,9 @@ func (m *model) bond(s step.Step) error {
 	switch s.Attribute {
 	case "mark":
 		b.Alias = to
-		_, b.Owner, _ = strings.Cut(to, ":")
+		if _, b.Owner, _ = strings.Cut(to, ":"); to == step.NoOwner { // as version 1 marked it
+			b.Owner = step.NoOwner
+		}
 	case "mode":
 		if len(b.Members) > 0 {
 			return fmt.Errorf("ENOTEMPTY: it has members")
