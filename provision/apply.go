@@ -70,7 +70,7 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	}
 	doers := map[string]step.Doer{}
 	for _, d := range domains() {
-		doers[d.name()] = d.doer()
+		doers[d.name()] = d.doer(&r.Have, plan.filled)
 	}
 	if err := (runner{doers: doers, progress: progress, stop: stop}).run(ctx, plan.Steps); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}
-	left, err := steps(have, plan.Want, plan.before, plan.opt)
+	left, _, err := steps(have, plan.Want, plan.before, plan.opt)
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}

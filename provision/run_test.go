@@ -41,7 +41,7 @@ func (r *recorder) Do(_ context.Context, steps []step.Step) error {
 	return nil
 }
 
-func steps(spec string) []step.Step {
+func stepsOf(spec string) []step.Step {
 	var out []step.Step
 	for _, f := range strings.Fields(spec) {
 		s := step.Step{Domain: "d", Resource: "r", To: "x"}
@@ -62,7 +62,7 @@ func steps(spec string) []step.Step {
 
 func TestRunGivesNeighboursOfAGroupToTheDomainAtOnce(t *testing.T) {
 	r := &recorder{}
-	err := run(t.Context(), steps("1/a 2/b/g 2/c/g 2/d 3/e/g"), map[string]step.Doer{"d": r}, func(Done) {})
+	err := run(t.Context(), stepsOf("1/a 2/b/g 2/c/g 2/d 3/e/g"), map[string]step.Doer{"d": r}, func(Done) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRunGivesNeighboursOfAGroupToTheDomainAtOnce(t *testing.T) {
 func TestRunStopsAtAFailureAndSaysInWhichPhase(t *testing.T) {
 	r := &recorder{fail: "b"}
 	var told []string
-	err := run(t.Context(), steps("1/a 2/b 2/c 3/d"), map[string]step.Doer{"d": r}, func(d Done) {
+	err := run(t.Context(), stepsOf("1/a 2/b 2/c 3/d"), map[string]step.Doer{"d": r}, func(d Done) {
 		told = append(told, d.Attribute+":"+d.Error)
 	})
 	if err == nil || !strings.Contains(err.Error(), "phase sriov") {
@@ -91,7 +91,7 @@ func TestRunDoesDevicesOfOnePhaseSideBySide(t *testing.T) {
 	release := make(chan struct{})
 	r := &recorder{wait: map[string]chan struct{}{"a": release}}
 	other := doerFunc(func([]step.Step) error { close(release); return nil })
-	s := steps("1/a//x 1/b//y")
+	s := stepsOf("1/a//x 1/b//y")
 	s[1].Domain = "o"
 	if err := run(t.Context(), s, map[string]step.Doer{"d": r, "o": other}, func(Done) {}); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ type doerFunc func([]step.Step) error
 func (f doerFunc) Do(_ context.Context, s []step.Step) error { return f(s) }
 
 func TestRunNamesADomainItDoesNotKnow(t *testing.T) {
-	err := run(t.Context(), steps("1/a"), nil, func(Done) {})
+	err := run(t.Context(), stepsOf("1/a"), nil, func(Done) {})
 	if err == nil || !strings.Contains(err.Error(), `"d"`) {
 		t.Errorf("error %v does not name the domain", err)
 	}
@@ -113,7 +113,7 @@ func TestRunDoesNothingAfterItsContextEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := &recorder{}
-	if err := run(ctx, steps("1/a"), map[string]step.Doer{"d": r}, func(Done) {}); !errors.Is(err, context.Canceled) {
+	if err := run(ctx, stepsOf("1/a"), map[string]step.Doer{"d": r}, func(Done) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	if len(r.acts) > 0 {
