@@ -74,7 +74,7 @@ func TestMoved(t *testing.T) {
 			message(nhmsg(inet, 253, boot, 4|16), attr{nhaID, n32(7)}, attr{nhaOIF, n32(7)}),
 			message(nhmsg(inet, 0, boot, 4), attr{nhaID, n32(7)}, attr{nhaOIF, n32(70)}),
 		},
-		"a group": {Nexthop, message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)}), message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)})},
+		"a group": {Nexthop, message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)}, attr{14, n32(0)}), message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)})},
 		"a route": {
 			Route,
 			message(rtmsg(inet, 24, main, boot, uni, 4|16), dst, gateway, attr{unix.RTA_OIF, n32(7)}, metrics, cacheinfo(0)),
