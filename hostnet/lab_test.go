@@ -273,7 +273,10 @@ func TestLabAddressesGoToABondAndBack(t *testing.T) {
 	sh(t, in)
 	for range 2 {
 		if err := NewDoer(want, before).Do(ctx, r.Steps); err != nil {
-			t.Fatal(err)
+			for _, s := range r.Steps {
+				t.Log(s.Phase, s)
+			}
+			t.Fatalf("%v\n%s", err, sh(t, "ip addr; ip route show table all"))
 		}
 	}
 	settled(ctx, t, want)

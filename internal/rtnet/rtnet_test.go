@@ -192,6 +192,19 @@ func TestOrderAndGroups(t *testing.T) {
 	}
 }
 
+func TestIPv6AddressesAreOldestFirst(t *testing.T) {
+	six := func(text string) Entry { return Entry{Kind: Address, Family: inet6, Text: text} }
+	all := []Entry{six("new"), {Kind: Address, Family: inet, Text: "first"}, six("old"), {Kind: Address, Family: inet, Text: "second"}}
+	sortEntries(all)
+	var texts []string
+	for _, e := range all {
+		texts = append(texts, e.Text)
+	}
+	if !slices.Equal(texts, []string{"first", "second", "old", "new"}) {
+		t.Errorf("%q", texts)
+	}
+}
+
 func kinds() []Kind { return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN} }
 
 func FuzzParse(f *testing.F) {
