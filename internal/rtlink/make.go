@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtlink
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// addrSet is NET_ADDR_SET (include/uapi/linux/netdevice.h).
+const addrSet = "3"
+
+// ReadMACSet tells whether somebody set the MAC address of a netdev by hand;
+// false also when it cannot be read.
+func ReadMACSet(name string) bool {
+	b, err := os.ReadFile(filepath.Join("/sys/class/net", filepath.Base(name), "addr_assign_type"))
+	return err == nil && strings.TrimSpace(string(b)) == addrSet
+}
+
+// Upper is a netdev to be made on another: a VLAN, a macvlan, ...
+type Upper struct {
+	Name  string
+	Kind  string // IFLA_INFO_KIND
+	Lower int    // ifindex
+	Data  []byte // IFLA_INFO_DATA, as Link.Data has it; what the kernel only tells is left out
+	MTU   int    // bytes, 0 for the kind's own
+	MAC   net.HardwareAddr
+}
+
+// macvlanQueueUsed is IFLA_MACVLAN_BC_QUEUE_LEN_USED, which the kernel tells
+// and refuses to be told (drivers/net/macvlan.c, macvlan_policy).
+const macvlanQueueUsed = 8
+
+// AddUpper makes a netdev on another with an RTM_NEWLINK.
+func AddUpper(u Upper) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(u.Name)))
+	req.AddData(nl.NewRtAttr(unix.IFLA_LINK, nl.Uint32Attr(uint32(u.Lower))))
+	if u.MTU > 0 {
+		req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(u.MTU))))
+	}
+	if len(u.MAC) > 0 {
+		req.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, u.MAC))
+	}
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(u.Kind))
+	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+	isMacvlan := u.Kind == "macvlan" || u.Kind == "macvtap"
+	err := each(u.Data, func(kind uint16, v []byte) {
+		if !isMacvlan || kind != macvlanQueueUsed {
+			data.AddRtAttr(int(kind), v)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	req.AddData(info)
+	_, err = req.Execute(unix.NETLINK_ROUTE, 0)
+	return opError("making the "+u.Kind+" (RTM_NEWLINK)", u.Name, err)
+}
+
+// brportSettable are the IFLA_BRPORT_ attributes that may be set; the others
+// the kernel only tells (net/bridge/br_netlink.c, br_port_policy). The cost is
+// not among them: the kernel follows the link's speed unless told, and does not
+// say which is so.
+var brportSettable = map[uint16]bool{
+	2: true, 4: true, 5: true, 6: true, 7: true, 8: true, 9: true, 10: true, 11: true, 25: true, 27: true, 28: true, 29: true,
+	30: true, 31: true, 32: true, 33: true, 37: true, 39: true, 40: true, 43: true, 44: true,
+}
+
+// BridgePort is the settable part of the SlaveData of a port of the kernel's
+// bridge, for comparing and for SetBridgePort.
+func BridgePort(slaveData []byte) []byte {
+	var out []byte
+	_ = each(slaveData, func(kind uint16, v []byte) {
+		if brportSettable[kind] {
+			out = append(out, nl.NewRtAttr(int(kind), v).Serialize()...)
+		}
+	})
+	return out
+}
+
+// SetBridgePort sets the attributes of a port of the kernel's bridge to those
+// in slaveData.
+func SetBridgePort(l Link, slaveData []byte) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(l.Index)
+	req.AddData(msg)
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_SLAVE_KIND, nl.NonZeroTerminated("bridge"))
+	info.AddRtAttr(nl.IFLA_INFO_SLAVE_DATA, BridgePort(slaveData))
+	req.AddData(info)
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return opError("setting the attributes of the bridge port", l.Name, err)
+}
+
+// AddAltName gives the netdev a further name.
+func AddAltName(l Link, name string) error {
+	return opError("adding the altname "+name, l.Name, netlink.LinkAddAltName(device(l), name))
+}
+
+// SetTxQLen sets the length of the transmit queue in packets.
+func SetTxQLen(l Link, n int) error {
+	return opError("setting txqueuelen", l.Name, netlink.LinkSetTxQLen(device(l), n))
+}
+
+// SetGroup sets the group number (ip link set group).
+func SetGroup(l Link, n int) error {
+	return opError("setting the group", l.Name, netlink.LinkSetGroup(device(l), n))
+}
+
+// SetMAC sets the hardware address.
+func SetMAC(l Link, mac net.HardwareAddr) error {
+	return opError("setting the MAC address to "+mac.String(), l.Name, netlink.LinkSetHardwareAddr(device(l), mac))
+}
