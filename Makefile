@@ -60,7 +60,7 @@ fuzz:
 
 bench: build lab
 	go build -trimpath -ldflags='-s -w' -o $(BIN)/ktls-bench ./lab/bench/ktls
-	$(LAB) run $(CARD) --ovs --mem 4096 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
+	$(LAB) run --card ports=2,vfs=127 --ovs --icount --mem 6144 --boot-limit 5m --time-limit 2h --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
 	$(LAB) run --card ports=2,vfs=2 --mem 4096 --time-limit 30m --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
 	$(LAB) run --card ports=1,vfs=2 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
 

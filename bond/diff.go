@@ -3,190 +3,312 @@
 package bond
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-// Attributes of a bond's steps.
+const present = "present"
+
+// defaultMode and defaultMiimon are the kernel's own choices
+// (drivers/net/bonding/bond_main.c, bond_options.c).
 const (
-	attrBond    = "bond" // its being there
-	attrMark    = "mark"
-	attrMode    = "mode"
-	attrHash    = "xmit_hash_policy"
-	attrRate    = "lacp_rate"
-	attrMiimon  = "miimon"
-	attrMTU     = "mtu"
-	attrMembers = "members" // IDs with commas between
-	attrUp      = "up"
-	attrLAG     = "lag"
+	defaultMode   = "balance-rr"
+	defaultMiimon = 100 // of a mode that cannot do with ARP
 )
 
-const (
-	domain         = "bond"
-	resourcePrefix = "bond/"
-	present        = "present"
-)
-
-// Diff lists the steps from have to want. Bonds that carry Mark and are not in
-// want are deleted; other bonds that want does not name are left alone.
-func Diff(have []State, want []Spec, replaced step.Replaced) ([]step.Step, error) {
-	var steps []step.Step
+// Diff lists the steps from have to want, after steps with the effects. Bonds with
+// a mark of the operation's own that are not in want are deleted; other bonds that
+// want does not name are left alone. An error names every uplink that is somebody
+// else's, and what to write in order to take it.
+func Diff(have State, want []Spec, effects step.Effects, opt step.Options) (step.Result, error) {
+	p := planner{have: have, effects: effects, opt: opt, claims: claims(want)}
 	named := map[string]bool{}
 	for _, w := range want {
 		if named[w.Name] {
-			return nil, fmt.Errorf("bond %s is wanted twice: give each bond a name of its own", w.Name)
+			return step.Result{}, fmt.Errorf("bond %s is wanted twice: give each bond a name of its own", w.Name)
 		}
 		named[w.Name] = true
+		h := have.bond(w.Name)
+		if w.Filled && (h == nil || p.deletes(*h)) {
+			delete(named, w.Name) // it has gone, or is an own one that is not wanted any more
+			continue
+		}
+		p.want = append(p.want, w)
 	}
-	// Deletions first: a member may go on to another bond.
-	for _, h := range have {
-		if h.Ours && !named[h.Name] {
-			s := newStep(h.Name, attrBond, present, "")
-			s.Disrupts = "all traffic over " + h.Name
-			s.Reason = "it was made by nicwright and is not wanted any more"
-			steps = append(steps, s)
+	p.deleted = map[string]bool{}
+	for _, h := range have.Bonds {
+		if !named[h.Name] && p.deletes(h) {
+			p.deleted[h.Name] = true
 		}
 	}
-	for _, w := range want {
-		var h *State
-		if i := slices.IndexFunc(have, func(s State) bool { return s.Name == w.Name }); i >= 0 {
-			h = &have[i]
+	// Releases first: a member may go on to another bond.
+	for _, h := range have.Bonds {
+		switch {
+		case p.deleted[h.Name]:
+			p.remove(h)
+		case !named[h.Name]:
+			p.bond(&h, Spec{Name: h.Name, Filled: true})
 		}
-		steps = append(steps, diffOne(h, w, replaced)...)
 	}
-	return steps, nil
+	slices.SortStableFunc(p.want, func(a, b Spec) int { return p.losing(b) - p.losing(a) })
+	for _, w := range p.want {
+		p.bond(have.bond(w.Name), w)
+	}
+	return p.result, errors.Join(p.errs...)
 }
 
-func newStep(bond, attribute, from, to string) step.Step {
+// planner makes the steps of all bonds.
+type planner struct {
+	have    State
+	want    []Spec
+	effects step.Effects
+	opt     step.Options
+	claims  map[string]string // member ID -> the bond that says it is its own
+	deleted map[string]bool   // bonds, by name
+	result  step.Result
+	errs    []error
+}
+
+func (p *planner) deletes(h Bond) bool { return p.opt.Deletes(resource.OfBond(h.Name), h.Owner) }
+
+// losing is how many of its present members a bond is to lose.
+func (p *planner) losing(w Spec) int {
+	n := 0
+	for _, id := range p.have.Members(w.Name) {
+		if by := p.claims[id]; by != "" && by != w.Name {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *planner) fail(format string, args ...any) {
+	p.errs = append(p.errs, fmt.Errorf(format, args...))
+}
+
+func (p *planner) remove(h Bond) {
+	id := resource.OfBond(h.Name)
+	effects := []step.Effect{{Kind: step.Gone, On: id, For: step.ForGood}}
+	for _, m := range h.Members {
+		effects = append(effects, leaves(h.Name, m.ID)...)
+	}
+	if len(h.Members) > 0 {
+		effects = append(effects, step.Stop(id, step.ForGood, allTraffic(h.Name)))
+	}
+	s := newStep(h.Name, Present, step.Text(present), step.Absent(), effects...)
+	s.Reason = "it was made by nicwright and is not wanted any more"
+	p.result.Steps = append(p.result.Steps, s)
+}
+
+func newStep(bond, attribute string, from, to step.Value, effects ...step.Effect) step.Step {
 	return step.Step{
-		Phase: step.Bond, Domain: domain,
+		Phase: step.Bond, Domain: Domain,
 		// One device for all bonds: a member that moves from one to another is not to be raced for.
-		Device: domain, Group: resourcePrefix + bond, Resource: resourcePrefix + bond,
-		Attribute: attribute, From: from, To: to,
+		Device: Domain, Group: groupPrefix + bond, Resource: resource.OfBond(bond),
+		Attribute: attribute, Action: step.ActionOf(from, to), From: from, To: to, Effects: effects,
 	}
 }
 
-func diffOne(h *State, w Spec, replaced step.Replaced) []step.Step {
-	mode := "balance-rr" // the kernel's own choice for a new bond
+// groupPrefix begins the group of a bond's steps.
+const groupPrefix = "bond/"
+
+func allTraffic(bond string) string { return "all traffic over " + bond }
+
+// leaves are the effects on a member that leaves: bonding sets it down
+// (drivers/net/bonding/bond_main.c, __bond_release_one).
+func leaves(bond, member string) []step.Effect {
+	return []step.Effect{
+		{Kind: step.Leaves, On: memberID(member), From: resource.OfBond(bond)},
+		{Kind: step.Down, On: memberID(member), For: step.Moment},
+	}
+}
+
+// one is the planning of one bond.
+type one struct {
+	*planner
+	h    *Bond // nil: it is not there
+	w    Spec
+	was  Bond // *h, or what a new bond is
+	mode string
+	// down, empty: steps so far take the bond down, its members out.
+	down, empty bool
+	steps       []step.Step
+}
+
+func (p *planner) bond(h *Bond, w Spec) {
+	o := one{planner: p, h: h, w: w, was: Bond{Name: w.Name, Mode: defaultMode}}
 	if h != nil {
-		mode = h.Mode
+		o.was = *h
 	}
-	if w.Mode != nil {
-		mode = *w.Mode
+	if o.mode = o.was.Mode; w.Mode != nil {
+		o.mode = *w.Mode
 	}
-	if mode != mode8023ad {
-		w.LACPRate = nil // no other mode has one; a profile that says otherwise fails in Validate
-	}
-	var steps []step.Step
-	add := func(attribute, from, to string) *step.Step {
-		steps = append(steps, newStep(w.Name, attribute, from, to))
-		return &steps[len(steps)-1]
-	}
-	was := State{Name: w.Name}
-	if h == nil {
-		add(attrBond, "", present)
-	} else {
-		was = *h
-		if !h.Ours && !h.Up && len(h.Members) == 0 {
-			add(attrMark, "", Mark).Reason = "an empty bond that is down and not marked: what an interrupted apply leaves"
+	if o.w.MTU == nil {
+		mtu, err := w.newMTU(p.have)
+		if err != nil {
+			p.errs = append(p.errs, err)
 		}
+		o.w.MTU = mtu
 	}
-	modeChanges := w.Mode != nil && *w.Mode != was.Mode
-	if modeChanges {
-		s := add(attrMode, was.Mode, *w.Mode)
-		if len(was.Members) > 0 {
-			s.Disrupts = "all traffic over " + w.Name
-			s.Reason = "the mode cannot change while the bond has members: they are released first"
-		}
-	}
-	if w.XmitHashPolicy != nil && *w.XmitHashPolicy != was.XmitHashPolicy {
-		add(attrHash, was.XmitHashPolicy, *w.XmitHashPolicy)
-	}
-	if w.LACPRate != nil && *w.LACPRate != was.LACPRate {
-		s := add(attrRate, was.LACPRate, *w.LACPRate)
-		if was.Up && len(was.Members) > 0 {
-			s.Disrupts = "all traffic over " + w.Name + " for a moment"
-			s.Reason = "lacp_rate can only change while the bond is down"
-		}
-	}
-	number := func(attribute string, was int, want *int) {
-		from := ""
-		if h != nil {
-			from = strconv.Itoa(was)
-		}
-		if want != nil && (h == nil || *want != was) {
-			add(attribute, from, strconv.Itoa(*want))
-		}
-	}
-	number(attrMiimon, was.Miimon, w.Miimon)
-	membersChange := diffMembers(was, w, modeChanges, replaced, add)
-	number(attrMTU, was.MTU, w.MTU)
-	if w.Up != nil && *w.Up != was.Up {
-		from := upDown(was.Up)
-		if h == nil {
-			from = ""
-		}
-		s := add(attrUp, from, upDown(*w.Up))
-		if !*w.Up && h != nil {
-			s.Disrupts = "all traffic over " + w.Name
-		}
-	}
+	o.make()
+	o.options()
+	changes := o.members()
+	o.primary()
+	o.mtu()
+	o.up()
+	o.follow()
+	p.result.Steps = append(p.result.Steps, o.steps...)
 	if w.LAG != nil && *w.LAG {
-		if s, ok := diffLAG(h, w, modeChanges || membersChange); ok {
-			steps = append(steps, s)
-		}
+		o.lag(changes)
 	}
-	return steps
 }
 
-// diffMembers adds the step for the members, if they change or have to be put in
-// again, and tells whether it did.
-func diffMembers(was State, w Spec, modeChanges bool, replaced step.Replaced, add func(a, from, to string) *step.Step) bool {
-	have := was.memberIDs()
-	want := have
-	if w.Members != nil {
-		want = slices.Sorted(slices.Values(w.Members))
+func (o *one) id() resource.ID { return resource.OfBond(o.w.Name) }
+
+// add adds a step of the bond.
+func (o *one) add(attribute string, from, to step.Value, effects ...step.Effect) *step.Step {
+	o.steps = append(o.steps, newStep(o.w.Name, attribute, from, to, effects...))
+	return &o.steps[len(o.steps)-1]
+}
+
+// make makes and marks the bond.
+func (o *one) make() {
+	owner := o.w.Owner
+	if owner == "" {
+		owner = o.opt.Owner
 	}
-	reason := ""
-	if modeChanges && len(have) > 0 {
-		reason = "they are released for the change of the mode"
+	if owner == "" {
+		owner = step.NoOwner
 	}
-	for _, id := range want {
-		if replaced[pci.PF(pci.Address(id)).String()] {
-			reason = "the netdev of " + id + " is made again"
-		}
+	switch {
+	case o.h == nil:
+		o.add(Present, step.Absent(), step.Text(present))
+		o.add(attrMark, step.Absent(), step.Text(markOf(owner)))
+	case o.w.Filled:
+	case o.opt.Owns(o.h.Owner) && o.h.Owner != owner:
+		o.add(attrMark, step.Text(o.h.Alias), step.Text(markOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
+	case o.h.Alias == "" && o.opt.Owner != "" && o.opt.Only == nil && o.untouched():
+		o.add(attrMark, step.Absent(), step.Text(markOf(owner))).Reason = "it is as an apply leaves it that is interrupted while it makes the bond"
 	}
-	if slices.Equal(have, want) && (reason == "" || len(want) == 0) {
+}
+
+// untouched tells a bond that nobody has put to use, with all the options that it
+// would have been made with.
+func (o *one) untouched() bool {
+	h := o.h
+	if o.w.Mode == nil || h.Up || len(h.Members) > 0 || h.Master != "" {
 		return false
 	}
-	s := add(attrMembers, strings.Join(have, ","), strings.Join(want, ","))
-	s.Reason = reason
+	for _, a := range attributes {
+		want, wanted := get(a.spec(&o.w))
+		if is, _ := get(a.bond(h)); wanted && !a.member && is != want {
+			return false
+		}
+	}
 	return true
 }
 
-// diffLAG is the step that waits for the card, if there is something to wait for.
-func diffLAG(h *State, w Spec, changes bool) (step.Step, bool) {
-	s := newStep(w.Name, attrLAG, "", LAGActive)
+// takesDown is the effect of a step that takes the bond down for a moment, once.
+func (o *one) takesDown() []step.Effect {
+	if o.h == nil || !o.h.Up || o.down {
+		return nil
+	}
+	o.down = true
+	effects := []step.Effect{{Kind: step.Down, On: o.id(), For: step.Moment}}
+	if len(o.h.Members) > 0 {
+		effects = append(effects, step.Stop(o.id(), step.Moment, allTraffic(o.w.Name)))
+	}
+	return effects
+}
+
+// takesOut are the effects of a step that takes all members out, once.
+func (o *one) takesOut() []step.Effect {
+	if o.empty || len(o.was.Members) == 0 {
+		return nil
+	}
+	o.empty = true
+	var effects []step.Effect
+	for _, m := range o.was.Members {
+		effects = append(effects, leaves(o.w.Name, m.ID)...)
+	}
+	if !o.down {
+		effects = append(effects, step.Stop(o.id(), step.Moment, allTraffic(o.w.Name)))
+	}
+	return effects
+}
+
+func (o *one) mtu() {
+	if o.w.MTU == nil || o.h != nil && *o.w.MTU == o.h.MTU {
+		return
+	}
+	from := step.Absent()
+	var effects []step.Effect
+	if o.h != nil {
+		from = step.Text(strconv.Itoa(o.h.MTU))
+		if o.h.Up && len(o.h.Members) > 0 && !o.down {
+			effects = append(effects, step.Stop(o.id(), step.Moment, allTraffic(o.w.Name)))
+		}
+	}
+	o.add(attrMTU, from, step.Text(strconv.Itoa(*o.w.MTU)), effects...)
+}
+
+func (o *one) up() {
+	if o.w.Up == nil || o.h != nil && *o.w.Up == o.h.Up {
+		return
+	}
+	from := step.Absent()
+	var effects []step.Effect
+	if o.h != nil {
+		from = step.Text(upDown(o.h.Up))
+	}
+	if !*o.w.Up && o.h != nil {
+		effects = []step.Effect{{Kind: step.Down, On: o.id(), For: step.ForGood}, step.Stop(o.id(), step.ForGood, allTraffic(o.w.Name))}
+	}
+	o.add(attrUp, from, step.Text(upDown(*o.w.Up)), effects...)
+}
+
+// lag is the step that waits for the card, if there is something to wait for.
+func (o *one) lag(changes bool) {
+	if err := lagMode(o.w.Name, o.mode); err != nil {
+		o.errs = append(o.errs, err)
+		return
+	}
+	s := newStep(o.w.Name, attrLAG, step.Absent(), step.Text(LAGActive))
 	s.Phase, s.Group = step.LAG, ""
 	switch {
-	case h == nil:
+	case o.h == nil:
 	case changes:
 		s.Reason = "the card makes its LAG again when the bond changes"
-	case h.LAG.VF():
-		return step.Step{}, false
-	case h.LAG.State == LAGUnknown:
-		s.Reason = h.LAG.Reason
-	case h.LAG.State == LAGActive:
-		s.From = LAGActive + " as " + h.LAG.Type
+		s.From = step.Unknown()
+	case o.h.LAG.VF():
+		return
+	case o.h.LAG.State == LAGUnknown:
+		s.Reason = o.h.LAG.Reason
+		s.From = step.Unknown()
+	case o.h.LAG.State == LAGActive:
+		s.From = step.Text(LAGActive + " as " + o.h.LAG.Type)
 	default:
-		s.From = h.LAG.State
+		s.From = step.Text(o.h.LAG.State)
 	}
-	return s, true
+	s.Action = step.ActionOf(s.From, s.To)
+	o.result.Steps = append(o.result.Steps, s)
+}
+
+// lagModes are those of which mlx5 makes a VF LAG
+// (drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_lag_check_prereq).
+var lagModes = []string{activeBackup, balanceXOR, mode8023ad}
+
+func lagMode(name, mode string) error {
+	if slices.Contains(lagModes, mode) {
+		return nil
+	}
+	return fmt.Errorf("bond %s: lag is wanted, and mode is %s: the card makes a LAG of %s only: change mode, or leave lag out", name, mode, words(lagModes, "and"))
 }
 
 func upDown(up bool) string {
@@ -194,4 +316,12 @@ func upDown(up bool) string {
 		return "up"
 	}
 	return "down"
+}
+
+// list is the value of members.
+func list(ids []string) step.Value {
+	if len(ids) == 0 {
+		return step.Absent()
+	}
+	return step.Text(strings.Join(ids, ","))
 }

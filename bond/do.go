@@ -6,15 +6,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/netdev"
-	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -22,7 +23,7 @@ import (
 // eswitch changed mode, where Doer.MemberTimeout is not set.
 const memberTimeout = 30 * time.Second
 
-// Doer does the steps of bonds. Its zero value works.
+// Doer does the steps of bonds of one operation. Its zero value works.
 type Doer struct {
 	// MemberTimeout is how long to wait for a member's netdev; 0: 30 s.
 	MemberTimeout time.Duration
@@ -30,25 +31,38 @@ type Doer struct {
 	LAGTimeout time.Duration
 	// Debugfs is where debugfs is mounted; "": /sys/kernel/debug.
 	Debugfs string
+
+	uplinks netdev.Finder
 }
 
-var _ step.Doer = Doer{}
+// NewDoer makes the Doer of one operation.
+func NewDoer() *Doer { return &Doer{} }
+
+var _ step.Doer = (*Doer)(nil)
+
+func (d *Doer) debugfs() string {
+	if d.Debugfs == "" {
+		return snapshot.Debugfs
+	}
+	return d.Debugfs
+}
 
 // Do brings the bonds of the steps to what the steps say, one bond after the
 // other.
-func (d Doer) Do(ctx context.Context, steps []step.Step) error {
+func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 	for len(steps) > 0 {
-		s := steps[0]
+		name, err := bondOf(steps[0])
+		if err != nil {
+			return err
+		}
 		n := 1
-		for n < len(steps) && steps[n].Resource == s.Resource && steps[n].Phase == s.Phase {
+		for n < len(steps) && steps[n].Group == steps[0].Group && steps[n].Phase == steps[0].Phase {
+			if other, err := bondOf(steps[n]); err != nil || other != name {
+				break
+			}
 			n++
 		}
-		name, ok := strings.CutPrefix(s.Resource, resourcePrefix)
-		if !ok {
-			return fmt.Errorf("%s: the bond domain has no such resource: want bond/NAME", s.Resource)
-		}
-		var err error
-		if s.Phase == step.LAG {
+		if steps[0].Phase == step.LAG {
 			err = d.awaitLAG(ctx, name)
 		} else {
 			err = d.apply(ctx, name, steps[:n])
@@ -61,61 +75,79 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) error {
 	return nil
 }
 
-// changes is what the steps of one bond say, taken together.
-type changes struct {
-	remove  bool
-	create  bool
-	mark    bool
-	options rtlink.BondOptions
-	mtu     *int
-	members *[]string
-	up      *bool
+// bondOf is the bond whose step it is, also where it is about a member.
+func bondOf(s step.Step) (string, error) {
+	if s.Resource.Kind == resource.Bond {
+		return s.Resource.Name, nil
+	}
+	if name, ok := strings.CutPrefix(s.Group, groupPrefix); ok {
+		return name, nil
+	}
+	return "", fmt.Errorf("%s: the bond domain has no such resource: want bond/NAME, or a member in the group of its bond", s.Resource)
 }
 
-func parseChanges(steps []step.Step) (changes, error) {
+// change is an option of the table to be set.
+type change struct {
+	attribute
+	to string
+}
+
+// changes is what the steps of one bond say, taken together.
+type changes struct {
+	remove, create bool
+	mark           string // the alias, "" for none to be set
+	options        []change
+	primary        *string // a member's ID, "" for none
+	mtu            *int
+	members        *[]string
+	leaves         []resource.ID // netdevs that may be taken out of their master
+	up             *bool
+	ofMembers      []step.Step
+}
+
+func parseChanges(name string, steps []step.Step) (changes, error) {
 	var c changes
-	number := func(s step.Step) (*int, error) {
-		n, err := strconv.Atoi(s.To)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q is not a number", s.Attribute, s.To)
-		}
-		return &n, nil
-	}
 	for _, s := range steps {
-		var err error
-		switch s.Attribute {
-		case attrBond:
-			c.create, c.remove = s.To != "", s.To == ""
-		case attrMark:
-			c.mark = true
-		case attrMode:
-			c.options.Mode = &s.To
-		case attrHash:
-			c.options.XmitHashPolicy = &s.To
-		case attrRate:
-			c.options.LACPRate = &s.To
-		case attrMiimon:
-			c.options.Miimon, err = number(s)
-		case attrMTU:
-			c.mtu, err = number(s)
-		case attrMembers:
-			ids := strings.FieldsFunc(s.To, func(r rune) bool { return r == ',' })
+		for _, e := range s.Effects {
+			if e.Kind == step.Leaves {
+				c.leaves = append(c.leaves, e.On)
+			}
+		}
+		if s.Resource != resource.OfBond(name) {
+			c.ofMembers = append(c.ofMembers, s)
+			continue
+		}
+		to := s.To.Str()
+		switch a := find(s.Attribute); {
+		case a != nil && a.member:
+			c.primary = &to
+		case a != nil:
+			c.options = append(c.options, change{*a, to})
+		case s.Attribute == Present:
+			c.create, c.remove = !s.To.IsAbsent(), s.To.IsAbsent()
+		case s.Attribute == attrMark:
+			c.mark = to
+		case s.Attribute == attrMTU:
+			n, err := strconv.Atoi(to)
+			if err != nil {
+				return c, fmt.Errorf("%s: %q is not a number", s.Attribute, to)
+			}
+			c.mtu = &n
+		case s.Attribute == attrMembers:
+			ids := strings.FieldsFunc(to, func(r rune) bool { return r == ',' })
 			c.members = &ids
-		case attrUp:
-			up := s.To == upDown(true)
+		case s.Attribute == attrUp:
+			up := to == upDown(true)
 			c.up = &up
 		default:
-			err = fmt.Errorf("the bond domain has no attribute %q", s.Attribute)
-		}
-		if err != nil {
-			return c, err
+			return c, fmt.Errorf("the bond domain has no attribute %q", s.Attribute)
 		}
 	}
 	return c, nil
 }
 
-func (d Doer) apply(ctx context.Context, name string, steps []step.Step) error {
-	c, err := parseChanges(steps)
+func (d *Doer) apply(ctx context.Context, name string, steps []step.Step) error {
+	c, err := parseChanges(name, steps)
 	if err != nil {
 		return err
 	}
@@ -125,7 +157,10 @@ func (d Doer) apply(ctx context.Context, name string, steps []step.Step) error {
 		if c.remove {
 			return nil
 		}
-		if bond, err = create(name, c.options); err != nil {
+		if !c.create {
+			return fmt.Errorf("it went away meanwhile: run apply again: %w", err)
+		}
+		if bond, err = create(name, c); err != nil {
 			return err
 		}
 	case err != nil:
@@ -135,17 +170,48 @@ func (d Doer) apply(ctx context.Context, name string, steps []step.Step) error {
 	case c.remove:
 		return d.remove(ctx, bond)
 	}
-	if (c.create || c.mark) && bond.Alias != Mark {
-		if err := rtlink.SetAlias(bond, Mark); err != nil {
+	if c.mark != "" && bond.Alias != c.mark {
+		if err := rtlink.SetAlias(bond, c.mark); err != nil {
 			return err
 		}
 	}
+	return d.change(ctx, bond, c)
+}
+
+// create makes the bond with the options and the MTU, down.
+func create(name string, c changes) (rtlink.Link, error) {
+	var options []rtlink.BondOption
+	for _, o := range c.options {
+		option, err := o.option(o.to)
+		if err != nil {
+			return rtlink.Link{}, err
+		}
+		options = append(options, option)
+	}
+	mtu := 0
+	if c.mtu != nil {
+		mtu = *c.mtu
+	}
+	if err := rtlink.AddBond(name, mtu, options); err != nil {
+		return rtlink.Link{}, err
+	}
+	return rtlink.ByName(name)
+}
+
+// change does all but making and removing.
+func (d *Doer) change(ctx context.Context, bond rtlink.Link, c changes) error {
 	wasUp := bond.Up
-	if err := d.setOptions(ctx, &bond, c.options); err != nil {
+	mac, err := d.setOptions(ctx, &bond, c)
+	if err != nil {
 		return err
 	}
 	if c.members != nil {
-		if err := d.setMembers(ctx, bond, *c.members); err != nil {
+		if err := d.setMembers(ctx, bond, c, mac); err != nil {
+			return err
+		}
+	}
+	if c.primary != nil {
+		if err := d.setPrimary(ctx, bond, *c.primary); err != nil {
 			return err
 		}
 	}
@@ -160,162 +226,96 @@ func (d Doer) apply(ctx context.Context, name string, steps []step.Step) error {
 		up = *c.up
 	}
 	if up != bond.Up {
-		return rtlink.SetUp(bond, up)
+		if err := rtlink.SetUp(bond, up); err != nil {
+			return err
+		}
+	}
+	for _, s := range c.ofMembers {
+		if err := d.setOfMember(ctx, s); err != nil {
+			return err
+		}
 	}
 	return nil
-}
-
-// create makes the bond with the options, down.
-func create(name string, o rtlink.BondOptions) (rtlink.Link, error) {
-	if err := rtlink.AddBond(name, o); err != nil {
-		return rtlink.Link{}, err
-	}
-	return rtlink.ByName(name)
 }
 
 // setOptions sets the options that differ. For some of them the kernel wants the
-// bond to be down (lacp_rate) or empty besides (mode): then it is so after this,
-// and bond.Up tells.
-func (d Doer) setOptions(ctx context.Context, bond *rtlink.Link, o rtlink.BondOptions) error {
-	down := func() error {
-		if !bond.Up {
-			return nil
+// bond to be down, or empty besides: then it is so after this, and bond.Up tells.
+// Of a bond that was emptied it gives the MAC address, which the kernel throws dice
+// for then.
+func (d *Doer) setOptions(ctx context.Context, bond *rtlink.Link, c changes) (mac net.HardwareAddr, err error) {
+	emptied := false
+	for _, o := range c.options {
+		option, err := o.option(o.to)
+		if err != nil {
+			return nil, err
 		}
-		bond.Up = false
-		return rtlink.SetUp(*bond, false)
-	}
-	if o.Mode != nil && *o.Mode != bond.Bond.Mode {
-		if err := d.release(ctx, *bond, func(rtlink.Link) bool { return true }); err != nil {
-			return err
+		if is, ok := bond.Bond.Values[option.Type]; ok && is == option.Value && !o.perMiimon {
+			continue
 		}
-		if err := down(); err != nil {
-			return err
+		if o.empty && !emptied {
+			emptied = true
+			if mac, err = d.empty(ctx, *bond, c); err != nil {
+				return nil, err
+			}
 		}
-		if err := rtlink.SetBond(*bond, rtlink.BondOptions{Mode: o.Mode}, "setting the mode to "+*o.Mode); err != nil {
-			return err
+		if o.down && bond.Up {
+			if err := rtlink.SetUp(*bond, false); err != nil {
+				return nil, err
+			}
+			bond.Up = false
 		}
-	}
-	if o.XmitHashPolicy != nil && *o.XmitHashPolicy != bond.Bond.XmitHashPolicy {
-		if err := rtlink.SetBond(*bond, rtlink.BondOptions{XmitHashPolicy: o.XmitHashPolicy},
-			"setting xmit_hash_policy to "+*o.XmitHashPolicy); err != nil {
-			return err
-		}
-	}
-	if o.LACPRate != nil && *o.LACPRate != bond.Bond.LACPRate {
-		if err := down(); err != nil {
-			return err
-		}
-		if err := rtlink.SetBond(*bond, rtlink.BondOptions{LACPRate: o.LACPRate}, "setting lacp_rate to "+*o.LACPRate); err != nil {
-			return err
+		if err := rtlink.SetBond(*bond, []rtlink.BondOption{option}, "setting "+o.name+" to "+o.to); err != nil {
+			return nil, err
 		}
 	}
-	if o.Miimon != nil && *o.Miimon != bond.Bond.Miimon {
-		if err := rtlink.SetBond(*bond, rtlink.BondOptions{Miimon: o.Miimon},
-			"setting miimon to "+strconv.Itoa(*o.Miimon)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return mac, nil
 }
 
-// setMembers makes the netdevs of ids, and only those, the bond's members.
-func (d Doer) setMembers(ctx context.Context, bond rtlink.Link, ids []string) error {
-	want := make([]rtlink.Link, 0, len(ids))
-	for _, id := range ids {
+// setPrimary names the member that is preferred, or none.
+func (d *Doer) setPrimary(ctx context.Context, bond rtlink.Link, id string) error {
+	option := rtlink.BondOption{Type: find(attrPrimary).nla, Size: find(attrPrimary).size}
+	if id != "" {
 		l, err := d.resolve(ctx, id)
 		if err != nil {
 			return err
 		}
-		want = append(want, l)
+		option.Value = l.Index
 	}
-	err := d.release(ctx, bond, func(l rtlink.Link) bool {
-		return !slices.ContainsFunc(want, func(w rtlink.Link) bool { return w.Index == l.Index })
-	})
+	return rtlink.SetBond(bond, []rtlink.BondOption{option}, "setting primary to "+strconv.Quote(id))
+}
+
+// setOfMember does the step of a member that does not follow its bond.
+func (d *Doer) setOfMember(ctx context.Context, s step.Step) error {
+	id := string(s.Resource.Function.PF)
+	if s.Resource.Kind == resource.Link {
+		id = netdevPrefix + s.Resource.Name
+	}
+	l, err := d.resolve(ctx, id)
 	if err != nil {
 		return err
 	}
-	for _, l := range want {
-		if l.Master == bond.Index {
-			continue
+	switch s.Attribute {
+	case attrMTU:
+		n, err := strconv.Atoi(s.To.Str())
+		if err != nil {
+			return fmt.Errorf("%s: %q is not a number", s, s.To.Str())
 		}
-		if l.Master != 0 {
-			if err := rtlink.ClearMaster(l); err != nil {
-				return err
-			}
-		}
-		if l.Up {
-			// A netdev is enslaved while it is down; the bond sets it up itself.
-			if err := rtlink.SetUp(l, false); err != nil {
-				return err
-			}
-		}
-		if err := rtlink.SetMaster(l, bond); err != nil {
-			return err
-		}
+		return rtlink.SetMTU(l, n)
+	case attrUp:
+		return rtlink.SetUp(l, s.To.Str() == upDown(true))
 	}
-	return nil
+	return fmt.Errorf("the bond domain has no attribute %q of a member", s.Attribute)
 }
 
-// release takes the members for which out is true out of the bond and leaves
-// them as up or down as they were: the kernel would set them down.
-func (d Doer) release(ctx context.Context, bond rtlink.Link, out func(rtlink.Link) bool) error {
-	links, err := rtlink.Dump(ctx)
-	if err != nil {
-		return err
+func (d *Doer) remove(ctx context.Context, bond rtlink.Link) error {
+	if ownerOf(bond.Alias) == "" {
+		return fmt.Errorf("it does not carry an alias that begins with %q, so nicwright did not make it and does not delete it: ip link del %s", Mark, bond.Name)
 	}
-	for _, l := range links {
-		if l.Master != bond.Index || l.Slave == nil || !out(l) {
-			continue
-		}
-		if err := rtlink.ClearMaster(l); err != nil {
-			return err
-		}
-		if l.Up {
-			if err := rtlink.SetUp(l, true); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (d Doer) remove(ctx context.Context, bond rtlink.Link) error {
-	if bond.Alias != Mark {
-		return fmt.Errorf("it does not carry the alias %q, so nicwright did not make it and does not delete it: ip link del %s", Mark, bond.Name)
-	}
-	if err := d.release(ctx, bond, func(rtlink.Link) bool { return true }); err != nil {
+	if err := d.release(ctx, bond, func(rtlink.Link) bool { return true }, nil); err != nil {
 		return err
 	}
 	return rtlink.Delete(bond)
 }
 
-// resolve finds a member's netdev, which may still be on its way after a change
-// of the eswitch mode.
-func (d Doer) resolve(ctx context.Context, id string) (rtlink.Link, error) {
-	if name, ok := strings.CutPrefix(id, netdevPrefix); ok {
-		return rtlink.ByName(name)
-	}
-	timeout := d.MemberTimeout
-	if timeout == 0 {
-		timeout = memberTimeout
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf(
-		"%v are over: is the port bound to mlx5_core, and its netdev in this network namespace?", timeout))
-	defer cancel()
-	events, err := await.Links(ctx)
-	if err != nil {
-		return rtlink.Link{}, err
-	}
-	var l rtlink.Link
-	err = await.Until(ctx, "the uplink "+id+" has a netdev", events, func() (bool, error) {
-		n, err := netdev.OfFunction(ctx, pci.PF(pci.Address(id)))
-		if err == nil {
-			l, err = rtlink.ByIndex(n.Index)
-		}
-		if errors.Is(err, netdev.ErrNone) || errors.Is(err, rtlink.ErrNone) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	return l, err
-}
+// mayLeave tells whether a netdev may be taken out of its master by these steps.
+func (c changes) mayLeave(id string) bool { return slices.Contains(c.leaves, memberID(id)) }

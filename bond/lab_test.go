@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -41,18 +42,31 @@ func run(t *testing.T, name string, args ...string) string {
 
 func ptr[T any](v T) *T { return &v }
 
-// apply is provision's road in small: it ends with an empty Diff.
-func apply(t *testing.T, ctx context.Context, d Doer, want []Spec) error {
+// look is the state, by as much of a look as bonds need.
+func look(t *testing.T, ctx context.Context) State {
 	t.Helper()
-	have, err := Observe(ctx)
+	have, _, err := now(ctx, snapshot.Debugfs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps, err := Diff(have, want, nil)
+	return have
+}
+
+// apply is provision's road in small: it ends with an empty Diff.
+func apply(t *testing.T, ctx context.Context, d *Doer, want []Spec) error {
+	t.Helper()
+	return applyAs(t, ctx, d, want, step.Options{Owner: "lab"})
+}
+
+func applyAs(t *testing.T, ctx context.Context, d *Doer, want []Spec, mine step.Options) error {
+	t.Helper()
+	have := look(t, ctx)
+	before := Specs(have)
+	r, err := Diff(have, Fill(want, before, nil), nil, mine)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	for len(steps) > 0 {
+	for steps := r.Steps; len(steps) > 0; {
 		n := 1
 		for steps[0].Group != "" && n < len(steps) && steps[n].Group == steps[0].Group {
 			n++
@@ -66,11 +80,9 @@ func apply(t *testing.T, ctx context.Context, d Doer, want []Spec) error {
 		t.Logf("%v and %d more: %v", steps[0], n-1, time.Since(start).Round(time.Millisecond))
 		steps = steps[n:]
 	}
-	if have, err = Observe(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if steps, err = Diff(have, want, nil); err != nil || len(steps) != 0 {
-		t.Fatalf("there is something left to do: %v, %v\nhave %+v", steps, err, have)
+	have = look(t, ctx)
+	if r, err = Diff(have, Fill(want, Specs(have), nil), nil, mine); err != nil || len(r.Steps) != 0 {
+		t.Fatalf("there is something left to do: %v, %v\nhave %+v", r.Steps, err, have)
 	}
 	return nil
 }
@@ -82,6 +94,7 @@ type link struct {
 	Flags     []string `json:"flags"`
 	MTU       int      `json:"mtu"`
 	Master    string   `json:"master"`
+	Address   string   `json:"address"`
 	IfAlias   string   `json:"ifalias"`
 	ParentDev string   `json:"parentdev"`
 	LinkInfo  struct {
@@ -90,6 +103,19 @@ type link struct {
 			Miimon   int    `json:"miimon"`
 			Hash     string `json:"xmit_hash_policy"`
 			LACPRate string `json:"ad_lacp_rate"`
+			// By ip's names, which are the kernel's but for ad_lacp_*.
+			LACPActive     string `json:"ad_lacp_active"`
+			ADSelect       string `json:"ad_select"`
+			ADActorSysPrio int    `json:"ad_actor_sys_prio"`
+			ADUserPortKey  int    `json:"ad_user_port_key"`
+			MinLinks       int    `json:"min_links"`
+			UpDelay        int    `json:"updelay"`
+			DownDelay      int    `json:"downdelay"`
+			PeerNotifDelay int    `json:"peer_notify_delay"`
+			NumPeerNotif   int    `json:"num_peer_notif"`
+			ResendIGMP     int    `json:"resend_igmp"`
+			FailOverMAC    string `json:"fail_over_mac"`
+			Primary        string `json:"primary"`
 		} `json:"info_data"`
 	} `json:"linkinfo"`
 }
@@ -133,7 +159,7 @@ func TestLabBondOfTheUplinks(t *testing.T) {
 	ctx := lab(t)
 	switchdev(t)
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "nwbond").Run() })
-	var d Doer
+	d := NewDoer()
 	want := Spec{
 		Name: "nwbond", Mode: ptr("802.3ad"), XmitHashPolicy: ptr("layer3+4"), LACPRate: ptr("fast"), Miimon: ptr(100),
 		MTU: ptr(2000), Up: ptr(true), Members: []string{port0, port1}, LAG: ptr(true),
@@ -147,7 +173,7 @@ func TestLabBondOfTheUplinks(t *testing.T) {
 	if i := b.LinkInfo.Data; i.Mode != "802.3ad" || i.Hash != "layer3+4" || i.LACPRate != "fast" || i.Miimon != 100 {
 		t.Errorf("ip says: %+v", i)
 	}
-	if b.MTU != 2000 || !strings.Contains(strings.Join(b.Flags, " "), "UP") || b.IfAlias != Mark {
+	if b.MTU != 2000 || !strings.Contains(strings.Join(b.Flags, " "), "UP") || b.IfAlias != "nicwright:lab" {
 		t.Errorf("ip says: %+v", b)
 	}
 	for _, pf := range []string{port0, port1} {
@@ -168,6 +194,14 @@ func TestLabBondOfTheUplinks(t *testing.T) {
 		}
 	}
 	before := b.IfIndex
+	// Provision's look, of everything, sees the same of the bond.
+	whole, err := snapshot.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := inJSON(t, Observe(whole)), inJSON(t, look(t, ctx)); got != want {
+		t.Errorf("the snapshot has\n%s\nand the bonds alone\n%s", got, want)
+	}
 
 	// Options that need the bond down or empty: the same netdev, members back in it.
 	want.LACPRate = ptr("slow")
@@ -186,10 +220,7 @@ func TestLabBondOfTheUplinks(t *testing.T) {
 	}
 
 	// Rollback: what was observed, after everything is gone.
-	states, err := Observe(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	specs := Specs(look(t, ctx))
 	if err := apply(t, ctx, d, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -199,21 +230,12 @@ func TestLabBondOfTheUplinks(t *testing.T) {
 	if l := ipLink(t, uplink(t, port0)); !strings.Contains(strings.Join(l.Flags, " "), "UP") {
 		t.Errorf("the uplink was left down: %+v", l)
 	}
-	var specs []Spec
-	for _, s := range states {
-		specs = append(specs, s.Spec())
-	}
 	if err := apply(t, ctx, d, specs); err != nil {
 		t.Fatal(err)
 	}
 	if b = ipLink(t, "nwbond"); b.LinkInfo.Data.Mode != "active-backup" || b.MTU != 2000 {
 		t.Errorf("ip says: %+v", b)
 	}
-	start := time.Now()
-	if _, err := Observe(ctx); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("Observe: %v", time.Since(start))
 }
 
 // A LAG that does not come is an error that says what the card reports.
@@ -222,7 +244,7 @@ func TestLabLAGThatDoesNotCome(t *testing.T) {
 	switchdev(t)
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "nwbond").Run() })
 	want := Spec{Name: "nwbond", Mode: ptr("802.3ad"), Members: []string{port0}, LAG: ptr(true)}
-	err := apply(t, ctx, Doer{LAGTimeout: time.Second}, []Spec{want})
+	err := apply(t, ctx, &Doer{LAGTimeout: time.Second}, []Spec{want})
 	if err == nil {
 		t.Fatal("a bond of one port has a LAG?")
 	}
@@ -240,17 +262,17 @@ func TestLabForeignBond(t *testing.T) {
 	run(t, "ip", "link", "add", "nwother", "type", "bond", "mode", "active-backup")
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "nwother").Run() })
 	run(t, "ip", "link", "set", "nwother", "up")
-	if err := apply(t, ctx, Doer{}, []Spec{{Name: "nwother", Miimon: ptr(50)}}); err != nil {
+	if err := apply(t, ctx, NewDoer(), []Spec{{Name: "nwother", Miimon: ptr(50)}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := apply(t, ctx, Doer{}, nil); err != nil {
+	if err := apply(t, ctx, NewDoer(), nil); err != nil {
 		t.Fatal(err)
 	}
 	if b := ipLink(t, "nwother"); b.LinkInfo.Data.Miimon != 50 || b.IfAlias != "" {
 		t.Errorf("ip says: %+v", b)
 	}
-	gone := step.Step{Phase: step.Bond, Resource: "bond/nwother", Attribute: attrBond, From: present}
-	if err := (Doer{}).Do(ctx, []step.Step{gone}); err == nil || !strings.Contains(err.Error(), "nicwright did not make it") {
+	gone := newStep("nwother", Present, step.Text(present), step.Absent())
+	if err := NewDoer().Do(ctx, []step.Step{gone}); err == nil || !strings.Contains(err.Error(), "nicwright did not make it") {
 		t.Errorf("deleting it: %v", err)
 	}
 }
@@ -258,14 +280,14 @@ func TestLabForeignBond(t *testing.T) {
 // The kernel's refusal reaches the user with errno and extended ack.
 func TestLabRefusal(t *testing.T) {
 	ctx := lab(t)
-	err := (Doer{}).Do(ctx, []step.Step{newStep("lo", attrMode, "", "802.3ad")})
+	err := NewDoer().Do(ctx, []step.Step{newStep("lo", attrMode, step.Absent(), step.Text("802.3ad"))})
 	if err == nil || !strings.Contains(err.Error(), "is no bond") {
 		t.Errorf("lo as a bond: %v", err)
 	}
 	run(t, "ip", "link", "add", "nwbond", "type", "bond")
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "nwbond").Run() })
-	err = (Doer{}).Do(ctx, []step.Step{newStep("nwbond", attrMTU, "1500", fmt.Sprint(1<<20))})
-	if err == nil || !strings.Contains(err.Error(), "invalid argument: mtu greater than device maximum") {
+	err = NewDoer().Do(ctx, []step.Step{newStep("nwbond", attrMTU, step.Text("1500"), step.Text(fmt.Sprint(1<<20)))})
+	if err == nil || !strings.Contains(err.Error(), "invalid argument") || !strings.Contains(err.Error(), "mtu greater than device maximum") {
 		t.Errorf("an MTU of 1 MiB: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
 const (
@@ -25,28 +26,19 @@ const (
 const lagConditions = "a VF LAG needs a bond of exactly the card's ports and nothing else, in mode active-backup, or in 802.3ad or balance-xor (hash); " +
 	"both ports in switchdev mode with the same RoCE setting and inline mode; at most 64 VFs a port; a card and firmware with LAG; see the kernel log (dmesg) for what the driver says"
 
-// awaitLAG waits until every member's PF reports the VF LAG.
-func (d Doer) awaitLAG(ctx context.Context, name string) error {
-	debugfs := d.Debugfs
-	if debugfs == "" {
-		debugfs = debugfsRoot
-	}
-	links, err := rtlink.Dump(ctx)
+// awaitLAG waits until every member's PF reports the VF LAG. What can never give
+// one is told at once.
+func (d *Doer) awaitLAG(ctx context.Context, name string) error {
+	state, look, err := now(ctx, d.debugfs())
 	if err != nil {
 		return err
 	}
-	devices, err := netdev.All(ctx)
-	if err != nil {
-		return err
-	}
-	var bond *State
-	for _, s := range assemble(links, devices) {
-		if s.Name == name {
-			bond = &s
-		}
-	}
+	bond := state.bond(name)
 	if bond == nil {
 		return fmt.Errorf("waiting for the card's LAG: %w", rtlink.ErrNone)
+	}
+	if err := lagMode(name, bond.Mode); err != nil {
+		return err
 	}
 	ports, err := uplinkPorts(*bond)
 	if err != nil {
@@ -54,7 +46,7 @@ func (d Doer) awaitLAG(ctx context.Context, name string) error {
 	}
 	timeout := d.LAGTimeout
 	if timeout == 0 {
-		timeout = lagTimeout + time.Duration(countVFs(devices, ports))*lagTimeoutPerVF
+		timeout = lagTimeout + time.Duration(countVFs(look.Netdevs, ports))*lagTimeoutPerVF
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%v are over", timeout))
 	defer cancel()
@@ -62,7 +54,7 @@ func (d Doer) awaitLAG(ctx context.Context, name string) error {
 	err = await.Until(ctx, "the card reports its VF LAG active", ticks(ctx, lagInterval), func() (bool, error) {
 		all := true
 		for _, p := range ports {
-			l := readLAG(debugfs, string(p))
+			l := LAG(snapshot.ReadLAG(d.debugfs(), p))
 			if l.State == LAGUnknown && said[p].State == "" {
 				return false, fmt.Errorf("%s: its LAG state cannot be seen: %s", p, l.Reason)
 			}
@@ -78,7 +70,7 @@ func (d Doer) awaitLAG(ctx context.Context, name string) error {
 }
 
 // uplinkPorts are the PFs in the bond; a member that is no uplink makes a LAG impossible.
-func uplinkPorts(bond State) ([]pci.Address, error) {
+func uplinkPorts(bond Bond) ([]pci.Address, error) {
 	if len(bond.Members) == 0 {
 		return nil, fmt.Errorf("the card makes no LAG of a bond without members; %s", lagConditions)
 	}
@@ -96,7 +88,7 @@ func countVFs(devices []netdev.Link, ports []pci.Address) int {
 	n := 0
 	for _, l := range devices {
 		for _, p := range ports {
-			if l.Representor && l.Function.PF == p {
+			if l.Representor && l.SF == nil && l.Function.PF == p {
 				n++
 			}
 		}

@@ -4,164 +4,128 @@ package bond
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
-// debugfsRoot is where debugfs is mounted on every distribution.
-const debugfsRoot = "/sys/kernel/debug"
-
-// netdevPrefix begins the ID of a member that is no card's uplink.
-const netdevPrefix = "netdev:"
-
-// mode8023ad is the only mode with LACP.
-const mode8023ad = "802.3ad"
-
-// Observe reads all bonds of this network namespace, sorted by name: one dump of
-// the netdevs, one of the devlink ports, and the card's LAG state of those that
-// hold uplinks. It writes nothing.
-func Observe(ctx context.Context) ([]State, error) {
-	return observe(ctx, debugfsRoot)
-}
-
-func observe(ctx context.Context, debugfs string) ([]State, error) {
-	links, err := rtlink.Dump(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("bonds: %w", err)
+// Observe makes the state of a look at the host.
+func Observe(s *snapshot.Snapshot) State {
+	o := observer{uplinks: map[int]pci.Address{}, links: map[int]rtlink.Link{}, lag: s.LAG}
+	for _, l := range s.Links {
+		o.links[l.Index] = l
 	}
-	any := false
-	for _, l := range links {
-		any = any || l.Bond != nil
-	}
-	if !any {
-		return nil, nil
-	}
-	devices, err := netdev.All(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("bonds: which uplinks the members are: %w", err)
-	}
-	states := assemble(links, devices)
-	for i := range states {
-		states[i].LAG = lagOf(debugfs, states[i])
-	}
-	return states, nil
-}
-
-// assemble is the part of Observe without a kernel.
-func assemble(links []rtlink.Link, devices []netdev.Link) []State {
-	uplinks := map[int]pci.Address{}
-	for _, d := range devices {
-		if !d.Representor && !d.Function.IsVF() {
-			uplinks[d.Index] = d.Function.PF
-		}
-	}
-	members := map[int][]Member{}
-	for _, l := range links {
-		if l.Slave == nil {
+	state := State{Uplinks: map[pci.Address]Uplink{}}
+	for _, d := range s.Netdevs {
+		l, ok := o.links[d.Index]
+		if !ok || d.Representor || d.SF != nil || d.Function.IsVF() {
 			continue
 		}
-		id := netdevPrefix + l.Name
-		if a, ok := uplinks[l.Index]; ok {
-			id = string(a)
+		o.uplinks[d.Index] = d.Function.PF
+		u := Uplink{Netdev: l.Name, Index: l.Index, MTU: l.MTU, Up: l.Up}
+		u.Master, u.MasterKind = o.master(l)
+		state.Uplinks[d.Function.PF] = u
+	}
+	for _, l := range s.Links {
+		if l.Bond != nil {
+			state.Bonds = append(state.Bonds, o.bond(l, s.Links))
 		}
-		members[l.Master] = append(members[l.Master], Member{
-			ID: id, Netdev: l.Name, MIIStatus: l.Slave.MIIStatus, Aggregator: l.Slave.Aggregator,
+	}
+	slices.SortFunc(state.Bonds, func(a, b Bond) int { return strings.Compare(a.Name, b.Name) })
+	return state
+}
+
+type observer struct {
+	uplinks map[int]pci.Address // by ifindex
+	links   map[int]rtlink.Link
+	lag     map[pci.Address]snapshot.LAG
+}
+
+// master is the name and kind of the netdev that l is a port of.
+func (o observer) master(l rtlink.Link) (name, kind string) {
+	m := o.links[l.Master]
+	return m.Name, m.Kind
+}
+
+// id is the ID that l has as a member of a bond.
+func (o observer) id(l rtlink.Link) string {
+	if a, ok := o.uplinks[l.Index]; ok {
+		return string(a)
+	}
+	return netdevPrefix + l.Name
+}
+
+func (o observer) bond(l rtlink.Link, all []rtlink.Link) Bond {
+	b := Bond{
+		Name: l.Name, Index: l.Index, MTU: l.MTU, Up: l.Up, Carrier: l.Carrier, Alias: l.Alias, Owner: ownerOf(l.Alias),
+		ARPInterval: l.Bond.Values[arpInterval], LAG: LAG{State: LAGDisabled},
+	}
+	b.Master, b.MasterKind = o.master(l)
+	for _, a := range attributes { // the mode is the first: what it does not have is left out
+		n, ok := l.Bond.Values[a.nla]
+		switch {
+		case b.Mode != "" && !a.in(b.Mode):
+		case a.member:
+			primary := ""
+			if m, there := o.links[n]; ok && there {
+				primary = o.id(m)
+			}
+			set(a.bond(&b), primary)
+		case ok:
+			set(a.bond(&b), a.text(n))
+		}
+	}
+	if ad := l.Bond.AD; ad != nil {
+		b.LACP = &LACP{
+			Aggregator: ad.Aggregator, Ports: ad.Ports, ActorKey: ad.ActorKey, PartnerKey: ad.PartnerKey,
+			PartnerMAC: ad.PartnerMAC.String(),
+		}
+	}
+	for _, m := range all {
+		if m.Slave == nil || m.Master != l.Index {
+			continue
+		}
+		b.Members = append(b.Members, Member{
+			ID: o.id(m), Netdev: m.Name, MTU: m.MTU, Up: m.Up, Carrier: m.Carrier, MIIStatus: m.Slave.MIIStatus, Aggregator: m.Slave.Aggregator,
 		})
 	}
-	var states []State
-	for _, l := range links {
-		if l.Bond == nil {
-			continue
-		}
-		s := State{
-			Name: l.Name, Mode: l.Bond.Mode, XmitHashPolicy: l.Bond.XmitHashPolicy, Miimon: l.Bond.Miimon,
-			MTU: l.MTU, Up: l.Up, Carrier: l.Carrier, Ours: l.Alias == Mark, Members: members[l.Index],
-		}
-		if s.Mode == mode8023ad {
-			s.LACPRate = l.Bond.LACPRate // of another mode the kernel tells it, but lets nobody set it
-		}
-		if ad := l.Bond.AD; ad != nil {
-			s.LACP = &LACP{
-				Aggregator: ad.Aggregator, Ports: ad.Ports, ActorKey: ad.ActorKey, PartnerKey: ad.PartnerKey,
-				PartnerMAC: ad.PartnerMAC.String(),
-			}
-		}
-		sort.Slice(s.Members, func(i, j int) bool { return s.Members[i].ID < s.Members[j].ID })
-		states = append(states, s)
-	}
-	sort.Slice(states, func(i, j int) bool { return states[i].Name < states[j].Name })
-	return states
-}
-
-// lagOf is active when all the members' PFs say so.
-func lagOf(debugfs string, s State) LAG {
-	var lag LAG
-	for _, m := range s.Members {
+	slices.SortFunc(b.Members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
+	for _, m := range b.Members {
 		if strings.HasPrefix(m.ID, netdevPrefix) {
 			continue
 		}
-		of := readLAG(debugfs, m.ID)
-		if of.State != LAGActive {
-			return of
+		of, ok := o.lag[pci.Address(m.ID)]
+		if !ok {
+			of = snapshot.LAG{State: LAGUnknown, Reason: m.ID + " is not bound to mlx5_core, which alone makes a LAG of a bond"}
 		}
-		lag = of
+		b.LAG = LAG(of)
+		if of.State != LAGActive {
+			break
+		}
 	}
-	if lag.State == "" {
-		return LAG{State: LAGDisabled}
-	}
-	return lag
+	return b
 }
 
-// readLAG reads what the PF at address says of its LAG.
-func readLAG(debugfs, address string) LAG {
-	dir := filepath.Join(debugfs, "mlx5", address, "lag")
-	state, err := readWord(filepath.Join(dir, "state"))
-	if err != nil {
-		return LAG{State: LAGUnknown, Reason: lagReason(debugfs, dir, err)}
-	}
-	lag := LAG{State: state}
-	if state != LAGActive {
-		return lag
-	}
-	lag.Type, err = readWord(filepath.Join(dir, "type"))
-	if err == nil {
-		lag.PortSelMode, err = readWord(filepath.Join(dir, "port_sel_mode"))
-	}
-	if errors.Is(err, unix.EINVAL) {
-		return LAG{State: LAGDisabled} // it ended between two reads: only an active LAG has a type
+// now looks at the bonds again, and at nothing else: for who waits for them, or
+// proves them. debugfs is where debugfs is mounted.
+func now(ctx context.Context, debugfs string) (State, *snapshot.Snapshot, error) {
+	s := &snapshot.Snapshot{LAG: map[pci.Address]snapshot.LAG{}}
+	var err error
+	if s.Links, err = rtlink.Dump(ctx); err == nil {
+		s.Netdevs, err = netdev.All(ctx)
 	}
 	if err != nil {
-		return LAG{State: LAGUnknown, Reason: err.Error()}
+		return State{}, nil, fmt.Errorf("looking at the bonds: %w", err)
 	}
-	return lag
-}
-
-func readWord(path string) (string, error) {
-	b, err := os.ReadFile(path)
-	return strings.TrimSpace(string(b)), err
-}
-
-// lagReason says why the LAG's state cannot be seen and what would change that.
-func lagReason(debugfs, dir string, err error) string {
-	var st unix.Statfs_t
-	switch {
-	case unix.Statfs(debugfs, &st) == nil && st.Type != unix.DEBUGFS_MAGIC && debugfs == debugfsRoot:
-		return "debugfs is not mounted: mount -t debugfs none " + debugfs
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Sprintf("reading %s: %v: it needs root, and a kernel that is not locked down", dir, err)
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Sprintf("%s is not there: is the port bound to mlx5_core, and the kernel 6.0 or newer?", dir)
+	for a, u := range Observe(s).Uplinks {
+		if u.MasterKind == "bond" {
+			s.LAG[a] = snapshot.ReadLAG(debugfs, a)
+		}
 	}
-	return err.Error()
+	return Observe(s), s, nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
 const (
@@ -43,9 +44,8 @@ const noMulti = "one TCP connection stays on one link, whatever the bond's width
 // spreads flows and, with failover, whether traffic goes on when a link goes
 // down. lag: the profile asks for a VF LAG.
 func Prove(ctx context.Context, name string, lag, failover bool) []proof.Proof {
-	states, err := Observe(ctx)
-	i := slices.IndexFunc(states, func(s State) bool { return s.Name == name })
-	if err == nil && i < 0 {
+	have, _, err := now(ctx, snapshot.Debugfs)
+	if err == nil && !have.Has(name) {
 		err = rtlink.ErrNone
 	}
 	if err != nil {
@@ -53,7 +53,7 @@ func Prove(ctx context.Context, name string, lag, failover bool) []proof.Proof {
 		p.Fail(fmt.Errorf("reading the bond %s: %w", name, err))
 		return []proof.Proof{p}
 	}
-	s := states[i]
+	s := *have.bond(name)
 	proofs := []proof.Proof{provePartner(s)}
 	if lag {
 		proofs = append(proofs, proveLAG(s))
@@ -73,17 +73,42 @@ func cell(bond, claim string) proof.Proof {
 	return proof.Proof{Kind: "bond", Cell: []proof.Field{{Name: "bond", Value: bond}, {Name: "claim", Value: claim}}}
 }
 
+// noLink says that a member has no link, "" where it has one.
+func noLink(m Member) string {
+	where := m.Netdev + " (" + m.ID + ")"
+	switch {
+	case !m.Up:
+		return where + " is administratively down: ip link set " + m.Netdev + " up"
+	case !m.Carrier:
+		return "no link on " + where + ": is its cable in, and the port at its other end up?"
+	case m.MIIStatus != "up":
+		return fmt.Sprintf("%s has the link state %q", where, m.MIIStatus)
+	}
+	return ""
+}
+
+// withoutLink says which members have none, but for one of the ID, "" for none.
+func withoutLink(s Bond, but string) string {
+	var why []string
+	for _, m := range s.Members {
+		if w := noLink(m); w != "" && m.ID != but {
+			why = append(why, w)
+		}
+	}
+	return strings.Join(why, "; ")
+}
+
 const noMAC = "00:00:00:00:00:00"
 
 // provePartner: every member has a link and is in the one aggregator that a
 // partner has answered.
-func provePartner(s State) proof.Proof {
+func provePartner(s Bond) proof.Proof {
 	p := cell(s.Name, "every member is in use")
 	var why []string
 	for _, m := range s.Members {
 		p.Seen = append(p.Seen, proof.Field{Name: m.Netdev, Value: fmt.Sprintf("link %s, aggregator %d", m.MIIStatus, m.Aggregator)})
-		if m.MIIStatus != "up" {
-			why = append(why, fmt.Sprintf("%s has the link state %q", m.Netdev, m.MIIStatus))
+		if w := noLink(m); w != "" {
+			why = append(why, w)
 		}
 	}
 	if len(s.Members) == 0 {
@@ -103,14 +128,18 @@ func provePartner(s State) proof.Proof {
 	return p
 }
 
-func partnerMissing(s State) (why []string) {
-	if s.LACP == nil {
+func partnerMissing(s Bond) (why []string) {
+	linked := slices.DeleteFunc(slices.Clone(s.Members), func(m Member) bool { return noLink(m) != "" })
+	switch {
+	case len(linked) == 0:
+		return nil // of what has no link there is nothing else to be said
+	case s.LACP == nil:
 		return []string{"it has no active aggregator"}
 	}
 	if s.LACP.PartnerMAC == noMAC || s.LACP.PartnerMAC == "" {
 		return []string{"no partner has answered its LACPDUs: are the switch's ports in one LACP group?"}
 	}
-	for _, m := range s.Members {
+	for _, m := range linked {
 		if m.Aggregator != s.LACP.Aggregator {
 			why = append(why, fmt.Sprintf("%s is in aggregator %d, and the active one is %d: its cable goes to another partner, or another group of it", m.Netdev, m.Aggregator, s.LACP.Aggregator))
 		}
@@ -118,7 +147,7 @@ func partnerMissing(s State) (why []string) {
 	return why
 }
 
-func proveLAG(s State) proof.Proof {
+func proveLAG(s Bond) proof.Proof {
 	p := cell(s.Name, "the card has a VF LAG")
 	p.Seen = []proof.Field{{Name: "state", Value: s.LAG.State}, {Name: "type", Value: s.LAG.Type}, {Name: "port_sel_mode", Value: s.LAG.PortSelMode}}
 	switch {
@@ -133,12 +162,16 @@ func proveLAG(s State) proof.Proof {
 }
 
 // hashed are the modes in which a hash chooses the member.
-var hashed = []string{"balance-xor", mode8023ad}
+var hashed = []string{balanceXOR, mode8023ad}
 
 // proveHash sends frames of one flow and of many through the bond, and looks by
 // the counters of the card's ports where they leave.
-func proveHash(ctx context.Context, s State) proof.Proof {
+func proveHash(ctx context.Context, s Bond) proof.Proof {
 	p := cell(s.Name, "flows spread over the members, one flow does not")
+	if why := withoutLink(s, ""); why != "" {
+		p.Fail(errors.New(why))
+		return p
+	}
 	one, err := sendThrough(ctx, s, func(int) uint16 { return 5001 })
 	var many []uint64
 	if err == nil {
@@ -148,7 +181,7 @@ func proveHash(ctx context.Context, s State) proof.Proof {
 	return p
 }
 
-func judgeHash(p *proof.Proof, s State, one, many []uint64, err error) {
+func judgeHash(p *proof.Proof, s Bond, one, many []uint64, err error) {
 	if err != nil {
 		p.Fail(err)
 		return
@@ -180,7 +213,7 @@ func judgeHash(p *proof.Proof, s State, one, many []uint64, err error) {
 
 // sendThrough sends a burst through the bond's netdev and gives the packets that
 // left by each member.
-func sendThrough(ctx context.Context, s State, port func(i int) uint16) ([]uint64, error) {
+func sendThrough(ctx context.Context, s Bond, port func(i int) uint16) ([]uint64, error) {
 	l, err := netlink.LinkByName(s.Name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the bond %s: %w", s.Name, err)
@@ -209,7 +242,7 @@ func sendThrough(ctx context.Context, s State, port func(i int) uint16) ([]uint6
 	return after, err
 }
 
-func left(s State) ([]uint64, error) {
+func left(s Bond) ([]uint64, error) {
 	var all []uint64
 	for _, m := range s.Members {
 		stats, err := ethtool.Statistics(m.Netdev)
@@ -247,10 +280,18 @@ func datagram(from net.HardwareAddr, port uint16) []byte {
 
 // proveFailover takes one member's link down, looks whether all that is sent
 // leaves by the others, and takes it up again.
-func proveFailover(ctx context.Context, s State, m Member) proof.Proof {
+func proveFailover(ctx context.Context, s Bond, m Member) proof.Proof {
 	p := cell(s.Name, "traffic goes on without "+m.Netdev)
 	if strings.HasPrefix(m.ID, netdevPrefix) {
 		p.Impossible("%s is no port of a card", m.Netdev)
+		return p
+	}
+	if why := noLink(m); why != "" {
+		p.Impossible("%s", why)
+		return p
+	}
+	if why := withoutLink(s, m.ID); why != "" {
+		p.Impossible("%s: %s is not taken down besides", why, m.Netdev)
 		return p
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, rejoin, fmt.Errorf("%v are over", rejoin))
@@ -260,7 +301,7 @@ func proveFailover(ctx context.Context, s State, m Member) proof.Proof {
 	return p
 }
 
-func failover(ctx context.Context, s State, m Member, p *proof.Proof) (down []uint64, err error) {
+func failover(ctx context.Context, s Bond, m Member, p *proof.Proof) (down []uint64, err error) {
 	// A kill meanwhile leaves the link down: the next run takes it up.
 	if err := site.Remember(ctx, pci.PF(pci.Address(m.ID))); err != nil {
 		return nil, err
@@ -288,22 +329,20 @@ func failover(ctx context.Context, s State, m Member, p *proof.Proof) (down []ui
 		return nil, err
 	}
 	err = await.Until(ctx, fmt.Sprintf("%s is in %s's aggregator again", m.Netdev, s.Name), events, func() (bool, error) {
-		states, err := Observe(ctx)
+		have, _, err := now(ctx, snapshot.Debugfs)
 		if err != nil {
 			return false, err
 		}
-		for _, now := range states {
-			if now.Name == s.Name {
-				return provePartner(now).Verdict == proof.Holds, nil
-			}
+		if !have.Has(s.Name) {
+			return false, rtlink.ErrNone
 		}
-		return false, rtlink.ErrNone
+		return provePartner(*have.bond(s.Name)).Verdict == proof.Holds, nil
 	})
 	p.Seen = append(p.Seen, proof.Field{Name: "whole again after", Value: strconv.FormatFloat(time.Since(start).Seconds(), 'f', 1, 64) + " s"})
 	return down, err
 }
 
-func judgeFailover(p *proof.Proof, s State, m Member, down []uint64, err error) {
+func judgeFailover(p *proof.Proof, s Bond, m Member, down []uint64, err error) {
 	if err != nil {
 		p.Fail(err)
 		return

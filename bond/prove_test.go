@@ -12,34 +12,54 @@ import (
 	"github.com/nicwright/nicwright/internal/proof"
 )
 
-func whole() State {
-	return State{
+func whole() Bond {
+	return Bond{
 		Name: "bond0", Mode: "802.3ad", XmitHashPolicy: "layer3+4",
 		LACP:    &LACP{Aggregator: 1, Ports: 2, PartnerMAC: "02:00:00:00:00:99"},
 		LAG:     LAG{State: LAGActive, Type: "switchdev", PortSelMode: "hash"},
-		Members: []Member{{ID: "0001:3b:00.0", Netdev: "p0", MIIStatus: "up", Aggregator: 1}, {ID: "0001:3b:00.1", Netdev: "p1", MIIStatus: "up", Aggregator: 1}},
+		Members: []Member{{ID: "0001:3b:00.0", Netdev: "p0", Up: true, Carrier: true, MIIStatus: "up", Aggregator: 1}, {ID: "0001:3b:00.1", Netdev: "p1", Up: true, Carrier: true, MIIStatus: "up", Aggregator: 1}},
 	}
 }
 
 func TestProvePartner(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		spoil  func(*State)
+		spoil  func(*Bond)
 		reason string // "": it holds
 	}{
-		{"whole", func(*State) {}, ""},
-		{"active-backup has no partner", func(s *State) { s.Mode, s.LACP = "active-backup", nil }, ""},
-		{"a link is down", func(s *State) { s.Members[1].MIIStatus = "down" }, `p1 has the link state "down"`},
-		{"no partner", func(s *State) { s.LACP.PartnerMAC = noMAC }, "no partner has answered"},
-		{"no aggregator", func(s *State) { s.LACP = nil }, "no active aggregator"},
-		{"two aggregators", func(s *State) { s.Members[1].Aggregator = 2 }, "p1 is in aggregator 2"},
-		{"no members", func(s *State) { s.Members = nil }, "no members"},
+		{"whole", func(*Bond) {}, ""},
+		{"active-backup has no partner", func(s *Bond) { s.Mode, s.LACP = "active-backup", nil }, ""},
+		{"a link is down", func(s *Bond) { s.Members[1].MIIStatus = "down" }, `p1 (0001:3b:00.1) has the link state "down"`},
+		{"a cable is out", func(s *Bond) { s.Members[1].Carrier, s.Members[1].Aggregator = false, 2 }, "no link on p1 (0001:3b:00.1)"},
+		{"all cables are out", func(s *Bond) { s.LACP, s.Members[0].Carrier, s.Members[1].Carrier = nil, false, false }, "no link on p0 (0001:3b:00.0)"},
+		{"a member is down", func(s *Bond) { s.Members[0].Up, s.Members[0].Carrier = false, false }, "p0 (0001:3b:00.0) is administratively down"},
+		{"no partner", func(s *Bond) { s.LACP.PartnerMAC = noMAC }, "no partner has answered"},
+		{"no aggregator", func(s *Bond) { s.LACP = nil }, "no active aggregator"},
+		{"two aggregators", func(s *Bond) { s.Members[1].Aggregator = 2 }, "p1 is in aggregator 2"},
+		{"no members", func(s *Bond) { s.Members = nil }, "no members"},
 	} {
 		s := whole()
 		c.spoil(&s)
 		p := provePartner(s)
 		if (c.reason == "") != (p.Verdict == proof.Holds) || !strings.Contains(p.Reason, c.reason) {
 			t.Errorf("%s: %s (%s)", c.name, p.Verdict, p.Reason)
+		}
+	}
+}
+
+// Of a cable that is out nothing else is blamed, and no link is taken down besides.
+func TestReasonsOfACableThatIsOut(t *testing.T) {
+	s := whole()
+	s.Members[1].Carrier, s.Members[1].Aggregator = false, 2
+	partner, hash := provePartner(s), proveHash(t.Context(), s)
+	for _, p := range []proof.Proof{partner, hash} {
+		if p.Verdict != proof.Failed || !strings.HasPrefix(p.Reason, "no link on p1 (0001:3b:00.1)") || strings.Contains(p.Reason, "aggregator") || strings.Contains(p.Reason, "spread") {
+			t.Errorf("%v: %s (%s)", p.Cell, p.Verdict, p.Reason)
+		}
+	}
+	for _, m := range s.Members {
+		if p := proveFailover(t.Context(), s, m); p.Verdict != proof.NotPossible || !strings.Contains(p.Reason, "no link on p1") {
+			t.Errorf("%v: %s (%s)", p.Cell, p.Verdict, p.Reason)
 		}
 	}
 }

@@ -3,16 +3,14 @@
 package crypto
 
 import (
-	"context"
 	"errors"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/crypto/ipsec"
 	"github.com/nicwright/nicwright/internal/ethtool"
-	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
-	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
 // Names of the features on which those of Spec depend (net/ethtool/common.c).
@@ -30,71 +28,55 @@ type Device struct {
 	Netdev   string             `json:"netdev"`
 	Index    int                `json:"ifindex"`
 	Driver   string             `json:"driver"`
-	Up       bool               `json:"up"` // administratively
+	Up       bool               `json:"up"`      // administratively
+	Carrier  bool               `json:"carrier"` // there is a link on it
 	Features map[string]Feature `json:"features"`
-	// Contexts are the TLS contexts that are open on it, by direction ("tx", "rx"), as far as the
-	// driver counts them (mlx5: tx_tls_ctx less tx_tls_del, ethtool -S).
+	// Contexts are the TLS contexts that are open on it, by direction ("tx", "rx"), as far as they are
+	// counted: see OpenContexts.
 	Contexts map[string]uint64 `json:"contexts,omitempty"`
 	// States are the IPsec states that are offloaded to it, and Packet those of them in packet mode.
 	States int `json:"states"`
 	Packet int `json:"packet_states"`
 }
 
-// ObserveDevices reads the netdevs of all PFs and VFs in this network namespace,
-// by function. States of the kernel are listed with CAP_NET_ADMIN only: without
-// it there are none.
-func ObserveDevices(ctx context.Context) ([]Device, error) {
-	links, err := netdev.All(ctx)
-	if err != nil {
-		return nil, err
+// Devices are the netdevs of all PFs and VFs, by function. states are those of
+// the network namespace, as ipsec.List has them.
+func Devices(s *snapshot.Snapshot, states []ipsec.State) []Device {
+	drivers := map[pci.Function]string{}
+	for _, p := range s.PFs {
+		drivers[pci.PF(p.Address)] = p.Driver
+		for n, vf := range p.VFs {
+			drivers[pci.VF(p.Address, n)] = vf.Driver
+		}
 	}
-	all, err := rtlink.Dump(ctx)
-	if err != nil {
-		return nil, err
-	}
-	up := map[int]bool{}
-	for _, l := range all {
-		up[l.Index] = l.Up
-	}
-	c, err := ethtool.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	features, err := c.All()
-	if err != nil {
-		return nil, err
-	}
-	states, err := ipsec.List(ctx)
-	if err != nil && !errors.Is(err, unix.EPERM) {
-		return nil, err
-	}
-	var out []Device
-	for _, l := range links {
-		if l.Representor {
+	total, packet := map[int]int{}, map[int]int{}
+	for _, st := range states {
+		if st.Offload.Mode == ipsec.None {
 			continue
 		}
-		d := Device{Function: l.Function, Netdev: l.Name, Index: l.Index, Up: up[l.Index], Features: map[string]Feature{}}
-		for _, f := range features {
-			if f.Index == l.Index {
-				d.Features = pick(f)
-			}
+		total[st.Offload.Index]++
+		if st.Offload.Mode == ipsec.Packet {
+			packet[st.Offload.Index]++
 		}
-		for _, s := range states {
-			if s.Offload.Index != l.Index || s.Offload.Mode == ipsec.None {
-				continue
-			}
-			d.States++
-			if s.Offload.Mode == ipsec.Packet {
-				d.Packet++
-			}
+	}
+	var out []Device
+	for _, l := range s.Netdevs {
+		if l.Representor || l.SF != nil {
+			continue
 		}
-		if err := d.ask(); err != nil {
-			return nil, err
+		d := Device{
+			Function: l.Function, Netdev: l.Name, Index: l.Index, Driver: drivers[l.Function],
+			States: total[l.Index], Packet: packet[l.Index], Features: map[string]Feature{},
+		}
+		if link, ok := s.Link(l.Index); ok {
+			d.Up, d.Carrier = link.Up, link.Carrier
+		}
+		if f, ok := s.Features[l.Index]; ok {
+			d.Features = pick(f)
 		}
 		out = append(out, d)
 	}
-	return out, nil
+	return out
 }
 
 func pick(f ethtool.Features) map[string]Feature {
@@ -107,26 +89,27 @@ func pick(f ethtool.Features) map[string]Feature {
 	return out
 }
 
-// ask reads the driver's name and its counters of contexts.
-func (d *Device) ask() error {
-	info, err := ethtool.DriverInfo(d.Netdev)
-	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-		return err
-	}
-	d.Driver = info.Name
-	stats, err := ethtool.Statistics(d.Netdev)
+// OpenContexts are the TLS contexts that are open on a netdev, by direction ("tx",
+// "rx"), as far as the driver counts them (mlx5: tx_tls_ctx less tx_tls_del,
+// ethtool -S): none of a driver without statistics.
+func OpenContexts(netdev string) (map[string]uint64, error) {
+	stats, err := ethtool.Statistics(netdev)
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil // a driver without statistics
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d.Contexts = map[string]uint64{}
+	return contexts(stats), nil
+}
+
+func contexts(stats map[string]uint64) map[string]uint64 {
+	open := map[string]uint64{}
 	for _, dir := range []string{"tx", "rx"} {
 		made, counted := stats[dir+"_tls_ctx"]
 		if gone := stats[dir+"_tls_del"]; counted && made >= gone {
-			d.Contexts[dir] = made - gone
+			open[dir] = made - gone
 		}
 	}
-	return nil
+	return open
 }

@@ -3,18 +3,16 @@
 package crypto
 
 import (
-	"context"
-	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/nicwright/nicwright/internal/ethtool"
-	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-const domain = "crypto"
+// Domain is the package's name in steps.
+const Domain = "crypto"
 
 // Names of the features of Spec, in the order in which they are set.
 const (
@@ -43,6 +41,17 @@ func (s *Spec) field(name string) **bool {
 	}
 }
 
+// set are the names of the switches that s says something of.
+func (s *Spec) set() []string {
+	var names []string
+	for _, name := range featureNames {
+		if *s.field(name) != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Feature is what the kernel says of one feature: whether the driver lets it be
 // changed, what was asked for, what is.
 type Feature struct {
@@ -67,10 +76,70 @@ func onOff(on bool) string {
 	return "off"
 }
 
-// State is the offload switches of one function's netdev.
+// State is the offload switches of one function's netdev, or why it has none in
+// this network namespace.
 type State struct {
 	Netdev   string             `json:"netdev"`
-	Features map[string]Feature `json:"features"` // those of Spec, by the kernel's name
+	Features map[string]Feature `json:"features,omitempty"` // those of Spec, by the kernel's name
+	// Absent is why the function has no netdev here, a sentence, or "".
+	Absent string `json:"absent,omitempty"`
+}
+
+const noDriver = "it has no driver, and so no netdev"
+
+// Observe makes the states of all PFs and VFs of a look.
+func Observe(s *snapshot.Snapshot) map[pci.Function]State {
+	states := map[pci.Function]State{}
+	for _, l := range s.Netdevs {
+		if l.Representor || l.SF != nil {
+			continue
+		}
+		state := State{Netdev: l.Name, Features: map[string]Feature{}}
+		features := s.Features[l.Index]
+		for _, name := range featureNames {
+			if v, ok := features.Get(name); ok {
+				state.Features[name] = Feature{Hardware: v.Hardware, Wanted: v.Wanted, Active: v.Active, Fixed: v.Fixed()}
+			}
+		}
+		states[l.Function] = state
+	}
+	for _, pf := range s.PFs {
+		absent(states, pci.PF(pf.Address), pf.Driver, pf.Driver)
+		for n, vf := range pf.VFs {
+			if vf.Address != "" { // netdevsim's have none, and no netdev either
+				absent(states, pci.VF(pf.Address, n), vf.Driver, pf.Driver)
+			}
+		}
+	}
+	return states
+}
+
+// absent says why a function without a netdev here has none: by its driver, and
+// by that of its PF, whose VFs' netdevs it makes.
+func absent(states map[pci.Function]State, fn pci.Function, driver, pfs string) {
+	if _, here := states[fn]; here {
+		return
+	}
+	why := "its netdev is in another network namespace"
+	switch driver {
+	case "":
+		why = noDriver
+	case pfs:
+	default:
+		why = "its driver is " + driver + ", which makes no netdev here"
+	}
+	states[fn] = State{Absent: why}
+}
+
+// Specs are all switches as a want that would bring them back.
+func Specs(states map[pci.Function]State) map[pci.Function]Spec {
+	all := map[pci.Function]Spec{}
+	for fn, s := range states {
+		if spec := s.Spec(); !spec.IsZero() {
+			all[fn] = spec
+		}
+	}
+	return all
 }
 
 // Spec is the State as a profile would say it; what is fixed is left out, for
@@ -86,147 +155,80 @@ func (s State) Spec() Spec {
 	return spec
 }
 
-// Observe reads the switches of all PFs and VFs with a netdev in this network
-// namespace, by pci.Function.String(), with one request.
-func Observe(ctx context.Context) (map[string]State, error) {
-	links, err := netdev.All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c, err := ethtool.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	all, err := c.All()
-	if err != nil {
-		return nil, err
-	}
-	byIndex := make(map[int]ethtool.Features, len(all))
-	for _, f := range all {
-		byIndex[f.Index] = f
-	}
-	states := map[string]State{}
-	for _, l := range links {
-		f, ok := byIndex[l.Index]
-		if l.Representor || !ok {
+// Fill is s, and of the switches that it leaves alone what before says.
+func (s Spec) Fill(before Spec) Spec {
+	var left Spec
+	for _, from := range []*Spec{before.Before, &before} {
+		if from == nil {
 			continue
 		}
-		s := State{Netdev: l.Name, Features: map[string]Feature{}}
-		for _, name := range featureNames {
-			if v, ok := f.Get(name); ok {
-				s.Features[name] = Feature{Hardware: v.Hardware, Wanted: v.Wanted, Active: v.Active, Fixed: v.Fixed()}
+		for _, name := range from.set() {
+			if *s.field(name) == nil {
+				*left.field(name) = *from.field(name)
 			}
 		}
-		states[l.Function.String()] = s
 	}
-	return states, nil
+	if s.Before = nil; !left.IsZero() {
+		s.Before = &left
+	}
+	return s
 }
 
-// Diff lists the steps from have to want. A feature that is fixed the other way
-// on a netdev that stays is an error that says why it can be so.
-func Diff(have map[pci.Function]State, want map[pci.Function]Spec, replaced step.Replaced) ([]step.Step, error) {
-	functions := make([]pci.Function, 0, len(want))
-	for f := range want {
-		functions = append(functions, f)
+// Fill is over and, as Before, what under says of the VFs' switches that it leaves
+// alone: a new netdev starts from the driver's defaults. A PF's are left to the
+// driver, for what they can be changes with the eswitch's mode
+// (m5/en_main.c, mlx5e_fix_uplink_rep_features).
+func Fill(over, under map[pci.Function]Spec, _ step.Effects) map[pci.Function]Spec {
+	all := make(map[pci.Function]Spec, len(under))
+	for fn, s := range over {
+		all[fn] = s
 	}
-	slices.SortFunc(functions, func(a, b pci.Function) int {
-		if c := strings.Compare(string(a.PF), string(b.PF)); c != 0 {
-			return c
-		}
-		return a.VF - b.VF
-	})
-	var steps []step.Step
-	for _, fn := range functions {
-		spec, state := want[fn], have[fn]
-		for _, name := range featureNames {
-			on := *spec.field(name)
-			if on == nil {
-				continue
-			}
-			s := step.Step{
-				Phase: step.Offload, Domain: domain, Device: string(fn.PF), Group: fn.String(),
-				Resource: fn.String(), Attribute: name, To: onOff(*on),
-			}
-			f, known := state.Features[name]
-			switch {
-			case replaced[fn.String()]:
-				s.Reason = "its netdev is made again"
-			case known && f.Active == *on:
-				continue
-			case known && f.Fixed:
-				return nil, fmt.Errorf("%s %s: %s is wanted, but it is fixed %s there: %s", fn, name, onOff(*on), onOff(f.Active), whyFixed(fn, name))
-			case known:
-				s.From = f.text()
-			}
-			steps = append(steps, s)
+	for fn, before := range under {
+		if s := all[fn].Fill(before); fn.IsVF() && !s.IsZero() {
+			all[fn] = s
 		}
 	}
-	return steps, nil
+	return all
 }
 
-// whyFixed says what is known to fix a feature, and what to do.
-func whyFixed(fn pci.Function, name string) string {
-	switch {
-	case name == featESP:
-		return "mlx5 has ESP offload always on or not at all (m5/en_accel/ipsec.c): the kernel's mlx5_core was built without MLX5_EN_IPSEC, or the card has no crypto; leave it out of the profile"
-	case (name == featTLSTx || name == featTLSRx) && !fn.IsVF():
-		return "an uplink in switchdev cannot offload TLS (NW101: m5/en_main.c mlx5e_fix_uplink_rep_features); put it on the VFs, or stay in legacy mode. In legacy mode: the kernel's mlx5_core was built without MLX5_EN_TLS, or the card has no crypto for this direction"
-	case name == featTLSTx || name == featTLSRx:
-		return "the kernel's mlx5_core was built without MLX5_EN_TLS (Debian's is), or the card has no crypto for this direction on this function; leave it out of the profile, or use such a kernel"
+// Lay lays what over says upon under.
+func Lay(over, under map[pci.Function]Spec) map[pci.Function]Spec {
+	all := make(map[pci.Function]Spec, len(under))
+	for fn, s := range under {
+		all[fn] = s
 	}
-	return "the driver does not let it be changed; leave it out of the profile"
+	for fn, s := range over {
+		laid := all[fn]
+		for _, name := range s.set() {
+			*laid.field(name) = *s.field(name)
+		}
+		if !laid.IsZero() {
+			all[fn] = laid
+		}
+	}
+	return all
 }
 
-// Doer sets offload switches.
-type Doer struct{}
+// Keep is of s what an operation touched of fn's netdev.
+func (s Spec) Keep(fn pci.Function, touched func(id resource.ID, attribute string) bool) Spec {
+	var kept Spec
+	for _, name := range s.set() {
+		if touched(resource.OfNetdev(fn), name) {
+			*kept.field(name) = *s.field(name)
+		}
+	}
+	return kept
+}
 
-// Do sets the features of one function with one request and reads them back.
-func (Doer) Do(ctx context.Context, steps []step.Step) error {
-	fn, err := pci.ParseFunction(steps[0].Resource)
-	if err != nil {
-		return fmt.Errorf("setting offload switches: %w", err)
-	}
-	link, err := netdev.OfFunction(ctx, fn)
-	if err != nil {
-		return fmt.Errorf("setting the offload switches of %s: %w; is its driver bound, and its netdev in this network namespace?", fn, err)
-	}
-	want := map[string]bool{}
-	for _, s := range steps {
-		want[s.Attribute] = s.To == "on"
-	}
-	c, err := ethtool.Dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	have, err := c.Get(link.Index)
-	if err != nil {
-		return err
-	}
-	for name, on := range want {
-		if f, ok := have.Get(name); ok && f.Active == on {
-			delete(want, name)
-		} else if ok && f.Fixed() {
-			return fmt.Errorf("setting %s of %s (%s) to %s: it is fixed %s: %s", name, fn, link.Name, onOff(on), onOff(f.Active), whyFixed(fn, name))
+// Keep is of all switches what an operation touched.
+func Keep(all map[pci.Function]Spec, touched func(id resource.ID, attribute string) bool) map[pci.Function]Spec {
+	kept := map[pci.Function]Spec{}
+	for fn, s := range all {
+		if s = s.Keep(fn, touched); !s.IsZero() {
+			kept[fn] = s
 		}
 	}
-	if len(want) == 0 {
-		return nil
-	}
-	if _, err := c.Set(link.Index, want); err != nil {
-		return fmt.Errorf("setting the offload switches of %s (%s): %w", fn, link.Name, err)
-	}
-	// The kernel answers 0 also for what the driver then does not do.
-	if have, err = c.Get(link.Index); err != nil {
-		return err
-	}
-	for name, on := range want {
-		if f, ok := have.Get(name); !ok || f.Active != on {
-			return fmt.Errorf("setting %s of %s (%s) to %s: the kernel accepted it and it is still %s; TLS needs checksum offload (ethtool -K %s tx on rx on), and dmesg may say more", name, fn, link.Name, onOff(on), onOff(f.Active), link.Name)
-		}
-	}
-	return nil
+	return kept
 }
 
 // Text is the TLS switches in a few words, for a picture.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/lab/vflab"
 )
@@ -20,7 +21,7 @@ func inSwitchdev(t *testing.T, attributes ...string) lab {
 }
 
 func (l lab) ipsec(t *testing.T, c IPsecCell) proof.Proof {
-	return ProveIPsec(t.Context(), c, l.Places[0], l.Places[1], 1<<20+1, quietly)
+	return ProveIPsec(t.Context(), c, l.Places[0], l.Places[1], 1<<20+1, nil, quietly)
 }
 
 // Whatever the port function allows, the card does, and is seen doing.
@@ -55,8 +56,18 @@ func TestLabIPsec(t *testing.T) {
 }
 
 // Without the attribute the VF has no IPsec in the card: the kernel takes an SA silently, and packet mode not at all.
+// What is known of the port function comes first in the reason.
 func TestLabIPsecWithoutPortFunction(t *testing.T) {
 	l := inSwitchdev(t)
-	expect(t, "crypto", l.ipsec(t, IPsecCell{"crypto", "transport", ESPs[0], "ipv4", Tx}), proof.Software, "in software")
-	expect(t, "packet", l.ipsec(t, IPsecCell{"packet", "transport", ESPs[0], "ipv4", Tx}), proof.NotPossible, "")
+	crypto, packet := IPsecCell{"crypto", "transport", ESPs[0], "ipv4", Tx}, IPsecCell{"packet", "transport", ESPs[0], "ipv4", Tx}
+	expect(t, "crypto", l.ipsec(t, crypto), proof.Software, "in software")
+	expect(t, "packet", l.ipsec(t, packet), proof.NotPossible, "")
+	off := func(pci.Function) map[string]bool {
+		return map[string]bool{"ipsec_crypto": false, "ipsec_packet": false}
+	}
+	prove := func(c IPsecCell) proof.Proof {
+		return ProveIPsec(t.Context(), c, l.Places[0], l.Places[1], 1<<20+1, off, quietly)
+	}
+	expect(t, "crypto, not granted", prove(crypto), proof.Software, "ipsec_crypto of the port function of pci/")
+	expect(t, "packet, not granted", prove(packet), proof.NotPossible, "ipsec_packet of the port function of pci/")
 }

@@ -111,7 +111,7 @@ func TestLabPeer(t *testing.T) {
 		}
 		tx, rx := KTLSCell{Versions[0], Ciphers[0], Tx}, KTLSCell{Versions[0], Ciphers[0], Rx}
 		vflab.Put(t, faults+"wrong_byte", "1000000")
-		expect(t, "a card that changes a byte, sending", ProvePeer(ctx, tx, place, host, size, quietly), proof.Failed, ErrPeer.Error()+": "+site.ErrDiffers.Error())
+		expect(t, "a card that changes a byte, sending", ProvePeer(ctx, tx, place, host, size, quietly), proof.Failed, ErrPeer.Error()+`: "`+site.ErrDiffers.Error())
 		if s := told(); !errors.Is(s.Err, site.ErrDiffers) {
 			t.Errorf("the peer told %+v", s)
 		}

@@ -4,10 +4,10 @@ package crypto
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/nicwright/nicwright/internal/chain"
 	"github.com/nicwright/nicwright/internal/kconfig"
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
 // Ask is what a chain of TLS or IPsec is asked about.
@@ -34,7 +34,8 @@ func (d Direction) feature() string {
 }
 
 // option is a link about something that the kernel or the driver was built with.
-func option(name string, a kconfig.Answer, broken string) chain.Link {
+func option(name string, f probe.Fact, broken string) chain.Link {
+	a := f.Ask()
 	switch {
 	case !a.Known:
 		return chain.Open(name, a.Source)
@@ -145,8 +146,11 @@ func (d Device) profileLine(feature string) string {
 // only a netdev that is up (net/tls/tls_device.c, tls_set_device_offload), and
 // takes IPsec states back when it goes down (net/xfrm/xfrm_device.c, xfrm_dev_down).
 func (d Device) UpLink() chain.Link {
-	if d.Up {
+	switch {
+	case d.Up && d.Carrier:
 		return chain.Held("interface", d.Netdev+" is up")
+	case d.Up: // nothing is against offload, and nothing passes
+		return chain.Held("interface", d.Netdev+" is up, and there is no link on it")
 	}
 	mend := []string{"ip link set " + d.Netdev + " up"}
 	if !d.Function.IsVF() {
@@ -164,6 +168,8 @@ func (d Device) SessionLinks(dir Direction, ask Ask, b Build) []chain.Link {
 	return []chain.Link{chain.Held("contexts", room), version(ask, b), cipherLink(ask, b)}
 }
 
+// version is of the core's code and not of a driver's: there is nothing to probe,
+// and no vendor's kernel is known to have what mainline has not.
 func version(ask Ask, b Build) chain.Link {
 	const name = "version"
 	switch {
@@ -182,14 +188,19 @@ const lastMajor, lastMinor = 7, 3
 
 func cipherLink(ask Ask, b Build) chain.Link {
 	const name = "cipher"
-	offloaded := []string{"AES-128-GCM", "AES-256-GCM"}
-	switch {
-	case !slices.Contains(offloaded, ask.Cipher):
-		return chain.Broke(name, ask.Cipher+" is not for the card: it has AES-GCM only", "offer AES-GCM suites first (nginx: ssl_ciphers ECDHE+AESGCM)")
-	case ask.Cipher == "AES-256-GCM" && b.Kernel.Before(6, 1):
-		return chain.Broke(name, fmt.Sprintf("the card takes AES-256-GCM from Linux 6.1 on, and this is %s", b.Kernel), "offer AES-128-GCM first")
+	switch ask.Cipher {
+	case "AES-128-GCM":
+		return chain.Held(name, ask.Cipher+" is one of the card's")
+	case "AES-256-GCM":
+		switch a := b.AES256.Ask(); {
+		case !a.Known:
+			return chain.Open(name, "whether the driver gives "+ask.Cipher+" to the card: "+a.Source)
+		case !a.Yes:
+			return chain.Broke(name, "the driver gives no "+ask.Cipher+" to the card: "+a.Source, "offer AES-128-GCM first")
+		}
+		return chain.Held(name, ask.Cipher+" is one of the card's")
 	}
-	return chain.Held(name, ask.Cipher+" is one of the card's")
+	return chain.Broke(name, ask.Cipher+" is not for the card: it has AES-GCM only", "offer AES-GCM suites first (nginx: ssl_ciphers ECDHE+AESGCM)")
 }
 
 func orUnknown(s string) string {

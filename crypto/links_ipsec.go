@@ -10,15 +10,14 @@ import (
 )
 
 // IPsecBuildLinks are those of IPsec before the card: kernel, driver, modules.
-// Packet offload is in Linux 6.2 and later.
 func (d Device) IPsecBuildLinks(b Build, packet bool) []chain.Link {
 	kernel := option("kernel", b.XFRMOffload, b.String()+" was built without XFRM_OFFLOAD; it takes another kernel")
 	if packet && kernel.Status != chain.Broken {
-		switch {
-		case !b.Kernel.Known():
-			kernel = chain.Open("kernel", "packet offload is in Linux 6.2 and later, and the release "+b.Release+" is not understood")
-		case b.Kernel.Before(6, 2):
-			kernel = chain.Broke("kernel", fmt.Sprintf("packet offload is in Linux 6.2 and later, and this is %s; crypto offload is older", b.Kernel))
+		switch a := b.PacketOffload.Ask(); {
+		case a.Denied():
+			kernel = chain.Broke("kernel", b.String()+" has no packet offload, which is in mainline since Linux 6.2; crypto offload is older: "+a.Source)
+		case !a.Known && kernel.Status == chain.OK:
+			kernel = chain.Open("kernel", "whether it has packet offload: "+a.Source)
 		}
 	}
 	links := []chain.Link{kernel}

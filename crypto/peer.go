@@ -118,7 +118,7 @@ func readAnswer(r io.Reader) (int64, error) {
 		return 0, fmt.Errorf("reading the peer's answer: %w", err)
 	}
 	if a.Error != "" {
-		return a.Bytes, fmt.Errorf("%w: %s", ErrPeer, a.Error)
+		return a.Bytes, fmt.Errorf("%w: %q", ErrPeer, a.Error)
 	}
 	return a.Bytes, nil
 }

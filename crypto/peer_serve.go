@@ -14,7 +14,10 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,27 +25,46 @@ import (
 	"github.com/nicwright/nicwright/internal/site"
 )
 
-const (
-	// peers is how many proofs are answered at a time; others wait.
-	peers = 16
-	// patience is how long a peer takes to say what it wants.
-	patience = 20 * time.Second
-	// maxPeerBytes is what a profile can ask for.
-	maxPeerBytes = 1 << 40
-)
+// maxPeerBytes is what a profile can ask for.
+const maxPeerBytes = 1 << 40
 
 // Served is a transfer that [ServePeer] was the other end of.
 type Served struct {
 	From                       net.Addr
-	Version, Cipher, Direction string // as asked for, "" before that
+	Version, Cipher, Direction string // as asked for, if that can be had; else ""
 	Bytes                      int64  // that arrived and are equal, or were sent
-	Err                        error
+	Err                        error  // what is of the other end's making in it is quoted
+}
+
+// String is one line of text, whatever the other end has sent.
+func (s Served) String() string {
+	what := "nothing that was understood"
+	if s.Version != "" {
+		what = fmt.Sprintf("%s %s %s, %d bytes", s.Version, s.Cipher, s.Direction, s.Bytes)
+	}
+	how := "equal"
+	switch {
+	case s.Err != nil:
+		how = s.Err.Error()
+		if q := strconv.Quote(how); q != `"`+strings.ReplaceAll(how, `"`, `\"`)+`"` {
+			how = q
+		}
+	case s.Direction == Rx:
+		how = "sent"
+	}
+	return fmt.Sprintf("%s: %s: %s", s.From, what, how)
 }
 
 // ServePeer is the other end of the proofs of other hosts, in software and without
 // any privilege, until ctx ends: it closes l. Each transfer is told to done, by
-// one goroutine at a time; connections that asked for nothing are not.
+// one goroutine at a time; connections that asked for nothing are not. Idle clients
+// hold nothing that others need: a transfer's turn is taken by who has asked for it,
+// and each address has a few connections.
 func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
+	return servePeer(ctx, l, defaultPeerLimits, done)
+}
+
+func servePeer(ctx context.Context, l net.Listener, limits peerLimits, done func(Served)) error {
 	cert, err := peerCertificate()
 	if err != nil {
 		return err
@@ -52,7 +74,7 @@ func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	var one sync.Mutex
-	room := make(chan struct{}, peers)
+	d := newDoor(limits)
 	for {
 		conn, err := l.Accept()
 		if ctx.Err() != nil {
@@ -61,12 +83,16 @@ func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
 		if err != nil {
 			return fmt.Errorf("accepting a connection on %s: %w", l.Addr(), err)
 		}
-		room <- struct{}{}
+		leave, err := d.enter(conn)
+		if err != nil {
+			conn.Close() // without a word: telling each would be work that strangers make
+			continue
+		}
 		all.Go(func() {
-			defer func() { <-room }()
+			defer leave()
 			defer context.AfterFunc(ctx, func() { conn.Close() })()
 			defer conn.Close()
-			if s, asked := serve(ctx, conn, config); asked {
+			if s, asked := serve(ctx, conn, config, d); asked {
 				one.Lock()
 				defer one.Unlock()
 				done(s)
@@ -76,36 +102,43 @@ func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
 }
 
 // serve answers one connection; asked tells whether it was for a transfer.
-func serve(ctx context.Context, conn net.Conn, config *tls.Config) (s Served, asked bool) {
+func serve(ctx context.Context, conn net.Conn, config *tls.Config, d *door) (s Served, asked bool) {
 	s.From = conn.RemoteAddr()
-	if s.Err = conn.SetDeadline(time.Now().Add(patience)); s.Err != nil {
+	if s.Err = conn.SetDeadline(time.Now().Add(d.limits.patience)); s.Err != nil {
 		return s, true
 	}
 	t := tls.Server(conn, config)
 	var r peerRequest
 	if s.Err = t.HandshakeContext(ctx); s.Err != nil {
-		return s, !errors.Is(s.Err, io.EOF) // it only looked whether there is a way
+		// It only looked whether there is a way, or never asked, or made room for others.
+		silent := errors.Is(s.Err, io.EOF) || errors.Is(s.Err, os.ErrDeadlineExceeded) || errors.Is(s.Err, net.ErrClosed)
+		return s, !silent
 	}
 	if s.Err = json.NewDecoder(io.LimitReader(t, maxMessage)).Decode(&r); s.Err != nil {
 		return s, true
 	}
 	defer clear(r.Key)
-	s.Version, s.Cipher, s.Direction = r.Version, r.Cipher, r.Direction
+	d.asked(conn)
 	records, err := r.records()
+	end := func() {}
+	if err == nil {
+		s.Version, s.Cipher, s.Direction = r.Version, r.Cipher, r.Direction
+		end, err = d.turn(ctx)
+	}
 	answer := peerAnswer{}
 	if err != nil {
 		answer.Error = err.Error()
+		end = func() {}
 	}
-	if s.Err = errors.Join(err, json.NewEncoder(t).Encode(answer)); s.Err != nil {
+	defer end()
+	if s.Err = errors.Join(err, conn.SetDeadline(time.Now().Add(d.limits.patience)), json.NewEncoder(t).Encode(answer)); s.Err != nil {
 		return s, true
 	}
-	if s.Err = conn.SetDeadline(time.Now().Add(site.Limit(r.Bytes))); s.Err != nil {
-		return s, true
-	}
+	at := &paced{Conn: conn, start: time.Now()}
 	if r.Direction == Rx {
-		s.Bytes, s.Err = r.send(conn, records)
+		s.Bytes, s.Err = r.send(at, records)
 	} else {
-		s.Bytes, s.Err = r.receive(conn, records)
+		s.Bytes, s.Err = r.receive(at, records)
 	}
 	return s, true
 }
@@ -129,7 +162,7 @@ func (r peerRequest) records() (*records, error) {
 }
 
 // receive opens what arrives and says how it went.
-func (r peerRequest) receive(conn net.Conn, records *records) (int64, error) {
+func (r peerRequest) receive(conn *paced, records *records) (int64, error) {
 	n, err := site.Compare(opener{conn, records}, site.Pattern(r.Seed), r.Bytes, func(int64) {})
 	answer := peerAnswer{Bytes: n}
 	if err != nil {
@@ -139,12 +172,11 @@ func (r peerRequest) receive(conn net.Conn, records *records) (int64, error) {
 		return n, errors.Join(err, writeErr)
 	}
 	// Closing with something unread would reset the connection, and the answer be lost.
-	_, drainErr := io.Copy(io.Discard, conn)
-	return n, errors.Join(err, drainErr)
+	return n, errors.Join(err, conn.drain())
 }
 
 // send sends as soon as the other end's card has its keys.
-func (r peerRequest) send(conn net.Conn, records *records) (int64, error) {
+func (r peerRequest) send(conn *paced, records *records) (int64, error) {
 	var b [1]byte
 	if _, err := io.ReadFull(conn, b[:]); err != nil {
 		return 0, fmt.Errorf("waiting for the word to send: %w", err)
@@ -156,8 +188,16 @@ func (r peerRequest) send(conn net.Conn, records *records) (int64, error) {
 		return 0, err
 	}
 	// The other end closes when it has everything.
-	_, err := io.Copy(io.Discard, conn)
-	return r.Bytes, err
+	return r.Bytes, conn.drain()
+}
+
+// drain waits for the other end to close, and takes what little may still come.
+func (p *paced) drain() error {
+	if err := p.Conn.SetDeadline(p.deadline()); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, p.Conn)
+	return err
 }
 
 // peerCertificate is for the life of the process: nobody checks it.

@@ -8,9 +8,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/nicwright/nicwright/internal/site"
 )
@@ -18,13 +22,18 @@ import (
 // servedBy starts a peer on the loopback address and gives where it listens and what it told.
 func servedBy(t *testing.T) (string, <-chan Served) {
 	t.Helper()
+	return servedWithin(t, defaultPeerLimits)
+}
+
+func servedWithin(t *testing.T, limits peerLimits) (string, <-chan Served) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	told, ended := make(chan Served, 10), make(chan error, 1)
-	go func() { ended <- ServePeer(ctx, l, func(s Served) { told <- s }) }()
+	go func() { ended <- servePeer(ctx, l, limits, func(s Served) { told <- s }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -139,7 +148,7 @@ func TestPeerRefuses(t *testing.T) {
 		"no cipher here":                      func(r *peerRequest) { r.Cipher = "RC4" },
 	} {
 		err := talk(t, address, change, func(*net.TCPConn, peerRequest, *records) error { return nil })
-		if !errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), want) {
+		if !errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), strings.Trim(strconv.Quote(want), `"`)) {
 			t.Errorf("%v, want %q", err, want)
 		}
 		if s := <-told; s.Err == nil || !strings.Contains(s.Err.Error(), want) {
@@ -166,6 +175,160 @@ func TestPeerRefuses(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("the peer waits for more of HTTP")
+	}
+}
+
+// idle are connections that ask for nothing.
+func idle(t *testing.T, address, from string, n int) []net.Conn {
+	t.Helper()
+	var all []net.Conn
+	for range n {
+		c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		all = append(all, c)
+	}
+	return all
+}
+
+// closed waits until the other end has closed.
+func closed(t *testing.T, c net.Conn) {
+	t.Helper()
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	var ne net.Error
+	if _, err := c.Read(make([]byte, 1)); err == nil || errors.As(err, &ne) && ne.Timeout() {
+		t.Errorf("it is still open: %v", err)
+	}
+}
+
+// transfer is one that is served to its end.
+func transfer(t *testing.T, address string) error {
+	return talk(t, address, nil, func(end *net.TCPConn, r peerRequest, rec *records) error {
+		if err := site.Send(sealer{end, rec}, site.Pattern(r.Seed), r.Bytes); err != nil {
+			return err
+		}
+		_, err := readAnswer(end)
+		return err
+	})
+}
+
+// Whoever only connects holds no turn, and not more than its share of the rest.
+func TestPeerIdleClientsHoldNothing(t *testing.T) {
+	limits := peerLimits{transfers: 1, waiting: 3, address: 2, patience: time.Minute}
+	address, _ := servedWithin(t, limits)
+	// More than one address has, in each of more than have room.
+	first := idle(t, address, "127.0.0.2", 2)
+	third := idle(t, address, "127.0.0.2", 1)
+	closed(t, third[0])
+	idle(t, address, "127.0.0.3", 2)
+	closed(t, first[0]) // the oldest gives way
+	idle(t, address, "127.0.0.4", 2)
+	if err := transfer(t, address); err != nil {
+		t.Errorf("with idle clients: %v", err)
+	}
+}
+
+// Whoever says nothing is closed after a while, and not worth a line.
+func TestPeerPatienceEnds(t *testing.T) {
+	address, told := servedWithin(t, peerLimits{transfers: 1, waiting: 9, address: 9, patience: 50 * time.Millisecond})
+	for _, c := range idle(t, address, "127.0.0.2", 2) {
+		closed(t, c)
+	}
+	select {
+	case s := <-told:
+		t.Errorf("of who asked for nothing the peer told %+v", s)
+	default:
+	}
+}
+
+// Where all turns are taken, one more is told so, and not left waiting.
+func TestPeerIsCrowded(t *testing.T) {
+	address, _ := servedWithin(t, peerLimits{transfers: 1, waiting: 9, address: 9, patience: 300 * time.Millisecond})
+	err := talk(t, address, nil, func(*net.TCPConn, peerRequest, *records) error { // it holds its turn
+		if err := transfer(t, address); !errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), errCrowded.Error()) {
+			t.Errorf("a second at a time: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if err := transfer(t, address); err != nil {
+		t.Errorf("when the turn is free again: %v", err)
+	}
+}
+
+// A transfer's deadline moves on with what has passed, and not with the time.
+func TestPacedDeadline(t *testing.T) {
+	start := time.Now()
+	for moved, want := range map[int64]time.Duration{0: time.Minute, 1<<20 - 1: time.Minute, 10 << 20: time.Minute + 20*time.Second} {
+		if got := (&paced{start: start, moved: moved}).deadline().Sub(start); got != want {
+			t.Errorf("after %d bytes it ends after %v, want %v", moved, got, want)
+		}
+	}
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	late := &paced{Conn: a, start: start.Add(-time.Hour)}
+	if _, err := late.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("an hour without a byte: %v", err)
+	}
+	if _, err := late.Write([]byte{1}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("an hour without a byte: %v", err)
+	}
+}
+
+// One host has many addresses of IPv6, and they count as one.
+func TestHousehold(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1/32", "::ffff:192.0.2.1": "192.0.2.1/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%lo": "fe80::/64",
+	} {
+		a := netip.MustParseAddr(address)
+		if got := household(net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 1))); got.String() != want {
+			t.Errorf("%s counts as %s, want %s", address, got, want)
+		}
+	}
+}
+
+// What a stranger sends does not steer the terminal on which it is printed.
+func TestPeerQuotesStrangers(t *testing.T) {
+	const evil = "\x1b[31m\nfake: TLSv1.2 AES-128-GCM tx, 1 bytes: equal\u202e"
+	address, told := servedBy(t)
+	for name, change := range map[string]func(*peerRequest){
+		"protocol": func(r *peerRequest) { r.Protocol = evil }, "version": func(r *peerRequest) { r.Version = evil },
+		"cipher": func(r *peerRequest) { r.Cipher = evil }, "direction": func(r *peerRequest) { r.Direction = evil },
+	} {
+		err := talk(t, address, change, func(*net.TCPConn, peerRequest, *records) error { return nil })
+		s := <-told
+		for _, text := range []string{err.Error(), s.String()} {
+			if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%s: %q is printed", name, text)
+			}
+		}
+		if s.Version != "" {
+			t.Errorf("%s: the peer tells of %+v as if it had served that", name, s)
+		}
+	}
+	odd := Served{From: &net.TCPAddr{}, Err: errors.New(evil)}
+	if text := odd.String(); strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		t.Errorf("%q is printed", text)
+	}
+}
+
+func TestServedText(t *testing.T) {
+	from := &net.TCPAddr{IP: net.ParseIP("192.0.2.1"), Port: 7}
+	for want, s := range map[string]Served{
+		"192.0.2.1:7: TLSv1.2 AES-128-GCM tx, 5 bytes: equal":  {from, "TLSv1.2", "AES-128-GCM", Tx, 5, nil},
+		"192.0.2.1:7: TLSv1.2 AES-128-GCM rx, 5 bytes: sent":   {from, "TLSv1.2", "AES-128-GCM", Rx, 5, nil},
+		`192.0.2.1:7: nothing that was understood: the "x" is`: {From: from, Err: errors.New(`the "x" is`)},
+	} {
+		if got := s.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

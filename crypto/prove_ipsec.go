@@ -10,6 +10,7 @@ import (
 
 	"github.com/nicwright/nicwright/crypto/ipsec"
 	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/internal/site"
 )
@@ -60,23 +61,48 @@ var ipsecCounters = map[string][]string{
 // xfrmErrors are those of /proc/net/xfrm_stat that a good transfer does not move.
 var xfrmErrors = []string{"XfrmInStateProtoError", "XfrmInStateSeqError", "XfrmInNoStates", "XfrmInTmplMismatch", "XfrmInNoPols"}
 
+// Granted tells what a VF's port function allows it, by devlink's names of the
+// attributes (ipsec_crypto, ipsec_packet); nil where that is not known, as in legacy
+// mode. A nil Granted knows nothing.
+type Granted func(pci.Function) map[string]bool
+
 // ProveIPsec sends size bytes over TCP from one place to another through ESP. At
 // the end that the direction names the SAs are offloaded, and its card is judged
 // by its counters; at the other end the kernel does ESP in software, as a
 // witness.
-func ProveIPsec(ctx context.Context, c IPsecCell, from, to *site.Place, size int64, rate func(int64, float64)) proof.Proof {
+func ProveIPsec(ctx context.Context, c IPsecCell, from, to *site.Place, size int64, granted Granted, rate func(int64, float64)) proof.Proof {
 	p := proof.Proof{Kind: "ipsec", Cell: c.Fields(from.Function.String(), to.Function.String())}
 	ctx, cancel := context.WithTimeout(ctx, site.Limit(size))
 	defer cancel()
 	seen, err := c.transfer(ctx, from, to, size, &p, rate)
+	judged := from
+	if c.Direction == Rx {
+		judged = to
+	}
+	seen.withheld = c.withheld(judged.Function, granted)
 	judgeIPsec(&p, c, seen, size, err)
 	return p
+}
+
+// withheld says that the judged VF is not allowed what it is to do, and how to
+// mend that; "" where it is, or that is not known.
+func (c IPsecCell) withheld(f pci.Function, granted Granted) string {
+	if granted == nil || !f.IsVF() {
+		return ""
+	}
+	name := "ipsec_" + c.Offload
+	if on, known := granted(f)[name]; on || !known {
+		return ""
+	}
+	return fmt.Sprintf("%s of the port function of %s is off, so the card has no IPsec for this VF: set vf: {%s: true} at the port in the profile and apply, "+
+		"or unbind the VF, devlink port function set PORT %s enable, and bind it", name, f, name, name)
 }
 
 // seenIPsec is what decides, besides the counters.
 type seenIPsec struct {
 	refused  error  // the kernel or driver does not take the offloaded SAs
 	software error  // it took them without the offload
+	withheld string // why the card could not, known beforehand
 	wire     uint64 // bytes that the socket sent or received
 }
 
@@ -187,6 +213,9 @@ func xfrmStat(p *proof.Proof, at *site.Place) error {
 func judgeIPsec(p *proof.Proof, c IPsecCell, seen seenIPsec, size int64, err error) {
 	bad := badPackets(p.Counters)
 	switch {
+	case seen.refused != nil && seen.withheld != "":
+		p.Impossible("%s: %v", seen.withheld, seen.refused)
+		return
 	case seen.refused != nil:
 		p.Impossible("%v", seen.refused)
 		return
@@ -201,6 +230,10 @@ func judgeIPsec(p *proof.Proof, c IPsecCell, seen seenIPsec, size int64, err err
 		return
 	case bad != "":
 		p.Fail(errors.New(bad))
+		return
+	case seen.software != nil && seen.withheld != "":
+		// The kernel's own guesses (a driver without IPsec, a feature that is off) are beside the cause.
+		p.Verdict, p.Reason = proof.Software, seen.withheld+": "+ipsec.ErrSoftware.Error()
 		return
 	case seen.software != nil:
 		p.Verdict, p.Reason = proof.Software, seen.software.Error()

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nicwright/nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
 )
 
@@ -26,6 +27,12 @@ func TestJudgeIPsec(t *testing.T) {
 			{"nothing is lacking", func(*proof.Proof, *seenIPsec) {}, nil, proof.Offloaded, ""},
 			{"refused", func(_ *proof.Proof, x *seenIPsec) { x.refused = errors.New("EOPNOTSUPP: dmfs") }, nil, proof.NotPossible, "dmfs"},
 			{"taken without the offload", func(_ *proof.Proof, x *seenIPsec) { x.software = fmt.Errorf("x: %w", ipsec.ErrSoftware) }, nil, proof.Software, "in software"},
+			{"refused, and not granted", func(_ *proof.Proof, x *seenIPsec) {
+				x.refused, x.withheld = errors.New("EOPNOTSUPP: dmfs"), "ipsec_packet is off"
+			}, nil, proof.NotPossible, "ipsec_packet is off: EOPNOTSUPP"},
+			{"taken without the offload, and not granted", func(_ *proof.Proof, x *seenIPsec) {
+				x.software, x.withheld = fmt.Errorf("%w: is it CONFIG_MLX5_EN_IPSEC", ipsec.ErrSoftware), "ipsec_crypto is off"
+			}, nil, proof.Software, "ipsec_crypto is off: " + ipsec.ErrSoftware.Error()},
 			{"the card's counter moved too little", func(p *proof.Proof, _ *seenIPsec) { p.Counters[0].After = 1499 }, nil, proof.Software, "moved by 999"},
 			{"the card's counter moved too much", func(p *proof.Proof, _ *seenIPsec) { p.Counters[0].After = 1 << 20 }, nil, proof.Software, "somebody else"},
 			{"the driver has no counters", func(p *proof.Proof, _ *seenIPsec) { p.Counters = p.Counters[2:] }, nil, proof.NotPossible, "no counter"},
@@ -48,6 +55,38 @@ func TestJudgeIPsec(t *testing.T) {
 					t.Errorf("got %q, %q; want %q for %q", p.Verdict, p.Reason, c.want, c.reason)
 				}
 			})
+		}
+	}
+}
+
+// The port function is looked at before anything is blamed.
+func TestIPsecWithheld(t *testing.T) {
+	vf := pci.VF("0001:3b:00.0", 1)
+	says := func(attributes map[string]bool) Granted {
+		return func(f pci.Function) map[string]bool {
+			if f != vf {
+				t.Errorf("%s was asked about", f)
+			}
+			return attributes
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		offload string
+		f       pci.Function
+		granted Granted
+		want    string
+	}{
+		{"off", "crypto", vf, says(map[string]bool{"ipsec_crypto": false, "ipsec_packet": true}), "ipsec_crypto of the port function of " + vf.String() + " is off"},
+		{"the other is off", "packet", vf, says(map[string]bool{"ipsec_crypto": false, "ipsec_packet": true}), ""},
+		{"packet is off", "packet", vf, says(map[string]bool{"ipsec_crypto": true, "ipsec_packet": false}), "{ipsec_packet: true}"},
+		{"the driver has no such attribute", "crypto", vf, says(map[string]bool{"roce": true}), ""},
+		{"legacy mode", "crypto", vf, says(nil), ""},
+		{"nobody knows", "crypto", vf, nil, ""},
+		{"a PF has none", "crypto", pci.PF("0001:3b:00.0"), says(nil), ""},
+	} {
+		if got := (IPsecCell{Offload: tt.offload}).withheld(tt.f, tt.granted); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

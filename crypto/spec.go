@@ -15,7 +15,14 @@ type Spec struct {
 	ESP      *bool `yaml:"esp-hw-offload,omitempty" json:"esp-hw-offload,omitempty" jsonschema:"description=require IPsec ESP offload (fixed on in mlx5: cannot be set)"`
 	ESPTxSeg *bool `yaml:"tx-esp-segmentation,omitempty" json:"tx-esp-segmentation,omitempty" jsonschema:"description=segment ESP packets in the card"`
 	TC       *bool `yaml:"hw-tc-offload,omitempty" json:"hw-tc-offload,omitempty" jsonschema:"description=accept TC flower rules (what Open vSwitch offloads with) into the card"`
+
+	// Before is what the switches were before, of those that nobody asks for: they are put back where they
+	// were lost, and are no reason to refuse a plan (Fill).
+	Before *Spec `yaml:"-" json:"before,omitempty"`
 }
+
+// IsZero tells whether nothing is set.
+func (s Spec) IsZero() bool { return s == Spec{} }
 
 // KTLSSpec is the proof of kernel TLS: one transfer for each version, cipher,
 // direction and pair of VFs.

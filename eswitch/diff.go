@@ -5,138 +5,154 @@ package eswitch
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-// The attributes of steps: those of PortSpec and FunctionSpec, by their names there.
-const (
-	attrVFs       = "vfs"
-	attrMode      = "eswitch-mode"
-	attrInline    = "inline-mode"
-	attrEncap     = "encap-mode"
-	attrSteering  = "flow_steering_mode"
-	attrMTU       = "mtu"
-	attrUp        = "up"
-	attrAutoprobe = "sriov_drivers_autoprobe"
-	attrDriver    = "driver"
-	attrRepUp     = "representor-up"
-	attrRepMTU    = "representor-mtu"
-
-	steeringParam = "flow_steering_mode"
-	domain        = "eswitch"
-
-	legacy    = "legacy"
-	switchdev = "switchdev"
-	noDriver  = "none"
-	mlx5      = "mlx5_core"
-)
-
 // Diff is the steps that bring the ports from have to want, ordered within each
-// phase, and the functions whose netdevs those steps take away and make again.
-// Ports that want does not name are left alone. A want that cannot be is an
-// error; all such errors are found at once.
-func Diff(have []Card, want map[pci.Address]PortSpec) ([]step.Step, step.Replaced, error) {
+// phase, each with its effects. Ports that want does not name are left alone, and
+// so is what is in use, unless opt takes it. A want that cannot be is an error; all
+// such errors are found at once.
+func Diff(have []Card, want map[pci.Address]PortSpec, opt step.Options) (step.Result, error) {
 	ports := map[pci.Address]Port{}
 	for _, c := range have {
 		for _, p := range c.Ports {
 			ports[p.Address] = p
 		}
 	}
-	addresses := make([]pci.Address, 0, len(want))
-	for a := range want {
-		addresses = append(addresses, a)
-	}
-	slices.Sort(addresses)
-	replaced := step.Replaced{}
-	var steps []step.Step
+	var all step.Result
 	var errs []error
-	for _, a := range addresses {
+	for _, a := range slices.Sorted(maps.Keys(want)) {
+		w := want[a]
 		p, ok := ports[a]
-		if !ok {
+		switch {
+		case !ok:
 			errs = append(errs, fmt.Errorf("%s: no card on this host has such a port: nicwright show lists those it has", pci.PF(a)))
 			continue
+		case w.isZero():
+			continue
+		case p.Err != "":
+			errs = append(errs, fmt.Errorf("%s: the port cannot be read, and so nothing is planned for it: %s", pci.PF(a), p.Err))
+			continue
 		}
-		d := differ{port: p, want: want[a], replaced: replaced}
-		if err := d.possible(); err != nil {
+		d := newDiffer(p, w, opt)
+		if err := errors.Join(d.possible(), d.unused()); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		d.diff()
-		steps = append(steps, d.steps...)
+		all.Steps = append(all.Steps, d.steps...)
+		all.Left = append(all.Left, d.left...)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, nil, err
+		return step.Result{}, err
 	}
-	slices.SortStableFunc(steps, func(a, b step.Step) int { return int(a.Phase) - int(b.Phase) })
-	return steps, replaced, nil
+	slices.SortStableFunc(all.Steps, func(a, b step.Step) int { return int(a.Phase) - int(b.Phase) })
+	return all, nil
 }
 
 // differ makes the steps of one port.
 type differ struct {
-	port     Port
-	want     PortSpec
-	steps    []step.Step
-	replaced step.Replaced
+	port  Port
+	want  PortSpec
+	opt   step.Options
+	steps []step.Step
+	left  []step.Left
+	told  map[step.Effect]bool // effects that a step before has: each is told once
 
-	vfs       int    // VFs wanted
-	mode      string // mode wanted
-	remade    bool   // all VFs are made anew
-	modeMoves bool   // the mode changes, if only for a while
+	vfs       int        // VFs wanted
+	mode      string     // mode wanted
+	steering  step.Value // steering wanted, absent if it stays
+	detour    bool       // the mode is left for a while, and comes back
+	remade    bool       // all VFs are made anew
+	modeMoves bool       // the mode changes, if only for a while
+	drivers   []driver   // of the VFs wanted
+}
+
+// driver is what a VF is to be bound to, "" for none.
+type driver struct {
+	name, reason string
+}
+
+func newDiffer(p Port, w PortSpec, opt step.Options) *differ {
+	d := &differ{port: p, want: w, opt: opt, told: map[step.Effect]bool{}}
+	d.vfs, d.mode = or(w.VFs, p.NumVFs), or(w.Mode, p.Mode)
+	if p.Mode == "" {
+		d.mode = "" // no devlink eswitch: legacy is all there is
+	}
+	d.remade = d.vfs != p.NumVFs
+	if w.Steering != nil && *w.Steering != p.Steering {
+		d.steering = step.Text(*w.Steering)
+	}
+	// Steering can be changed in legacy mode only: a port that stays in switchdev goes there and back.
+	d.detour = !d.steering.IsAbsent() && p.Mode == switchdev && d.mode == switchdev
+	d.modeMoves = d.mode != p.Mode || d.detour
+	for n := range max(d.vfs, 0) {
+		d.drivers = append(d.drivers, d.driver(n))
+	}
+	return d
 }
 
 func (d *differ) diff() {
-	d.vfs, d.mode = or(d.want.VFs, d.port.NumVFs), or(d.want.Mode, d.port.Mode)
-	if d.port.Mode == "" {
-		d.mode = "" // no devlink eswitch: legacy is all there is
-	}
-	d.remade = d.vfs != d.port.NumVFs
-	steering := d.want.Steering != nil && *d.want.Steering != d.port.Steering
-	// Steering can be changed in legacy mode only: a port that stays in switchdev goes there and back.
-	detour := steering && d.port.Mode == switchdev
-	d.modeMoves = d.mode != d.port.Mode || detour
-	if d.modeMoves {
-		d.replaced[pci.PF(d.port.Address).String()] = true
-	}
-	if d.remade || d.modeMoves {
-		for n := range max(d.vfs, d.port.NumVFs) {
-			d.replaced[pci.VF(d.port.Address, n).String()] = true
-		}
-	}
 	d.quiesce()
 	d.sriov()
-	d.params(steering, detour)
-	d.eswitch(detour)
+	d.params()
+	d.eswitch()
 	d.functions()
 	d.bind()
 }
 
 func (d *differ) add(f pci.Function, s step.Step) {
-	s.Domain, s.Device, s.Resource = domain, string(d.port.Address), f.String()
+	s.Domain, s.Device, s.Resource = Domain, string(d.port.Address), resource.OfFunction(f)
+	if s.Action == "" {
+		s.Action = step.ActionOf(s.From, s.To)
+	}
+	s.Effects = slices.DeleteFunc(s.Effects, func(e step.Effect) bool {
+		told := d.told[e] && e.Kind != step.Stops
+		d.told[e] = true
+		return told
+	})
 	d.steps = append(d.steps, s)
 }
 
 func (d *differ) pf(s step.Step) { d.add(pci.PF(d.port.Address), s) }
 
-// quiesce unbinds the VFs that a mode change would pull the eswitch away from.
-// Those whose count changes are unbound by the kernel when it removes them.
+func (d *differ) fn(n int) pci.Function { return pci.VF(d.port.Address, n) }
+
+func (d *differ) vf(n int) (VF, bool) {
+	if n < len(d.port.VFs) {
+		return d.port.VFs[n], true
+	}
+	return VF{}, false
+}
+
+// quiesce unbinds the VFs that a mode change would pull the eswitch away from, and
+// those of which something is set while they have no driver. Those whose count
+// changes are unbound by the kernel when it removes them.
 func (d *differ) quiesce() {
 	for _, vf := range d.port.VFs {
 		var reason string
 		switch {
-		case d.modeMoves && !d.remade && vf.Driver != "":
-			reason = "a VF must not be bound while its eswitch changes mode"
-		case d.quiets(vf.Index):
-			reason = "port function attributes are set while the VF has no driver"
-		default:
+		case vf.Driver == "" || d.remade:
 			continue
+		case d.modeMoves:
+			reason = "a VF must not be bound while its eswitch changes mode"
+		default:
+			name := d.quiets(vf.Index)
+			if name == "" {
+				continue
+			}
+			reason = name + " is set while the VF has no driver"
 		}
-		d.add(pci.VF(d.port.Address, vf.Index), step.Step{
-			Phase: step.Quiesce, Attribute: attrDriver, From: vf.Driver, To: noDriver,
-			Disrupts: "all traffic of the VF", Reason: reason,
+		d.add(d.fn(vf.Index), step.Step{
+			Phase: step.Quiesce, Attribute: attrDriver, Group: "unbind " + string(d.port.Address),
+			From: step.Text(vf.Driver), To: step.Text(noDriver), Reason: reason,
+			Effects: d.unbinds(vf.Index),
 		})
 	}
 }
@@ -146,7 +162,7 @@ func (d *differ) sriov() {
 	off := final != nil && !*final // wanted off for good
 	hold := d.holdsAutoprobe()
 	if was := d.port.Autoprobe; was != nil && *was && (off || hold) {
-		s := step.Step{Phase: step.SRIOV, Attribute: attrAutoprobe, From: "true", To: "false"}
+		s := step.Step{Phase: step.SRIOV, Attribute: attrAutoprobe, From: step.Text("true"), To: step.Text("false")}
 		if !off {
 			s.Reason = "the VFs are bound once the eswitch is ready, and not twice"
 		}
@@ -158,15 +174,16 @@ func (d *differ) sriov() {
 	from := d.port.NumVFs
 	if from != 0 && d.vfs != 0 {
 		d.pf(step.Step{
-			Phase: step.SRIOV, Attribute: attrVFs, From: strconv.Itoa(from), To: "0",
-			Disrupts: "all traffic of all VFs of the port",
-			Reason:   "the kernel changes a VF count only through 0",
+			Phase: step.SRIOV, Attribute: attrVFs, From: step.Text(strconv.Itoa(from)), To: step.Text("0"), Action: step.Change,
+			Reason: "the kernel changes a VF count only through 0", Effects: d.removes(),
 		})
 		from = 0
 	}
-	s := step.Step{Phase: step.SRIOV, Attribute: attrVFs, From: strconv.Itoa(from), To: strconv.Itoa(d.vfs)}
+	s := step.Step{Phase: step.SRIOV, Attribute: attrVFs, From: step.Text(strconv.Itoa(from)), To: step.Text(strconv.Itoa(d.vfs))}
 	if from != 0 {
-		s.Disrupts = "all traffic of all VFs of the port"
+		s.Effects = d.removes()
+	} else {
+		s.Effects = d.makes()
 	}
 	d.pf(s)
 }
@@ -175,8 +192,17 @@ func (d *differ) sriov() {
 // known which driver they will get. VFs of other drivers than mlx5_core need
 // not have the PF's (igb, igbvf), and are left to the kernel.
 func (d *differ) holdsAutoprobe() bool {
-	known := d.want.VF.Driver != nil || d.port.Driver == mlx5
+	known := true
+	for n := range d.vfs {
+		known = known && d.want.Functions[n].Driver != nil
+	}
+	known = known || d.port.Driver == mlx5
 	return d.remade && d.vfs > 0 && known && d.port.Autoprobe != nil
+}
+
+// kernelBinds tells whether the kernel binds the VFs when it makes them.
+func (d *differ) kernelBinds() bool {
+	return d.remade && !d.holdsAutoprobe() && d.port.Autoprobe != nil && *d.port.Autoprobe && or(d.want.Autoprobe, true)
 }
 
 func (d *differ) autoprobe() *bool {
@@ -186,145 +212,131 @@ func (d *differ) autoprobe() *bool {
 	return d.port.Autoprobe
 }
 
-const disruptsPort = "all traffic of the port and its VFs"
-
-func (d *differ) params(steering, detour bool) {
-	if detour {
-		d.pf(step.Step{
-			Phase: step.Params, Attribute: attrMode, From: switchdev, To: legacy, Disrupts: disruptsPort,
-			Reason: "flow_steering_mode can be changed in legacy mode only",
-		})
+func (d *differ) params() {
+	if d.detour || !d.steering.IsAbsent() && d.port.Mode == switchdev {
+		s := step.Step{
+			Phase: step.Params, Attribute: attrMode, From: step.Text(switchdev), To: step.Text(legacy),
+			Reason: "flow_steering_mode can be changed in legacy mode only", Effects: d.moves(switchdev),
+		}
+		d.pf(s)
 	}
-	if steering {
-		d.pf(step.Step{Phase: step.Params, Attribute: attrSteering, From: d.port.Steering, To: *d.want.Steering})
+	if !d.steering.IsAbsent() {
+		d.pf(step.Step{Phase: step.Params, Attribute: attrSteering, From: word(d.port.Steering), To: d.steering})
 	}
 }
 
-func (d *differ) eswitch(detour bool) {
+func (d *differ) eswitch() {
 	mode := d.port.Mode
-	if detour {
+	if !d.steering.IsAbsent() && mode == switchdev {
 		mode = legacy
 	}
 	fallsBack := d.remade && d.port.NumVFs > 0 && d.mode == switchdev && d.port.Driver != mlx5
 	switch {
 	case d.mode == mode && fallsBack:
 		d.pf(step.Step{
-			Phase: step.Eswitch, Attribute: attrMode, To: d.mode,
+			Phase: step.Eswitch, Attribute: attrMode, From: step.Unknown(), To: word(d.mode),
 			Reason: "the driver may go back to legacy when the last VF is removed",
 		})
 	case d.mode != mode:
-		s := step.Step{Phase: step.Eswitch, Attribute: attrMode, From: mode, To: d.mode, Disrupts: disruptsPort}
-		if detour {
+		s := step.Step{Phase: step.Eswitch, Attribute: attrMode, From: word(mode), To: word(d.mode), Effects: d.moves(mode)}
+		if d.detour {
 			s.Reason = "it was left only to change the steering"
 		}
 		d.pf(s)
 	}
-	d.set(step.Eswitch, attrInline, d.port.InlineMode, d.want.InlineMode)
-	d.set(step.Eswitch, attrEncap, d.port.EncapMode, d.want.EncapMode)
-}
-
-// set plans an attribute of the PF which a mode change makes unknown.
-func (d *differ) set(phase step.Phase, attribute, have string, want *string) {
-	switch {
-	case want == nil:
-	case d.modeMoves:
-		d.pf(step.Step{Phase: phase, Attribute: attribute, From: have, To: *want, Reason: again})
-	case *want != have:
-		d.pf(step.Step{Phase: phase, Attribute: attribute, From: have, To: *want})
-	}
+	d.setPort(step.Eswitch)
 }
 
 const again = "a change of the eswitch mode makes it unknown"
 
+// setPort plans the attributes of the PF that belong to a phase.
+func (d *differ) setPort(phase step.Phase) {
+	for _, a := range portAttributes() {
+		to := a.field(&d.want).get()
+		if a.own || a.phase != phase || to.IsAbsent() {
+			continue
+		}
+		s := step.Step{Phase: phase, Attribute: a.name, From: a.read(d.port), To: to}
+		switch {
+		case d.modeMoves:
+			s.From, s.Reason = step.Unknown(), again
+		case s.From == to:
+			continue
+		}
+		if text, ok := to.Get(); ok && a.effects != nil {
+			s.Effects = a.effects(pci.PF(d.port.Address), text)
+		}
+		d.pf(s)
+	}
+}
+
 func (d *differ) functions() {
-	d.set(step.Functions, attrMTU, number(d.port.MTU), numberOf(d.want.MTU))
-	up := strconv.FormatBool(d.port.Up)
-	if d.port.Netdev == "" {
-		up = ""
-	}
-	d.set(step.Functions, attrUp, up, boolOf(d.want.Up))
-	if d.mode != switchdev {
-		return
-	}
+	d.setPort(step.Functions)
 	for n := range d.vfs {
-		d.planCaps(n)
-		mtu, up := "", "" // unknown: the representor is made anew
-		if vf, ok := d.vf(n); ok && !d.remade && !d.modeMoves && vf.Representor != nil {
-			mtu, up = number(vf.Representor.MTU), strconv.FormatBool(vf.Representor.Up)
-		}
-		f := pci.VF(d.port.Address, n)
-		if to := numberOf(d.want.VF.RepresentorMTU); to != nil && *to != mtu {
-			d.add(f, step.Step{Phase: step.Functions, Attribute: attrRepMTU, From: mtu, To: *to})
-		}
-		if to := boolOf(d.want.VF.RepresentorUp); to != nil && *to != up {
-			d.add(f, step.Step{Phase: step.Functions, Attribute: attrRepUp, From: up, To: *to})
+		want := d.want.Functions[n]
+		for _, a := range d.differs(n) {
+			s := step.Step{Phase: a.phase, Attribute: a.name, From: d.now(n, a), To: a.field(&want).get()}
+			if a.group != "" {
+				s.Group = d.fn(n).String() + " " + a.group
+			}
+			if a.effects != nil {
+				s.Effects = a.effects(d.fn(n), s.To.Str())
+			}
+			if s.From.IsUnknown() {
+				s.Reason = "a new count makes the VF anew"
+				if !d.remade {
+					s.Reason = again
+				}
+			}
+			d.add(d.fn(n), s)
 		}
 	}
 }
 
-// bind gives every VF the driver it is to have, and autoprobe its last value.
-func (d *differ) bind() {
-	final := d.autoprobe()
-	if d.port.Address.Bus() == "pci" {
-		for n := range d.vfs {
-			d.bindVF(n, final)
-		}
-	}
-	was := d.port.Autoprobe
-	held := d.holdsAutoprobe()
-	if final != nil && *final && was != nil && (held || !*was) {
-		d.pf(step.Step{Phase: step.Bind, Attribute: attrAutoprobe, From: "false", To: "true"})
-	}
-}
-
-func (d *differ) bindVF(n int, autoprobe *bool) {
+// now is what a VF has when the phase functions begins: one that is made anew has
+// what the driver gives it, which is not known of all attributes.
+func (d *differ) now(n int, a functionAttribute) step.Value {
 	vf, existed := d.vf(n)
-	now := vf.Driver
-	if d.remade || d.modeMoves || d.quiets(n) {
-		now = "" // removed with the VF, or by quiesce
-	}
-	var target, reason string
 	switch {
-	case d.want.VF.Driver != nil && *d.want.VF.Driver == noDriver:
-	case d.want.VF.Driver != nil:
-		target = *d.want.VF.Driver
-	case existed && !d.abandoned(vf):
-		target = vf.Driver
-		reason = "it was bound to it before"
-	case autoprobe != nil && *autoprobe && d.port.Driver == mlx5:
-		target = d.port.Driver
-		reason = "sriov_drivers_autoprobe is on"
+	case !existed:
+		return step.Absent()
+	case d.remade, d.modeMoves:
+		return step.Unknown()
 	}
-	if target == now {
-		return
-	}
-	f := pci.VF(d.port.Address, n)
-	s := step.Step{Phase: step.Bind, Attribute: attrDriver, From: now, To: target, Reason: reason}
-	if s.From == "" {
-		s.From = noDriver
-	}
-	if s.To == "" {
-		s.To = noDriver
-	}
-	if now != "" {
-		s.Disrupts = "all traffic of the VF"
-	}
-	d.replaced[f.String()] = true
-	d.add(f, s)
+	return a.read(vf)
 }
 
-// abandoned tells a VF that an apply made, with autoprobe held off, and was
-// killed before it bound it.
-func (d *differ) abandoned(vf VF) bool {
-	held := d.port.Autoprobe != nil && !*d.port.Autoprobe
-	return vf.Driver == "" && d.port.Driver == mlx5 && held && d.want.Autoprobe != nil && *d.want.Autoprobe
+// differs are the attributes that are to be set of a VF, beside its driver.
+func (d *differ) differs(n int) []functionAttribute {
+	want := d.want.Functions[n]
+	vf, existed := d.vf(n)
+	var all []functionAttribute
+	for _, a := range functionAttributes() {
+		to := a.field(&want).get()
+		switch {
+		case a.own || to.IsAbsent() || !a.fits(d.mode) || to == d.now(n, a):
+		case (d.remade || !existed) && to == a.fresh:
+		// Nobody set it before, and nobody wants it set: a change of mode does not set it either.
+		case existed && d.modeMoves && to == a.fresh && a.read(vf) == a.fresh:
+		default:
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
-func (d *differ) vf(n int) (VF, bool) {
-	if n < len(d.port.VFs) {
-		return d.port.VFs[n], true
+// quiets is an attribute for which alone a VF is unbound, "" if there is none.
+func (d *differ) quiets(n int) string {
+	vf, ok := d.vf(n)
+	if !ok || d.remade || d.modeMoves || vf.Driver == "" {
+		return ""
 	}
-	return VF{}, false
+	for _, a := range d.differs(n) {
+		if a.unbound {
+			return a.name
+		}
+	}
+	return ""
 }
 
 func or[T any](p *T, otherwise T) T {
@@ -332,27 +344,4 @@ func or[T any](p *T, otherwise T) T {
 		return otherwise
 	}
 	return *p
-}
-
-func number(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
-}
-
-func numberOf(p *int) *string {
-	if p == nil {
-		return nil
-	}
-	s := strconv.Itoa(*p)
-	return &s
-}
-
-func boolOf(p *bool) *string {
-	if p == nil {
-		return nil
-	}
-	s := strconv.FormatBool(*p)
-	return &s
 }

@@ -6,93 +6,123 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
+	"sync"
 	"time"
 
-	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // Doer does the steps of ports and their VFs, each step until its effect is
-// seen. Its zero value works. Steps of different ports may run concurrently.
+// seen. It is made once for an operation, and remembers which netdevs and devlink
+// ports are whose, so that no step looks at all of them again. Steps of different
+// ports may run concurrently.
 type Doer struct {
 	// Timeout is how long the effect of a step may take, beside TimeoutPerVF for each VF it concerns; 0: 30 s.
 	Timeout time.Duration
 	// TimeoutPerVF; 0: 10 s, which is ample on hardware and enough under emulation.
 	TimeoutPerVF time.Duration
 
-	sys sysfs.FS
+	sys     sysfs.FS
+	netdevs netdev.Finder
+
+	mu    sync.Mutex
+	ports map[pci.Function]devlink.Port // of VFs, on the eswitch's side
+	admin map[pci.Address][]rtlink.VF   // what was last seen of a PF's VFs, or set
 }
 
-var _ step.Doer = Doer{}
+// NewDoer makes the Doer of one operation.
+func NewDoer() *Doer { return &Doer{} }
 
-// Do does the steps one after the other.
-func (d Doer) Do(ctx context.Context, steps []step.Step) error {
+var _ step.Doer = (*Doer)(nil)
+
+// Do does one step, or those of a group in one act.
+func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
+	if len(steps) > 1 && steps[0].Attribute == attrDriver {
+		return d.bindAll(ctx, steps)
+	}
+	type act struct {
+		f   pci.Function
+		all []step.Step
+	}
+	var acts []act
 	for _, s := range steps {
-		f, err := pci.ParseFunction(s.Resource)
-		if err != nil {
-			return fmt.Errorf("%s %s: %w", s.Resource, s.Attribute, err)
+		n := len(acts) - 1
+		if n >= 0 && s.Group != "" && acts[n].f == s.Resource.Function && acts[n].all[0].Group == s.Group {
+			acts[n].all = append(acts[n].all, s)
+			continue
 		}
-		if err := d.do(ctx, f, s); err != nil {
-			return newError(fmt.Sprintf("setting %s to %s", s.Attribute, s.To), s.Resource, s.Attribute, err)
+		acts = append(acts, act{s.Resource.Function, []step.Step{s}})
+	}
+	for _, a := range acts {
+		if err := d.one(ctx, a.f, a.all); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (d Doer) do(ctx context.Context, f pci.Function, s step.Step) error {
-	vfs, err := d.sys.Int(f.PF, "sriov_numvfs")
-	if err != nil {
-		vfs = 0 // no SR-IOV
+// one sets the attributes of steps, all of one resource, in one act.
+func (d *Doer) one(ctx context.Context, f pci.Function, steps []step.Step) error {
+	s := steps[0]
+	to := map[string]string{}
+	var what []string
+	for _, s := range steps {
+		to[s.Attribute] = s.To.Str()
+		what = append(what, fmt.Sprintf("%s to %s", s.Attribute, s.To))
 	}
-	switch s.Attribute {
-	case attrVFs:
-		n, err := strconv.Atoi(s.To)
-		if err != nil {
-			return err
+	err := d.write(ctx, f, s.Attribute, to)
+	return newError("setting "+strings.Join(what, ", "), s.Resource.String(), s.Attribute, err)
+}
+
+func (d *Doer) write(ctx context.Context, f pci.Function, attribute string, to map[string]string) error {
+	write := d.writerOf(f, attribute)
+	if write == nil {
+		return unknownAttribute(attribute)
+	}
+	vfs := 0 // that the step concerns
+	if attribute == attrVFs || attribute == attrMode {
+		now, err := d.sys.Int(f.PF, "sriov_numvfs")
+		if err == nil {
+			vfs = now
 		}
-		ctx, stop := d.deadline(ctx, max(n, vfs))
-		defer stop()
-		return d.setVFs(ctx, f.PF, n)
-	case attrMode:
-		ctx, stop := d.deadline(ctx, vfs)
-		defer stop()
-		return d.setMode(ctx, f.PF, s.To)
-	case attrDriver:
-		ctx, stop := d.deadline(ctx, 1)
-		defer stop()
-		return d.setDriver(ctx, f, s.To)
+		if n, ok := count(to[attrVFs]); ok {
+			vfs = max(vfs, n)
+		}
+	} else if f.IsVF() {
+		vfs = 1
 	}
-	ctx, stop := d.deadline(ctx, 0)
+	ctx, stop := d.deadline(ctx, vfs)
 	defer stop()
-	switch s.Attribute {
-	case attrAutoprobe:
-		value := map[string]string{"true": "1", "false": "0"}[s.To]
-		return d.sys.Write(f.PF, attrAutoprobe, value)
-	case attrSteering:
-		return withDevlink(func(c *devlink.Client) error {
-			return c.SetParam(ctx, device(f.PF), steeringParam, devlink.Runtime, s.To)
-		})
-	case attrInline:
-		return withDevlink(func(c *devlink.Client) error { return c.SetInlineMode(ctx, device(f.PF), s.To) })
-	case attrEncap:
-		return withDevlink(func(c *devlink.Client) error { return c.SetEncapMode(ctx, device(f.PF), s.To) })
-	case attrIPsecCrypto, attrIPsecPacket:
-		return setCap(ctx, f, s.Attribute, s.To == "true", d.sys)
-	case attrMTU, attrUp, attrRepMTU, attrRepUp:
-		return d.setLink(ctx, f, s)
+	return write(d, ctx, f, to)
+}
+
+func (d *Doer) writerOf(f pci.Function, attribute string) writer {
+	if f.IsVF() {
+		for _, a := range functionAttributes() {
+			if a.name == attribute {
+				return a.write
+			}
+		}
+		return nil
 	}
-	return errors.New("the eswitch domain has no such attribute: is the plan from another version of nicwright?")
+	for _, a := range portAttributes() {
+		if a.name == attribute {
+			return a.write
+		}
+	}
+	return nil
 }
 
 // deadline grows with the number of VFs: making one takes the driver and the
 // firmware a while.
-func (d Doer) deadline(ctx context.Context, vfs int) (context.Context, context.CancelFunc) {
+func (d *Doer) deadline(ctx context.Context, vfs int) (context.Context, context.CancelFunc) {
 	base, each := d.Timeout, d.TimeoutPerVF
 	if base == 0 {
 		base = 30 * time.Second
@@ -104,40 +134,36 @@ func (d Doer) deadline(ctx context.Context, vfs int) (context.Context, context.C
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("it has not happened within %s", limit))
 }
 
-// setLink changes the PF's netdev or a VF's representor. After a mode change
-// either may take a moment to appear.
-func (d Doer) setLink(ctx context.Context, f pci.Function, s step.Step) error {
-	events, err := await.Links(ctx)
-	if err != nil {
+// made says that the netdevs and ports of a PF's VFs are others now.
+func (d *Doer) made(pf pci.Address) {
+	d.netdevs.Invalidate()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ports = nil
+	delete(d.admin, pf)
+}
+
+// blocking does what the kernel may block in for as long as somebody else holds
+// something, which no signal ends: it is left behind when ctx ends. who says by
+// whom it is held then, "" if that cannot be seen.
+func blocking(ctx context.Context, who func() string, act func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- act() }()
+	select {
+	case err := <-done:
 		return err
+	case <-ctx.Done():
 	}
-	what, find := "the PF has its netdev", netdev.OfFunction
-	if f.IsVF() {
-		what, find = "the VF has its representor", netdev.Representor
-	}
-	var l netdev.Link
-	err = await.Until(ctx, what, events, func() (bool, error) {
-		var err error
-		l, err = find(ctx, f)
-		if errors.Is(err, netdev.ErrNone) {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err != nil {
+	select {
+	case err := <-done: // both at once
 		return err
-	}
-	link := rtlink.Link{Name: l.Name, Index: l.Index}
-	switch s.Attribute {
-	case attrMTU, attrRepMTU:
-		mtu, err := strconv.Atoi(s.To)
-		if err != nil {
-			return err
-		}
-		return rtlink.SetMTU(link, mtu)
 	default:
-		return rtlink.SetUp(link, s.To == "true")
 	}
+	err := fmt.Errorf("the kernel is still at it: %w", context.Cause(ctx))
+	if by := who(); by != "" {
+		err = fmt.Errorf("the kernel waits for whoever holds it, and goes on when that lets go (%s): %w", by, context.Cause(ctx))
+	}
+	return err
 }
 
 func withDevlink(f func(*devlink.Client) error) error {
@@ -146,4 +172,11 @@ func withDevlink(f func(*devlink.Client) error) error {
 		return err
 	}
 	return errors.Join(f(c), c.Close())
+}
+
+func netdevID(f pci.Function) resource.ID {
+	if f.IsVF() {
+		return resource.OfRepresentor(f)
+	}
+	return resource.OfNetdev(f)
 }

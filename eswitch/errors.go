@@ -4,75 +4,35 @@ package eswitch
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
-// Error is a step that the kernel refused, or that had no effect in time.
-// errors.Is finds the errno.
-type Error struct {
-	Op       string // what was being done, as in "setting eswitch-mode to switchdev"
-	Resource string // to what, as in "pci/0000:3b:00.0"
-	Err      error  // the errno, or what else went wrong
-	ExtAck   string // the kernel's extended ack, or ""
-	Hint     string // what to do, or ""
-}
-
-// Error tells all of it on one line.
-func (e *Error) Error() string {
-	s := fmt.Sprintf("%s: %s: %v", e.Resource, e.Op, e.Err)
-	var errno syscall.Errno
-	if errors.As(e.Err, &errno) {
-		if name := unix.ErrnoName(errno); name != "" && !strings.Contains(s, name) {
-			s += " (" + name + ")"
-		}
-	}
-	if e.ExtAck != "" {
-		s += ": the kernel says: " + e.ExtAck
-	}
-	if e.Hint != "" {
-		s += ": " + e.Hint
-	}
-	return s
-}
-
-// Unwrap gives the errno.
-func (e *Error) Unwrap() error { return e.Err }
-
+// newError is the error of a step that the kernel refused, or that had no effect
+// in time, with what to do about it.
 func newError(op, resource, attribute string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &Error{Op: op, Resource: resource, Err: err}
-	var de *devlink.Error
-	var errno syscall.Errno
-	switch {
-	case errors.As(err, &de):
-		e.Err, e.ExtAck = de.Err, de.Message
-	case errors.As(err, &errno):
-		// The netlink library puts the extended ack behind the errno's text.
-		if _, ack, ok := strings.Cut(err.Error(), errno.Error()+": "); ok {
-			e.Err, e.ExtAck = errno, ack
-		}
+	err = kernel.Wrap(op, resource, err)
+	var e *kernel.Error
+	if errors.As(err, &e) {
+		e.Attribute = attribute
 	}
-	e.Hint = hint(attribute, err)
-	return e
+	return kernel.Remedied(err, remedy(attribute, err))
 }
 
-// hint says what to do about an errno. Those of the eswitch mode are mlx5's
+// remedy says what to do about an errno. Those of the eswitch mode are mlx5's
 // (drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c,
 // mlx5_devlink_eswitch_mode_set).
-func hint(attribute string, err error) string {
-	hints := []struct {
+func remedy(attribute string, err error) string {
+	remedies := []struct {
 		attribute string
 		errno     error
-		hint      string
+		remedy    string
 	}{
 		{attrMode, unix.EPERM, "switchdev and Socket Direct (one card on two PCI slots as one netdev) exclude each other; or nicwright does not run as root"},
 		{attrMode, unix.EBUSY, "a firmware reset is going on, or TC flows use the eswitch: remove them (Open vSwitch's too) and apply again"},
@@ -89,15 +49,24 @@ func hint(attribute string, err error) string {
 		{attrIPsecPacket, unix.EBUSY, "the VF has a driver, or the PF has IPsec SAs of its own, which exclude each other: unbind the VF, or remove the SAs (ip xfrm), and apply again"},
 		{attrIPsecCrypto, errors.ErrUnsupported, "it takes Linux 6.6, a driver built with MLX5_EN_IPSEC and a card with crypto: leave it unset"},
 		{attrIPsecPacket, errors.ErrUnsupported, "it takes Linux 6.6, a driver built with MLX5_EN_IPSEC, a card with crypto, and flow_steering_mode dmfs: leave it unset"},
+		{attrMAC, unix.EINVAL, "the driver does not take this address: it has to be a unicast address"},
+		{attrVLAN, unix.EOPNOTSUPP, "the driver does not take a VLAN for a VF, or not in this eswitch mode: leave it unset"},
+		{attrVLANProto, unix.EPROTONOSUPPORT, "the driver takes 802.1Q only"},
+		{attrMinTxRate, unix.EINVAL, "the rate has to be between what the driver takes and max_tx_rate"},
+		{attrMaxTxRate, unix.EINVAL, "the rate has to be at least min_tx_rate, and what the driver takes"},
+		{attrMinTxRate, unix.EOPNOTSUPP, "the driver guarantees VFs no rate: leave it unset"},
+		{attrSpoofChk, unix.EOPNOTSUPP, "the driver has it in legacy mode only, or not at all: leave it unset"},
+		{attrTrust, unix.EOPNOTSUPP, "the driver has it in legacy mode only, or not at all: leave it unset"},
+		{attrLinkState, unix.EOPNOTSUPP, "the driver has it in legacy mode only, or not at all: leave it unset"},
 		{attrDriver, fs.ErrNotExist, "the driver is not loaded, or the VF is gone: load it (modprobe) and apply again"},
 		{attrDriver, unix.ENODEV, "the driver does not take the VF: is it the driver for this device, and did it see an error (dmesg)?"},
 		{attrDriver, unix.EBUSY, "the VF is bound to another driver meanwhile: apply again"},
 		{attrMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
 		{attrRepMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
 	}
-	for _, h := range hints {
-		if h.attribute == attribute && errors.Is(err, h.errno) {
-			return h.hint
+	for _, r := range remedies {
+		if r.attribute == attribute && errors.Is(err, r.errno) {
+			return r.remedy
 		}
 	}
 	switch {

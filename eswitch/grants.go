@@ -3,16 +3,11 @@
 package eswitch
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/nicwright/nicwright/internal/chain"
-	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/pci"
-	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // Grant is what the port function of a VF says of IPsec. A name that is not in
@@ -20,34 +15,6 @@ import (
 type Grant struct {
 	Port string          `json:"port"` // of devlink: "pci/0000:3b:00.0/1"
 	Caps map[string]bool `json:"caps"`
-}
-
-// ObserveGrants reads the port functions of all VFs, in one dump. There are none
-// in legacy mode.
-func ObserveGrants(ctx context.Context) (_ map[pci.Function]Grant, err error) {
-	c, err := devlink.Dial()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // a kernel without devlink
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	ports, err := c.Ports(ctx)
-	if err != nil {
-		return nil, err
-	}
-	grants := map[pci.Function]Grant{}
-	for _, p := range ports {
-		vf, ok, err := vfOf(p, sysfs.FS{})
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			grants[vf] = Grant{Port: fmt.Sprintf("%s/%d", p.Device, p.Index), Caps: p.Caps}
-		}
-	}
-	return grants, nil
 }
 
 // OthersLink holds a PF against its VFs: a state on the PF is EBUSY while a VF

@@ -18,7 +18,10 @@ import (
 	"github.com/Mellanox/sriovnet"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -36,11 +39,11 @@ func labCard(t *testing.T) (context.Context, Card) {
 		want[p.Address] = PortSpec{VFs: ptr(0), Mode: ptr(legacy), EncapMode: ptr("basic"), Autoprobe: ptr(true), MTU: ptr(1500), Up: ptr(false)}
 	}
 	reset := func() {
-		steps, _, err := Diff([]Card{observeCard(ctx, t)}, want)
+		r, err := Diff([]Card{observeCard(ctx, t)}, want, step.Options{TakeAll: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := run(ctx, steps); err != nil {
+		if err := run(ctx, r.Steps); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -55,21 +58,28 @@ func labCard(t *testing.T) (context.Context, Card) {
 
 func observeCard(ctx context.Context, t *testing.T) Card {
 	t.Helper()
-	cards, err := Observe(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cards {
+	for _, c := range observe(ctx, t) {
 		if c.Driver == "mlx5_core" {
 			return c
 		}
 	}
-	t.Fatalf("no card with mlx5_core among %+v", cards)
+	t.Fatal("no card with mlx5_core")
 	return Card{}
 }
 
-// run does the steps as provision does: phase by phase, ports concurrently.
+func observe(ctx context.Context, t *testing.T) []Card {
+	t.Helper()
+	s, err := snapshot.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Observe(s)
+}
+
+// run does the steps as provision does: phase by phase, ports concurrently,
+// neighbours of a group in one act.
 func run(ctx context.Context, steps []step.Step) error {
+	doer := NewDoer()
 	for len(steps) > 0 {
 		byDevice := map[string][]step.Step{}
 		n := 0
@@ -78,21 +88,24 @@ func run(ctx context.Context, steps []step.Step) error {
 		}
 		var wg sync.WaitGroup
 		errs := make(chan error, len(byDevice))
-		for _, s := range byDevice {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				for _, one := range s {
+		for _, lane := range byDevice {
+			wg.Go(func() {
+				for len(lane) > 0 {
+					n := 1
+					for n < len(lane) && lane[0].Group != "" && lane[n].Group == lane[0].Group {
+						n++
+					}
 					start := time.Now()
-					if err := (Doer{}).Do(ctx, []step.Step{one}); err != nil {
+					if err := doer.Do(ctx, lane[:n]); err != nil {
 						errs <- err
 						return
 					}
 					if os.Getenv("NICWRIGHT_TIMES") != "" {
-						fmt.Printf("%8.3fs %s\n", time.Since(start).Seconds(), one)
+						fmt.Printf("%8.3fs %s (%d)\n", time.Since(start).Seconds(), lane[0], n)
 					}
+					lane = lane[n:]
 				}
-			}()
+			})
 		}
 		wg.Wait()
 		close(errs)
@@ -111,17 +124,17 @@ func run(ctx context.Context, steps []step.Step) error {
 // bring plans and applies want on all ports, and expects nothing to be left.
 func bring(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) []step.Step {
 	t.Helper()
-	steps, _, err := Diff([]Card{observeCard(ctx, t)}, want)
+	r, err := Diff([]Card{observeCard(ctx, t)}, want, step.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if err := run(ctx, steps); err != nil {
+	if err := run(ctx, r.Steps); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d steps in %s", len(steps), time.Since(start))
+	t.Logf("%d steps in %s", len(r.Steps), time.Since(start))
 	left(ctx, t, want)
-	return steps
+	return r.Steps
 }
 
 func left(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) {
@@ -129,12 +142,12 @@ func left(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) {
 	start := time.Now()
 	cards := []Card{observeCard(ctx, t)}
 	t.Logf("observed in %s", time.Since(start))
-	steps, replaced, err := Diff(cards, want)
+	r, err := Diff(cards, want, step.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(steps) != 0 || len(replaced) != 0 {
-		t.Fatalf("left to do after the apply: %v, replaced %v", steps, replaced)
+	if len(r.Steps) != 0 {
+		t.Fatalf("left to do after the apply: %v", r.Steps)
 	}
 }
 
@@ -147,6 +160,15 @@ func everyPort(c Card, s PortSpec) map[pci.Address]PortSpec {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// each is the same for all VFs.
+func each(vfs int, f FunctionSpec) map[int]FunctionSpec {
+	all := map[int]FunctionSpec{}
+	for n := range vfs {
+		all[n] = f
+	}
+	return all
+}
 
 // ask is a stock tool's answer, read into v.
 func ask(t *testing.T, v any, tool string, args ...string) {
@@ -164,7 +186,7 @@ func ask(t *testing.T, v any, tool string, args ...string) {
 func switchdevSpec(vfs int) PortSpec {
 	return PortSpec{
 		VFs: &vfs, Mode: ptr(switchdev), EncapMode: ptr("none"), MTU: ptr(2000), Up: ptr(true),
-		VF: FunctionSpec{Driver: ptr("mlx5_core"), RepresentorUp: ptr(true), RepresentorMTU: ptr(1600)},
+		Functions: each(vfs, FunctionSpec{Driver: ptr("mlx5_core"), RepresentorUp: ptr(true), RepresentorMTU: ptr(1600)}),
 	}
 }
 
@@ -248,7 +270,7 @@ func TestSwitchdevAsTheStockToolsSeeIt(t *testing.T) {
 
 func TestRollbackIsAnApplyOfWhatWas(t *testing.T) {
 	ctx, c := labCard(t)
-	bring(ctx, t, everyPort(c, PortSpec{VFs: ptr(2), VF: FunctionSpec{Driver: ptr("none")}}))
+	bring(ctx, t, everyPort(c, PortSpec{VFs: ptr(2), Functions: each(2, FunctionSpec{Driver: ptr("none")})}))
 	before := observeCard(ctx, t)
 	bring(ctx, t, everyPort(before, switchdevSpec(3)))
 	rollback := map[pci.Address]PortSpec{}
@@ -279,15 +301,15 @@ func TestAnApplyStoppedAfterAnyStepIsFinishedByTheNext(t *testing.T) {
 	p := c.Ports[0]
 	want := map[pci.Address]PortSpec{p.Address: switchdevSpec(1).Fill(p.Spec())}
 	start := map[pci.Address]PortSpec{p.Address: p.Spec()}
-	steps, _, err := Diff([]Card{c}, want)
+	r, err := Diff([]Card{c}, want, step.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range steps {
-		if err := run(ctx, steps[:n]); err != nil {
+	for n := range r.Steps {
+		if err := run(ctx, r.Steps[:n]); err != nil {
 			t.Fatalf("the first %d steps: %v", n, err)
 		}
-		t.Logf("stopped before %s", steps[n])
+		t.Logf("stopped before %s", r.Steps[n])
 		bring(ctx, t, want)
 		bring(ctx, t, start)
 	}
@@ -296,13 +318,14 @@ func TestAnApplyStoppedAfterAnyStepIsFinishedByTheNext(t *testing.T) {
 func TestEveryStepMayBeDoneAgain(t *testing.T) {
 	ctx, c := labCard(t)
 	want := everyPort(c, switchdevSpec(2))
-	steps, _, err := Diff([]Card{c}, want)
+	r, err := Diff([]Card{c}, want, step.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range steps {
+	doer := NewDoer()
+	for _, s := range r.Steps {
 		for range 2 {
-			if err := (Doer{}).Do(ctx, []step.Step{s}); err != nil {
+			if err := doer.Do(ctx, []step.Step{s}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -320,8 +343,8 @@ func TestRefusalsSayWhatAndWhatToDo(t *testing.T) {
 		{attrMTU, "9999999", "the kernel says: "},
 		{attrVFs, fmt.Sprint(p.TotalVFs + 1), "lower vfs"},
 	} {
-		err := (Doer{}).Do(ctx, []step.Step{{Resource: pci.PF(p.Address).String(), Attribute: s.attribute, To: s.to}})
-		var e *Error
+		err := NewDoer().Do(ctx, []step.Step{{Resource: resource.OfFunction(pci.PF(p.Address)), Attribute: s.attribute, To: step.Text(s.to)}})
+		var e *kernel.Error
 		if !errors.As(err, &e) || e.Resource != pci.PF(p.Address).String() || !strings.Contains(err.Error(), s.wants) {
 			t.Errorf("%s to %s: %v", s.attribute, s.to, err)
 		}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"github.com/nicwright/nicwright/internal/chain"
-	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
 // dmfs is the steering by firmware; it is older than smfs, the default since Linux 5.17.
@@ -58,23 +58,29 @@ func (p Port) SteeringLink(fn pci.Function) chain.Link {
 
 // EncapLink is whether tunnel mode goes together with the eswitch and its encap-mode
 // (m5/en_accel/ipsec.c: "Packet offload tunnel mode is disabled due to encap
-// settings"). From Linux 6.18 and 6.17.4 on it never does on a PF in switchdev
-// (m5/eswitch_offloads.c, mlx5_eswitch_block_encap).
-func (p Port) EncapLink(fn pci.Function, tunnel bool, kernel kconfig.Version) chain.Link {
+// settings"). tunnels is OffloadsTunnels.
+func (p Port) EncapLink(fn pci.Function, tunnel bool, tunnels probe.Fact) chain.Link {
 	const name = "encap-mode"
 	switch {
 	case !tunnel:
 		return chain.Held(name, "transport mode needs none in particular")
 	case fn.IsVF():
 		return chain.Held(name, "it is a VF")
-	case p.Mode == switchdev && kernel.Known() && !kernel.Before(6, 18):
-		return chain.Broke(name, fmt.Sprintf("packet offload of tunnels on a PF in switchdev ended with Linux 6.18, and this is %s", kernel),
-			"use crypto offload, transport mode, or IPsec on the VFs", "profile: eswitch-mode: legacy at the port")
-	case p.Mode != switchdev || p.EncapMode == "none":
+	case p.Mode != switchdev:
 		return chain.Held(name, fmt.Sprintf("it is %s, in %s mode", orText(p.EncapMode, "not there"), orText(p.Mode, "no eswitch")))
 	}
-	return chain.Broke(name, "it is "+p.EncapMode+" in switchdev, and packet offload of tunnels takes none",
-		"profile: encap-mode: none at the port", "devlink dev eswitch set "+device(p.Address).String()+" encap-mode none (without flows and tunnels)")
+	takes := tunnels.Ask()
+	switch {
+	case takes.Denied():
+		return chain.Broke(name, "the driver takes no tunnels in packet mode on a PF in switchdev, as mainline since Linux 6.18: "+takes.Source,
+			"use crypto offload, transport mode, or IPsec on the VFs", "profile: eswitch-mode: legacy at the port")
+	case p.EncapMode != "none":
+		return chain.Broke(name, "it is "+p.EncapMode+" in switchdev, and packet offload of tunnels takes none",
+			"profile: encap-mode: none at the port", "devlink dev eswitch set "+device(p.Address).String()+" encap-mode none (without flows and tunnels)")
+	case !takes.Known:
+		return chain.Open(name, "it is none; whether the driver takes tunnels in switchdev at all: "+takes.Source)
+	}
+	return chain.Held(name, "it is none, in "+p.Mode+" mode")
 }
 
 func orText(s, other string) string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // netdevsim is a device nobody here wrote: the same plan has to bring it there.
@@ -28,22 +29,16 @@ func TestSwitchdevOnNetdevsim(t *testing.T) {
 	})
 	const a = pci.Address("netdevsim/netdevsim10")
 	apply := func(s PortSpec) Port {
-		cards, err := Observe(ctx)
+		r, err := Diff(observe(ctx, t), map[pci.Address]PortSpec{a: s}, step.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		steps, _, err := Diff(cards, map[pci.Address]PortSpec{a: s})
-		if err != nil {
+		if err := run(ctx, r.Steps); err != nil {
 			t.Fatal(err)
 		}
-		if err := run(ctx, steps); err != nil {
-			t.Fatal(err)
-		}
-		if cards, err = Observe(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if steps, _, err = Diff(cards, map[pci.Address]PortSpec{a: s}); err != nil || len(steps) != 0 {
-			t.Fatalf("left to do after the apply: %v, %v", steps, err)
+		cards := observe(ctx, t)
+		if r, err = Diff(cards, map[pci.Address]PortSpec{a: s}, step.Options{}); err != nil || len(r.Steps) != 0 {
+			t.Fatalf("left to do after the apply: %v, %v", r.Steps, err)
 		}
 		for _, c := range cards {
 			for _, p := range c.Ports {
@@ -55,7 +50,7 @@ func TestSwitchdevOnNetdevsim(t *testing.T) {
 		t.Fatalf("%s is not among %+v", a, cards)
 		return Port{}
 	}
-	apply(PortSpec{VFs: ptr(3), Mode: ptr(switchdev), Up: ptr(true), VF: FunctionSpec{RepresentorUp: ptr(true)}})
+	apply(PortSpec{VFs: ptr(3), Mode: ptr(switchdev), Up: ptr(true), Functions: each(3, FunctionSpec{RepresentorUp: ptr(true)})})
 	// netdevsim goes back to legacy with the last VF, and the plan has to know.
 	p := apply(PortSpec{VFs: ptr(2)})
 	if p.Mode != switchdev {

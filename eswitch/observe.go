@@ -3,324 +3,224 @@
 package eswitch
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/devlink"
-	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
-	"github.com/nicwright/nicwright/internal/sysfs"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
-// Observe finds the network cards of the host by PCI address (and netdevsim's
-// devices) and says how they are, in the calling thread's network namespace. It
-// writes nothing. Of ports and links it takes one dump each, so that it costs
-// little with many VFs.
-func Observe(ctx context.Context) ([]Card, error) {
-	o := observer{}
-	if err := o.open(ctx); err != nil {
-		return nil, fmt.Errorf("looking at the cards: %w", err)
+const (
+	steeringParam = "flow_steering_mode"
+
+	legacy    = "legacy"
+	switchdev = "switchdev"
+	noDriver  = "none"
+	mlx5      = "mlx5_core"
+)
+
+// Observe says which network cards the host has, by PCI address (and netdevsim's
+// devices), and how they are.
+func Observe(s *snapshot.Snapshot) []Card {
+	o := observer{
+		links: map[int]rtlink.Link{}, own: map[pci.Function]rtlink.Link{}, reps: map[pci.Function]rtlink.Link{},
+		caps: map[pci.Function]map[string]bool{}, numbers: map[int]int{}, sfs: map[pci.Address][]uint32{},
 	}
-	cards, err := o.cards(ctx)
-	if o.devlink != nil {
-		err = errors.Join(err, o.devlink.Close())
+	for _, l := range s.Links {
+		o.links[l.Index] = l
 	}
-	if err != nil {
-		return nil, fmt.Errorf("looking at the cards: %w", err)
+	for _, n := range s.Netdevs {
+		l, ok := o.links[n.Index]
+		switch {
+		case !ok || n.SF != nil: // it went away between the two dumps, or is no PF's and no VF's
+		case n.Representor:
+			o.reps[n.Function] = l
+		default:
+			o.own[n.Function] = l
+		}
 	}
-	return cards, nil
+	for vf, g := range Grants(s) {
+		if len(g.Caps) > 0 {
+			o.caps[vf] = g.Caps
+		}
+	}
+	for _, p := range s.Ports {
+		if p.Flavour == devlink.FlavourPCISF && !p.External && p.Controller == 0 {
+			a := pci.Address(p.Device.Name)
+			o.sfs[a] = append(o.sfs[a], p.SF)
+		}
+		if p.Flavour == devlink.FlavourPhysical && p.Physical != nil && p.Ifindex != 0 {
+			o.numbers[p.Ifindex] = int(*p.Physical)
+		}
+	}
+	return o.cards(s.PFs)
 }
 
 type observer struct {
-	sys     sysfs.FS
-	devlink *devlink.Client // nil in a kernel without devlink
+	links   map[int]rtlink.Link
 	own     map[pci.Function]rtlink.Link
 	reps    map[pci.Function]rtlink.Link
 	caps    map[pci.Function]map[string]bool
+	numbers map[int]int // physical port numbers, by the uplink's ifindex
+	sfs     map[pci.Address][]uint32
 }
 
-func (o *observer) open(ctx context.Context) error {
-	var ports []devlink.Port
-	c, err := devlink.Dial()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	default:
-		o.devlink = c
-		if ports, err = c.Ports(ctx); err != nil {
-			return err
-		}
-	}
-	links, err := rtlink.Dump(ctx)
-	if err != nil {
-		return err
-	}
-	byIndex := make(map[int]rtlink.Link, len(links))
-	for _, l := range links {
-		byIndex[l.Index] = l
-	}
-	found, err := netdev.From(ports, links, o.sys)
-	if err != nil {
-		return err
-	}
-	if o.caps, err = capsOf(ports, o.sys); err != nil {
-		return err
-	}
-	o.own, o.reps = map[pci.Function]rtlink.Link{}, map[pci.Function]rtlink.Link{}
-	for _, f := range found {
-		l, ok := byIndex[f.Index]
-		switch {
-		case !ok: // it went away between the two dumps
-		case f.Representor:
-			o.reps[f.Function] = l
-		default:
-			o.own[f.Function] = l
-		}
-	}
-	return nil
-}
-
-func (o *observer) cards(ctx context.Context) ([]Card, error) {
+func (o observer) cards(pfs []snapshot.PF) []Card {
 	var cards []Card
 	index := map[string]int{} // place in cards, by what the ports of a card share
-	for _, bus := range []string{"pci", "netdevsim"} {
-		all, err := o.sys.Devices(bus)
-		if err != nil {
-			return nil, err
+	for _, pf := range pfs {
+		c, keys := identity(pf)
+		port := o.port(pf)
+		i := len(cards)
+		for _, key := range keys {
+			if known, ok := index[key]; ok {
+				i = known
+				break
+			}
 		}
-		for _, a := range all {
-			if !o.isPF(a) {
-				continue
-			}
-			c, key, err := o.port(ctx, a)
-			if errors.Is(err, fs.ErrNotExist) && !o.sys.Exists(a) {
-				continue // it went away while it was looked at
-			}
-			if err != nil {
-				return nil, err
-			}
-			if i, ok := index[key]; ok {
-				cards[i].Ports = append(cards[i].Ports, c.Ports...)
-				continue
-			}
-			index[key] = len(cards)
+		if i == len(cards) {
 			cards = append(cards, c)
 		}
+		for _, key := range keys {
+			index[key] = i
+		}
+		cards[i].Serial = cmp.Or(cards[i].Serial, c.Serial)
+		cards[i].Driver = cmp.Or(cards[i].Driver, c.Driver)
+		cards[i].Firmware, cards[i].PSID = cmp.Or(cards[i].Firmware, c.Firmware), cmp.Or(cards[i].PSID, c.PSID)
+		cards[i].Ports = append(cards[i].Ports, port)
 	}
 	for _, c := range cards {
-		sort.Slice(c.Ports, func(i, j int) bool { return c.Ports[i].Address < c.Ports[j].Address })
+		slices.SortFunc(c.Ports, func(a, b Port) int { return strings.Compare(string(a.Address), string(b.Address)) })
 	}
-	return cards, nil
+	return cards
 }
 
-// isPF tells a network card's PF: an Ethernet controller with SR-IOV, or one
-// that mlx5_core drives without it. VFs of this host are none.
-func (o *observer) isPF(a pci.Address) bool {
-	if a.Bus() == "netdevsim" {
-		return true
+// identity is the card as one of its ports shows it, and what all ports of the
+// card share: a serial number (also over two slots, with Socket Direct), a slot.
+func identity(pf snapshot.PF) (Card, []string) {
+	c := Card{
+		VendorID: pf.Vendor, DeviceID: pf.Device, Product: pf.VPD.Product, PartNumber: pf.VPD.PartNumber, Driver: pf.Driver,
+		Serial: cmp.Or(pf.VPD.Serial, pf.Info.Serial, pf.Info.BoardSerial), PSID: pf.Info.Fixed["fw.psid"],
+		Firmware: cmp.Or(pf.Info.Running["fw.version"], pf.Info.Running["fw"]), // "fw" is the generic name, mlx5 has both
 	}
-	class, err := o.sys.String(a, "class")
-	if err != nil || !strings.HasPrefix(class, "0x0200") {
-		return false
+	if pf.Address.Bus() != "pci" {
+		c.Model = pf.Address.Bus()
+		return c, []string{string(pf.Address)}
 	}
-	if pf, err := o.sys.PhysFn(a); err != nil || pf != "" {
-		return false
-	}
-	if _, err := o.sys.Int(a, "sriov_totalvfs"); err == nil {
-		return true
-	}
-	driver, err := o.sys.Driver(a)
-	return err == nil && driver == mlx5
-}
-
-// port is the card as seen through one of its ports, and what all ports of the
-// card share.
-func (o *observer) port(ctx context.Context, a pci.Address) (Card, string, error) {
-	c, key, err := o.identity(a)
-	if err != nil {
-		return Card{}, "", err
-	}
-	p := Port{Address: a}
-	if p.Driver, err = o.sys.Driver(a); err != nil {
-		return Card{}, "", err
-	}
-	c.Driver = p.Driver
-	if err := o.sriov(&p); err != nil {
-		return Card{}, "", err
-	}
-	if o.devlink != nil && p.Driver != "" {
-		serial, err := o.askDevlink(ctx, &c, &p)
-		if err != nil {
-			return Card{}, "", err
-		}
-		if c.Serial == "" && serial != "" {
-			c.Serial = serial
-			key = c.VendorID + " serial " + serial
-		}
-	}
-	if l, ok := o.own[pci.PF(a)]; ok {
-		p.Netdev, p.Ifindex, p.MTU, p.Up, p.Carrier = l.Name, l.Index, l.MTU, l.Up, l.Carrier
-		p.Speed = o.speed(a, l.Name)
-	}
-	if err := o.vfs(&p); err != nil {
-		return Card{}, "", err
-	}
-	c.Ports = []Port{p}
-	return c, key, nil
-}
-
-// identity reads what the PCI function itself says of the card, from
-// configuration space and VPD.
-func (o *observer) identity(a pci.Address) (Card, string, error) {
-	if a.Bus() != "pci" {
-		return Card{Model: a.Bus()}, string(a), nil
-	}
-	var c Card
-	for attr, to := range map[string]*string{"vendor": &c.VendorID, "device": &c.DeviceID} {
-		v, err := o.sys.String(a, attr)
-		if err != nil {
-			return Card{}, "", err
-		}
-		*to = strings.TrimPrefix(v, "0x")
-	}
-	// Not every card has VPD, and a broken one is no reason to lose the card.
-	if v, err := o.sys.VPD(a); err == nil {
-		c.Product, c.PartNumber, c.Serial = v.Product, v.PartNumber, v.Serial
-	}
-	c.Model = modelName(c.VendorID, c.DeviceID)
-	if c.Model == "" {
-		c.Model = c.Product
-	}
+	c.Model = cmp.Or(modelName(c.VendorID, c.DeviceID), c.Product)
+	slot, _, _ := strings.Cut(string(pf.Address), ".")
+	keys := []string{"slot " + slot}
 	if c.Serial != "" {
-		return c, c.VendorID + " serial " + c.Serial, nil
+		keys = append(keys, c.VendorID+" serial "+c.Serial)
 	}
-	slot, _, _ := strings.Cut(string(a), ".")
-	return c, "slot " + slot, nil
+	return c, keys
 }
 
-func (o *observer) sriov(p *Port) error {
-	for attr, to := range map[string]*int{"sriov_totalvfs": &p.TotalVFs, "sriov_numvfs": &p.NumVFs} {
-		n, err := o.sys.Int(p.Address, attr)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+func (o observer) port(pf snapshot.PF) Port {
+	p := Port{
+		Address: pf.Address, Number: functionNumber(pf.Address), Driver: pf.Driver, TotalVFs: pf.TotalVFs, NumVFs: pf.NumVFs, Autoprobe: pf.Autoprobe,
+		Mode: pf.Eswitch.Mode, InlineMode: pf.Eswitch.Inline, EncapMode: pf.Eswitch.Encap, Steering: pf.Params[steeringParam].Values[devlink.Runtime],
+	}
+	p.SFs = slices.Sorted(slices.Values(o.sfs[pf.Address]))
+	if pf.Err != nil {
+		p.Err = pf.Err.Error()
+	}
+	if l, ok := o.own[pci.PF(pf.Address)]; ok {
+		p.Netdev, p.Ifindex, p.MTU, p.Up, p.Carrier, p.Speed = l.Name, l.Index, l.MTU, l.Up, l.Carrier, pf.Speed
+		if n, ok := o.numbers[l.Index]; ok && pf.Address.Bus() == "pci" {
+			p.Number = n
 		}
-		*to = n
+	} else if pf.HasNet {
+		p.NetdevIn = cmp.Or(pf.Namespace, "another network namespace")
 	}
-	if p.Address.Bus() == "netdevsim" {
-		p.TotalVFs = maxSimulatedVFs(p.Address)
+	// mlx5_core has always had devlink: where there is none, its instance was moved.
+	if pf.Driver == mlx5 && !pf.HasDevlink && pf.Err == nil {
+		p.DevlinkIn = cmp.Or(p.NetdevIn, "another network namespace")
 	}
-	n, err := o.sys.Int(p.Address, "sriov_drivers_autoprobe")
-	switch {
-	case err == nil:
-		on := n != 0
-		p.Autoprobe = &on
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	return nil
-}
-
-// maxSimulatedVFs asks netdevsim through debugfs; where that is not mounted the
-// answer is NSIM_BUS_DEV_MAX_VFS (drivers/net/netdevsim/netdevsim.h).
-func maxSimulatedVFs(a pci.Address) int {
-	const builtIn = 4
-	b, err := os.ReadFile(filepath.Join("/sys/kernel/debug/netdevsim", a.Device(), "max_vfs"))
-	if err != nil {
-		return builtIn
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		return builtIn
-	}
-	return n
-}
-
-// askDevlink reads the eswitch, the steering mode and the firmware's versions,
-// and returns devlink's serial number. A device that has none of them, or no
-// devlink at all, is left without.
-func (o *observer) askDevlink(ctx context.Context, c *Card, p *Port) (string, error) {
-	dev := device(p.Address)
-	e, err := o.devlink.Eswitch(ctx, dev)
-	if err != nil && !unsupported(err) {
-		return "", err
-	}
-	p.Mode, p.InlineMode, p.EncapMode = e.Mode, e.Inline, e.Encap
-	steering, err := o.devlink.Param(ctx, dev, steeringParam)
-	if err != nil && !unsupported(err) {
-		return "", err
-	}
-	p.Steering = steering.Values[devlink.Runtime]
-	info, err := o.devlink.Info(ctx, dev)
-	if err != nil && !unsupported(err) {
-		return "", err
-	}
-	c.PSID = info.Fixed["fw.psid"]
-	for _, name := range []string{"fw.version", "fw"} { // "fw" is the generic name, mlx5 has both
-		if c.Firmware == "" {
-			c.Firmware = info.Running[name]
+	for _, f := range pf.Filters {
+		if p.Busy == nil {
+			p.Busy = map[resource.ID]string{}
+		}
+		if p.Busy[f.On] == "" {
+			p.Busy[f.On] = fmt.Sprintf("a TC rule (%s, pref %d) is at the ingress of %s", f.Kind, f.Pref, f.Netdev)
 		}
 	}
-	if info.Serial == "" {
-		return info.BoardSerial, nil
+	for n, vf := range pf.VFs {
+		p.VFs = append(p.VFs, o.vf(pci.VF(pf.Address, n), vf, pf.Driver))
 	}
-	return info.Serial, nil
+	return p
 }
 
-func (o *observer) speed(a pci.Address, name string) int {
-	// The file cannot be read while the link is down, and says -1 when the speed is not known.
-	n, err := o.sys.Int(a, filepath.Join("net", name, "speed"))
-	if err != nil || n < 0 {
+// functionNumber is the number of a PCI function in its device: a card has a
+// function for each port.
+func functionNumber(a pci.Address) int {
+	_, f, _ := strings.Cut(a.Device(), ".")
+	n, err := strconv.Atoi(f)
+	if err != nil {
 		return 0
 	}
 	return n
 }
 
-func (o *observer) vfs(p *Port) error {
-	var addresses []pci.Address
-	if p.Address.Bus() == "pci" {
-		var err error
-		if addresses, err = o.sys.VFs(p.Address); err != nil {
-			return err
+func (o observer) vf(f pci.Function, s snapshot.VF, own string) VF {
+	vf := VF{Index: f.VF, Address: s.Address, Driver: s.Driver, Caps: o.caps[f]}
+	if a := s.Admin; a != nil {
+		vf.Admin = &Admin{
+			MAC: a.MAC.String(), VLAN: a.VLAN, QoS: a.QoS, VLANProto: a.VLANProto, SpoofChk: a.SpoofChk, Trust: a.Trust,
+			MinTxRate: a.MinTxRate, MaxTxRate: a.MaxTxRate, LinkState: a.LinkState,
 		}
-	} else {
-		addresses = make([]pci.Address, p.NumVFs)
 	}
-	for n, a := range addresses {
-		vf := VF{Index: n, Address: a}
-		if a != "" {
-			var err error
-			if vf.Driver, err = o.sys.Driver(a); err != nil {
-				return err
-			}
+	if l, ok := o.reps[f]; ok {
+		vf.Representor = &Representor{
+			Netdev: l.Name, Ifindex: l.Index, PhysPortName: l.PhysPortName,
+			Up: l.Up, Carrier: l.Carrier, MTU: l.MTU,
 		}
-		f := pci.VF(p.Address, n)
-		if l, ok := o.own[f]; ok {
-			vf.Netdev = l.Name
-		}
-		if l, ok := o.reps[f]; ok {
-			vf.Representor = &Representor{
-				Netdev: l.Name, Ifindex: l.Index, PhysPortName: l.PhysPortName,
-				Up: l.Up, Carrier: l.Carrier, MTU: l.MTU,
-			}
-		}
-		vf.Caps = o.caps[f]
-		p.VFs = append(p.VFs, vf)
 	}
-	return nil
+	l, here := o.own[f]
+	if here {
+		vf.Netdev = l.Name
+	}
+	vf.Uses = o.uses(s, l, here, own)
+	return vf
 }
 
-func device(a pci.Address) devlink.Device {
-	return devlink.Device{Bus: a.Bus(), Name: a.Device()}
+// uses are the ways in which a VF is used; own is the driver of its PF.
+func (o observer) uses(s snapshot.VF, l rtlink.Link, here bool, own string) []Use {
+	var uses []Use
+	add := func(k UseKind, by string) { uses = append(uses, Use{k, by}) }
+	for _, h := range s.Holders {
+		add(Held, h.String())
+	}
+	switch {
+	case s.Address == "" || s.Driver == "":
+		return uses
+	case !here && s.HasNet:
+		add(Elsewhere, cmp.Or(s.Namespace, "another network namespace"))
+	case !here && s.Driver != own:
+		add(UserSpace, s.Driver)
+	}
+	if !here {
+		return uses
+	}
+	master := o.links[l.Master].Name
+	if l.Master != 0 {
+		add(Enslaved, cmp.Or(master, fmt.Sprintf("netdev %d", l.Master)))
+	}
+	for _, u := range s.Uppers {
+		if u != master {
+			add(Upper, u)
+		}
+	}
+	for _, a := range s.Addresses {
+		add(Addressed, a)
+	}
+	return uses
 }
 
 // modelName is the card's name in its vendor's words, by its PCI ids (the

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package eswitch owns a card: its discovery by PCI address, SR-IOV, the
-// devlink eswitch, representors, and VFs.
+// devlink eswitch, representors, and VFs: their drivers, what their PF's driver
+// keeps of them, and by whom they are used.
 package eswitch
+
+// Domain is the package's name in steps.
+const Domain = "eswitch"
 
 // PortSpec is how one port of a card (one PF) is to be. A field that is not set
 // is left alone.
@@ -24,14 +28,38 @@ type PortSpec struct {
 	// Autoprobe is sysfs sriov_drivers_autoprobe: whether new VFs are bound to a driver at once.
 	// nicwright turns it off while it makes VFs, and back on.
 	Autoprobe *bool `yaml:"sriov_drivers_autoprobe,omitempty" json:"sriov_drivers_autoprobe,omitempty"`
-	// VF is how every VF of the port is to be.
-	VF FunctionSpec `yaml:"vf,omitempty" json:"vf,omitempty"`
+	// TakeFrom is the master (a bridge, a bond) from which the uplink may be taken; the bond that the
+	// uplink goes into asks for it.
+	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`
+	// Follows: MTU and up are its bond's, and not the port's.
+	Follows bool `yaml:"-" json:"follows,omitempty"`
+	// Functions are the VFs by index, each with its whole spec; the profile's ranges are resolved into it.
+	Functions map[int]FunctionSpec `yaml:"-" json:"functions,omitempty"`
 }
 
 // FunctionSpec is how a VF is to be.
 type FunctionSpec struct {
 	// Driver is the name of the PCI driver the VF is bound to, or "none".
 	Driver *string `yaml:"driver,omitempty" json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=none"`
+	// MAC address of the VF, as its PF's driver gives it (ip link set PF vf N mac); all zero: the VF
+	// chooses. The VF's driver sees it when it is bound.
+	MAC *string `yaml:"mac,omitempty" json:"mac,omitempty" jsonschema:"pattern=^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"`
+	// VLAN that isolates the VF, 0 = none (legacy mode only; mlx5 takes 0 alone in switchdev).
+	VLAN *int `yaml:"vlan,omitempty" json:"vlan,omitempty" jsonschema:"minimum=0,maximum=4094"`
+	// QoS is the priority of that VLAN.
+	QoS *int `yaml:"qos,omitempty" json:"qos,omitempty" jsonschema:"minimum=0,maximum=7"`
+	// VLANProto is the protocol of that VLAN.
+	VLANProto *string `yaml:"vlan-proto,omitempty" json:"vlan-proto,omitempty" jsonschema:"enum=802.1Q,enum=802.1ad"`
+	// Trust: the VF may be promiscuous and change its MAC address (legacy mode only).
+	Trust *bool `yaml:"trust,omitempty" json:"trust,omitempty"`
+	// SpoofChk: the VF may send with its own MAC address only (legacy mode only).
+	SpoofChk *bool `yaml:"spoofchk,omitempty" json:"spoofchk,omitempty"`
+	// MinTxRate is the VF's guaranteed rate in Mbit/s, 0 = none.
+	MinTxRate *int `yaml:"min_tx_rate,omitempty" json:"min_tx_rate,omitempty" jsonschema:"minimum=0"`
+	// MaxTxRate is the VF's highest rate in Mbit/s, 0 = no limit.
+	MaxTxRate *int `yaml:"max_tx_rate,omitempty" json:"max_tx_rate,omitempty" jsonschema:"minimum=0"`
+	// LinkState of the VF: auto follows the uplink's (legacy mode only).
+	LinkState *string `yaml:"link-state,omitempty" json:"link-state,omitempty" jsonschema:"enum=auto,enum=enable,enum=disable"`
 	// IPsecCrypto is the port function attribute ipsec_crypto: the VF may give SAs to the card
 	// (crypto offload; switchdev, Linux 6.6). It is set while the VF has no driver.
 	IPsecCrypto *bool `yaml:"ipsec_crypto,omitempty" json:"ipsec_crypto,omitempty"`
@@ -41,4 +69,7 @@ type FunctionSpec struct {
 	RepresentorUp *bool `yaml:"representor-up,omitempty" json:"representor-up,omitempty"`
 	// RepresentorMTU in bytes (switchdev only).
 	RepresentorMTU *int `yaml:"representor-mtu,omitempty" json:"representor-mtu,omitempty" jsonschema:"minimum=68,maximum=9978"`
+
+	// DriverKept: Driver is what the VF had before (Fill), and not what the profile asks for.
+	DriverKept bool `yaml:"-" json:"driver_kept,omitempty"`
 }

@@ -2,7 +2,10 @@
 
 package eswitch
 
-import "github.com/nicwright/nicwright/internal/pci"
+import (
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
+)
 
 // Card is a network card as observed: the ports (PFs) that share a serial
 // number.
@@ -13,7 +16,7 @@ type Card struct {
 	Product    string `json:"product,omitempty"`     // the VPD's identifier string
 	PartNumber string `json:"part_number,omitempty"` // the VPD's PN
 	Serial     string `json:"serial,omitempty"`      // the VPD's SN, else devlink's
-	Driver     string `json:"driver,omitempty"`      // of the first port; "" if it has none
+	Driver     string `json:"driver,omitempty"`      // of the first port that has one
 	Firmware   string `json:"firmware,omitempty"`    // running version
 	PSID       string `json:"psid,omitempty"`        // firmware variant (devlink info fw.psid)
 	Ports      []Port `json:"ports"`                 // by address
@@ -22,7 +25,10 @@ type Card struct {
 // Port is one port of a card (a PF) as observed.
 type Port struct {
 	Address pci.Address `json:"address"`
-	Driver  string      `json:"driver,omitempty"` // "" if none is bound
+	// Number is the port's own on the card: devlink's physical port number where the driver says it,
+	// else that of the PCI function.
+	Number int    `json:"number"`
+	Driver string `json:"driver,omitempty"` // "" if none is bound
 	// The PF's netdev; "" and 0 when it has none in this network namespace.
 	Netdev  string `json:"netdev,omitempty"`
 	Ifindex int    `json:"ifindex,omitempty"`
@@ -43,6 +49,19 @@ type Port struct {
 	Steering   string `json:"flow_steering_mode,omitempty"`
 
 	VFs []VF `json:"vfs,omitempty"` // by index, all NumVFs of them
+
+	// SFs are the numbers of its scalable functions, which switchdev alone has.
+	SFs []uint32 `json:"sfs,omitempty"`
+
+	// NetdevIn and DevlinkIn are where its netdev and its devlink instance are, if not in this network
+	// namespace, as in "the network namespace tenant".
+	NetdevIn  string `json:"netdev_in,omitempty"`
+	DevlinkIn string `json:"devlink_in,omitempty"`
+	// Busy are netdevs of the eswitch with TC rules in hardware that are not Open vSwitch's, in words: with
+	// them the driver changes neither mode nor steering.
+	Busy map[resource.ID]string `json:"busy,omitempty"`
+	// Err is what could not be read of the port; the rest is what could.
+	Err string `json:"error,omitempty"`
 }
 
 // VF is a virtual function as observed.
@@ -53,9 +72,24 @@ type VF struct {
 	Driver  string      `json:"driver,omitempty"` // "" if none is bound
 	// Netdev is its own; "" when it has none in this network namespace: not bound, or moved.
 	Netdev      string       `json:"netdev,omitempty"`
+	Admin       *Admin       `json:"admin,omitempty"`       // absent where its PF has no netdev here
 	Representor *Representor `json:"representor,omitempty"` // in switchdev only
 	// Caps are the port function attributes that the driver has, by devlink's names; in switchdev only.
 	Caps map[string]bool `json:"caps,omitempty"`
+	Uses []Use           `json:"uses,omitempty"` // by whom it is used
+}
+
+// Admin is what the PF's driver keeps of a VF (ip link show PF).
+type Admin struct {
+	MAC       string `json:"mac,omitempty"` // all zero: none was given
+	VLAN      int    `json:"vlan"`          // 0 = none
+	QoS       int    `json:"qos"`
+	VLANProto string `json:"vlan_proto,omitempty"`
+	SpoofChk  *bool  `json:"spoofchk,omitempty"` // absent: the driver does not say
+	Trust     *bool  `json:"trust,omitempty"`
+	MinTxRate int    `json:"min_tx_rate"` // Mbit/s, 0 = none
+	MaxTxRate int    `json:"max_tx_rate"` // Mbit/s, 0 = no limit
+	LinkState string `json:"link_state,omitempty"`
 }
 
 // Representor is the netdev on the eswitch's side of a VF.
@@ -68,84 +102,40 @@ type Representor struct {
 	MTU          int    `json:"mtu"` // bytes
 }
 
-// Spec is the port as a want that would bring it back: rollback is an apply of
-// it. What is not the same on all VFs, and what the device does not have, is
-// left unset.
-func (p Port) Spec() PortSpec {
-	s := PortSpec{
-		VFs:        &p.NumVFs,
-		Mode:       word(p.Mode),
-		InlineMode: word(p.InlineMode),
-		EncapMode:  word(p.EncapMode),
-		Steering:   word(p.Steering),
-		Autoprobe:  p.Autoprobe,
-	}
-	if p.Netdev != "" {
-		s.MTU, s.Up = &p.MTU, &p.Up
-	}
-	for i, vf := range p.VFs {
-		driver := vf.Driver
-		if driver == "" {
-			driver = noDriver
-		}
-		same(i == 0, &s.VF.Driver, vf.Address != "", driver)
-		var rep Representor
-		if vf.Representor != nil {
-			rep = *vf.Representor
-		}
-		same(i == 0, &s.VF.RepresentorUp, vf.Representor != nil, rep.Up)
-		same(i == 0, &s.VF.RepresentorMTU, vf.Representor != nil, rep.MTU)
-		for _, c := range functionCaps {
-			on, has := vf.Caps[c]
-			same(i == 0, s.VF.functionCap(c), has, on)
-		}
-	}
-	return s
+// UseKind is how a VF is used.
+type UseKind string
+
+// The kinds of use.
+const (
+	Held      UseKind = "held"      // a process holds it over vfio
+	UserSpace UseKind = "driver"    // it is bound to a driver that makes no netdev: for a machine, or user space
+	Elsewhere UseKind = "namespace" // its netdev is in another network namespace
+	Upper     UseKind = "upper"     // netdevs are on top of its own
+	Enslaved  UseKind = "master"    // its netdev is in a bridge or a bond
+	Addressed UseKind = "address"   // its netdev has addresses
+)
+
+// Use is one way in which a VF is used.
+type Use struct {
+	Kind UseKind `json:"kind"`
+	By   string  `json:"by"` // the process, the driver, the namespace, the netdev, the address
 }
 
-// Fill is s with what it leaves alone set to what before has there, as far as
-// that goes together with what s asks for: representors, for one, exist in
-// switchdev only.
-func (s PortSpec) Fill(before PortSpec) PortSpec {
-	fill(&s.VFs, before.VFs)
-	fill(&s.Mode, before.Mode)
-	fill(&s.InlineMode, before.InlineMode)
-	fill(&s.EncapMode, before.EncapMode)
-	fill(&s.Steering, before.Steering)
-	fill(&s.MTU, before.MTU)
-	fill(&s.Up, before.Up)
-	fill(&s.Autoprobe, before.Autoprobe)
-	fill(&s.VF.Driver, before.VF.Driver)
-	if s.Mode != nil && *s.Mode == switchdev {
-		fill(&s.VF.RepresentorUp, before.VF.RepresentorUp)
-		fill(&s.VF.RepresentorMTU, before.VF.RepresentorMTU)
-		for _, c := range functionCaps {
-			fill(s.VF.functionCap(c), *before.VF.functionCap(c))
-		}
+// String completes "the VF is in use: ...".
+func (u Use) String() string {
+	switch u.Kind {
+	case Held:
+		return u.By + " holds it"
+	case UserSpace:
+		return "it is bound to " + u.By
+	case Elsewhere:
+		return "its netdev is in " + u.By
+	case Upper:
+		return u.By + " is on top of its netdev"
+	case Enslaved:
+		return "its netdev is in " + u.By
+	case Addressed:
+		return "its netdev has the address " + u.By
 	}
-	return s
-}
-
-func fill[T any](want **T, before *T) {
-	if *want == nil {
-		*want = before
-	}
-}
-
-// same keeps in *all the value that all VFs have in common: it is set by the
-// first and unset by the first that differs or has none.
-func same[T comparable](first bool, all **T, has bool, v T) {
-	switch {
-	case first && has:
-		*all = &v
-	case *all != nil && (!has || **all != v):
-		*all = nil
-	}
-}
-
-func word(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
+	return u.By
 }

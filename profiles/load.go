@@ -158,6 +158,12 @@ func decode(doc *node) (*Profile, error) {
 	if err := dec.Decode(p); err != nil {
 		return nil, fmt.Errorf("decoding the merged profile: %w", err)
 	}
+	for i := range p.Cards {
+		for j := range p.Cards[i].Ports {
+			port := &p.Cards[i].Ports[j]
+			port.VFs = port.VFList.number()
+		}
+	}
 	return p, nil
 }
 

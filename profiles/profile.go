@@ -75,11 +75,14 @@ type Select struct {
 type Port struct {
 	// Name of the port in this profile, for references CARD/PORT. Letters, digits, ".", "_" and "-".
 	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
-	// Port is the index of the port on the card, from 0.
+	// Port is the number of the port on the card, from 0: its PCI function's own number, whichever ports there are.
 	Port *int `json:"port,omitempty" jsonschema:"minimum=0,maximum=7"`
 
 	eswitch.PortSpec
 
+	// VFList is how many VFs the port has, 0..127, or named ranges of them that differ, merged by name:
+	// as many as the highest index of a range and one.
+	VFList VFList `json:"vfs,omitzero"`
 	// Offload has the offload switches of the PF's netdev.
 	Offload crypto.Spec `json:"offload,omitempty"`
 	// VF is how every VF of the port is to be.
@@ -92,11 +95,4 @@ type VF struct {
 
 	// Offload has the offload switches of the VF's own netdev.
 	Offload crypto.Spec `json:"offload,omitempty"`
-}
-
-// eswitchSpec is the port's eswitch part with what is asked of its VFs in its place.
-func (p Port) eswitchSpec() eswitch.PortSpec {
-	s := p.PortSpec
-	s.VF = p.VF.FunctionSpec
-	return s
 }

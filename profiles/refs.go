@@ -88,24 +88,30 @@ func orNone(names []string) string {
 // At is where the value at a path was written: mapping keys as strings, list
 // indices as ints. If it is not set, it is where what encloses it was written.
 func (p *Profile) At(path ...any) Position {
-	n := p.doc
+	n, _ := p.lookup(path)
+	if n == nil {
+		return Position{}
+	}
+	return n.pos
+}
+
+// lookup is the node at a path, or the last one on the way to it that there is.
+func (p *Profile) lookup(path []any) (n *node, found bool) {
+	n = p.doc
 	for _, step := range path {
 		var next *node
 		switch step := step.(type) {
 		case string:
 			next = n.get(step)
 		case int:
-			if n.kind == list && step >= 0 && step < len(n.items) {
+			if n != nil && n.kind == list && step >= 0 && step < len(n.items) {
 				next = n.items[step]
 			}
 		}
 		if next == nil {
-			break
+			return n, false
 		}
 		n = next
 	}
-	if n == nil {
-		return Position{}
-	}
-	return n.pos
+	return n, true
 }

@@ -21,12 +21,15 @@ type CardInfo struct {
 	Model    string     `json:"model,omitempty"`
 	VendorID string     `json:"vendor"`
 	DeviceID string     `json:"device"`
-	Ports    []PortInfo `json:"ports"` // in the order of the ports on the card
+	Ports    []PortInfo `json:"ports"`
 }
 
 // PortInfo is one port of a card of the host.
 type PortInfo struct {
 	Address pci.Address `json:"address"`
+	// Number is the port's own: the PCI function's, or devlink's port number. Not its place in Ports:
+	// a port can be missing.
+	Number int `json:"number"`
 	NumVFs  int         `json:"vfs"` // the VFs that there are now
 }
 
@@ -44,6 +47,19 @@ func (c CardInfo) String() string {
 		s += ", serial " + c.Serial
 	}
 	return s + ")"
+}
+
+// portList is the ports that the card has, in words.
+func (c CardInfo) portList() string {
+	if len(c.Ports) == 0 {
+		return "no ports"
+	}
+	ports := slices.SortedFunc(slices.Values(c.Ports), func(a, b PortInfo) int { return a.Number - b.Number })
+	var all []string
+	for _, p := range ports {
+		all = append(all, fmt.Sprintf("port %d (%s)", p.Number, p.Address))
+	}
+	return strings.Join(all, " and ")
 }
 
 // Want is a profile with the identities of one host in the places of its
@@ -126,12 +142,13 @@ func (r *resolver) selectCards(cards []CardInfo) {
 		info := cards[found[0]]
 		for j, port := range c.Ports {
 			ref := portRef{c.Name, port.Name}
-			if *port.Port >= len(info.Ports) {
-				r.fail(r.p.At("cards", i, "ports", j, "port"), "the card is "+info.String(), "port %s: the card has %d port(s) and none of index %d", ref, len(info.Ports), *port.Port)
+			k := slices.IndexFunc(info.Ports, func(p PortInfo) bool { return p.Number == *port.Port })
+			if k < 0 {
+				r.fail(r.p.At("cards", i, "ports", j, "port"), "the card is "+info.String(), "port %s: the card has %s and no port %d", ref, info.portList(), *port.Port)
 				continue
 			}
-			r.ports[ref] = info.Ports[*port.Port]
-			r.counts[ref] = info.Ports[*port.Port].NumVFs
+			r.ports[ref] = info.Ports[k]
+			r.counts[ref] = info.Ports[k].NumVFs
 			if port.VFs != nil {
 				r.counts[ref] = *port.VFs
 			}
@@ -175,44 +192,6 @@ func (s Select) String() string {
 		}
 	}
 	return strings.Join(out, " and ")
-}
-
-func (r *resolver) resolvePorts(w *Want) {
-	for _, c := range r.p.Cards {
-		for _, port := range c.Ports {
-			ref := portRef{c.Name, port.Name}
-			pf := r.ports[ref].Address
-			w.Ports[pf] = port.eswitchSpec()
-			if port.Offload != (crypto.Spec{}) {
-				w.Offload[pci.PF(pf)] = port.Offload
-			}
-			if port.VF.Offload == (crypto.Spec{}) {
-				continue
-			}
-			for n := range r.counts[ref] {
-				w.Offload[pci.VF(pf, n)] = port.VF.Offload
-			}
-		}
-	}
-}
-
-func (r *resolver) resolveBonds(w *Want, cards []CardInfo) {
-	for i, b := range r.p.Bonds {
-		var members []string
-		for _, m := range b.Members {
-			ref, err := parsePortRef(m)
-			if err != nil {
-				r.fail(r.p.At("bonds", i, "members"), "", "bond %s: %v", b.Name, err)
-				continue
-			}
-			members = append(members, string(r.ports[ref].Address))
-		}
-		b.Members = members
-		if b.LAG != nil && *b.LAG && len(members) > 0 {
-			r.wholeCard(i, b, cards)
-		}
-		w.Bonds = append(w.Bonds, b)
-	}
 }
 
 // wholeCard refuses a LAG over some of a card's ports: a profile need not name them all.

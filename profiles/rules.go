@@ -175,18 +175,17 @@ func checkMembers(p *Profile, report report) {
 }
 
 func checkRepresentor(p *Profile, report report) {
-	for i, c := range p.Cards {
-		for j, port := range c.Ports {
-			if !isSet(port.Mode, "legacy") {
-				continue
-			}
-			for key, set := range map[string]bool{"representor-up": port.VF.RepresentorUp != nil, "representor-mtu": port.VF.RepresentorMTU != nil} {
-				if set {
-					report(p.At("cards", i, "ports", j, "vf", key), "%s of %s/%s, whose eswitch-mode is legacy", key, c.Name, port.Name)
-				}
+	report = once(report)
+	p.eachGroup(func(ref portRef, g group) {
+		if !isSet(g.port.Mode, "legacy") {
+			return
+		}
+		for key, set := range map[string]bool{"representor-up": g.spec.RepresentorUp != nil, "representor-mtu": g.spec.RepresentorMTU != nil} {
+			if set {
+				report(g.at(key), "%s of %s, whose eswitch-mode is legacy", key, ref)
 			}
 		}
-	}
+	})
 	eachSwitchPort(p, func(sp switchPort) {
 		r, err := parseVFRef(sp.VF)
 		if err != nil {

@@ -85,12 +85,18 @@ func warningRules() []rule {
 
 // eachPort goes over all ports of all cards; at is where something of the port was written.
 func (p *Profile) eachPort(do func(ref portRef, port *Port, at func(path ...any) Position)) {
+	p.eachPortNode(func(ref portRef, port *Port, at func(...any) Position, _ func(...any) bool) { do(ref, port, at) })
+}
+
+// eachPortNode is eachPort; written tells whether something of the port was written.
+func (p *Profile) eachPortNode(do func(ref portRef, port *Port, at func(path ...any) Position, written func(path ...any) bool)) {
 	for i := range p.Cards {
 		for j := range p.Cards[i].Ports {
 			port := &p.Cards[i].Ports[j]
-			do(portRef{p.Cards[i].Name, port.Name}, port, func(path ...any) Position {
-				return p.At(append([]any{"cards", i, "ports", j}, path...)...)
-			})
+			in := func(path []any) []any { return append([]any{"cards", i, "ports", j}, path...) }
+			do(portRef{p.Cards[i].Name, port.Name}, port,
+				func(path ...any) Position { return p.At(in(path)...) },
+				func(path ...any) bool { _, found := p.lookup(in(path)); return found })
 		}
 	}
 }
@@ -109,12 +115,15 @@ func isTrue(b *bool) bool  { return b != nil && *b }
 func isFalse(b *bool) bool { return b != nil && !*b }
 
 func checkESPOff(p *Profile, report report) {
+	report = once(report)
 	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
 		if isFalse(port.Offload.ESP) {
 			report(at("offload", "esp-hw-offload"), "esp-hw-offload is to be off on %s", ref)
 		}
-		if isFalse(port.VF.Offload.ESP) {
-			report(at("vf", "offload", "esp-hw-offload"), "esp-hw-offload is to be off on the VFs of %s", ref)
+	})
+	p.eachGroup(func(_ portRef, g group) {
+		if isFalse(g.spec.Offload.ESP) {
+			report(g.at("offload", "esp-hw-offload"), "esp-hw-offload is to be off on %s", g)
 		}
 	})
 }
@@ -212,9 +221,10 @@ func checkUplinksBridged(p *Profile, report report) {
 }
 
 func checkVFOffloadDriver(p *Profile, report report) {
-	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
-		if d := port.VF.Driver; d != nil && *d != "mlx5_core" && port.VF.Offload != (VF{}).Offload {
-			report(at("vf", "offload"), "offload switches are set for the VFs of %s, whose driver is to be %s", ref, *d)
+	report = once(report)
+	p.eachGroup(func(_ portRef, g group) {
+		if d := g.spec.Driver; d != nil && *d != driverWithNetdev && !g.spec.Offload.IsZero() {
+			report(g.at("offload"), "offload switches are set for %s, whose driver is to be %s", g, *d)
 		}
 	})
 }
@@ -225,108 +235,4 @@ func checkInline(p *Profile, report report) {
 			report(at("inline-mode"), "inline-mode of %s is to be %s", ref, *port.InlineMode)
 		}
 	})
-}
-
-// proofEnd is a VF that the profile names for a proof, at verify.LIST[i].KEY.
-type proofEnd struct {
-	place
-	ref  portRef
-	list string
-	i    int
-	key  string
-}
-
-// proofVFs are the VFs of pairs and peers.
-func (p *Profile) proofVFs() []proofEnd {
-	if p.Verify == nil {
-		return nil
-	}
-	var ends []proofEnd
-	add := func(vf, list string, i int, key string) {
-		r, err := parseVFRef(vf)
-		if err != nil {
-			return // NW009
-		}
-		if at, err := p.find(r.portRef); err == nil {
-			ends = append(ends, proofEnd{at, r.portRef, list, i, key})
-		}
-	}
-	for i, pair := range p.Verify.Pairs {
-		add(pair.From, "pairs", i, "from")
-		add(pair.To, "pairs", i, "to")
-	}
-	for i, peer := range p.Verify.Peers {
-		add(peer.VF, "peers", i, "vf")
-	}
-	return ends
-}
-
-func checkProofDriver(p *Profile, report report) {
-	for _, end := range p.proofVFs() {
-		if d := end.VF.Driver; d != nil && *d != "mlx5_core" {
-			report(p.At("verify", end.list, end.i, end.key), "%s is a VF of %s, whose VFs' driver is to be %s", end.key, end.ref, *d)
-		}
-	}
-}
-
-// checkProofSwitches holds the proof that is to be offloaded against the switches
-// of its VFs.
-func checkProofSwitches(p *Profile, report report) {
-	p.proofSwitches(report, func(directions []string, o crypto.Spec) string { return switchesOff(directions, o.TLSTx, o.TLSRx) })
-}
-
-// checkProofReceive: what is left alone may be on at the host, and hardly is.
-func checkProofReceive(p *Profile, report report) {
-	p.proofSwitches(report, func(directions []string, o crypto.Spec) string {
-		if slices.Contains(directions, crypto.Rx) && o.TLSRx == nil {
-			return "its tls-hw-rx-offload is not set, and off by default"
-		}
-		return ""
-	})
-}
-
-// proofSwitches asks of each VF of a proof that is to be offloaded: the one that
-// sends transmits, the other receives. Where no pair is named any VFs can be
-// taken.
-func (p *Profile) proofSwitches(report report, unmet func(directions []string, o crypto.Spec) string) {
-	if p.Verify == nil || p.Verify.KTLS == nil || !isSet(p.Verify.KTLS.Require, "offloaded") {
-		return
-	}
-	directions := p.Verify.KTLS.Directions
-	if directions == nil {
-		directions = crypto.Directions
-	}
-	check := func(ref portRef, o crypto.Spec, directions []string) {
-		if why := unmet(directions, o); why != "" {
-			report(p.At("verify", "ktls", "require"), "TLS of a VF of %s has to be offloaded, and %s", ref, why)
-		}
-	}
-	if len(p.Verify.Pairs) == 0 {
-		p.eachPort(func(ref portRef, port *Port, _ func(...any) Position) {
-			if port.VFs == nil || *port.VFs > 0 {
-				check(ref, port.VF.Offload, directions)
-			}
-		})
-		return
-	}
-	for _, end := range p.proofVFs() {
-		does := map[string][]string{"from": {crypto.Tx}, "to": {crypto.Rx}, "vf": crypto.Directions}[end.key]
-		does = slices.DeleteFunc(slices.Clone(does), func(d string) bool { return !slices.Contains(directions, d) })
-		if len(does) > 0 {
-			check(end.ref, end.VF.Offload, does)
-		}
-	}
-}
-
-// switchesOff says which of the switches that these directions need the profile
-// turns off, "" if none.
-func switchesOff(directions []string, tx, rx *bool) string {
-	var why []string
-	if slices.Contains(directions, crypto.Tx) && isFalse(tx) {
-		why = append(why, "its tls-hw-tx-offload is to be off")
-	}
-	if slices.Contains(directions, crypto.Rx) && isFalse(rx) {
-		why = append(why, "its tls-hw-rx-offload is to be off")
-	}
-	return strings.Join(why, ", and ")
 }

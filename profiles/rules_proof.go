@@ -62,12 +62,14 @@ func checkVFIPsec(p *Profile, report report) {
 	if offloads == nil {
 		offloads = crypto.Offloads
 	}
-	p.eachPort(func(ref portRef, port *Port, _ func(...any) Position) {
-		if !isSet(port.Mode, "switchdev") || port.VFs != nil && *port.VFs == 0 {
+	said := map[string]bool{} // of the ranges of one port once
+	p.eachGroup(func(ref portRef, g group) {
+		if !isSet(g.port.Mode, "switchdev") || g.size() == 0 || g.elsewhere() {
 			return
 		}
-		for name, on := range map[string]*bool{"crypto": port.VF.IPsecCrypto, "packet": port.VF.IPsecPacket} {
-			if slices.Contains(offloads, name) && !isTrue(on) {
+		for name, on := range map[string]*bool{"crypto": g.spec.IPsecCrypto, "packet": g.spec.IPsecPacket} {
+			if key := ref.String() + " " + name; slices.Contains(offloads, name) && !isTrue(on) && !said[key] {
+				said[key] = true
 				report(p.At("verify", "ipsec", "require"), "IPsec (%s) of a VF of %s has to be offloaded, and its ipsec_%s is not set", name, ref, name)
 			}
 		}
@@ -89,10 +91,12 @@ func checkPacketOnPF(p *Profile, report report) {
 
 // eachVFIPsec goes over the port function attributes for IPsec that are wanted.
 func (s *subject) eachVFIPsec(do func(ref portRef, name string, at Position)) {
-	s.eachPort(func(ref portRef, port *Port, at func(path ...any) Position) {
-		for name, on := range map[string]*bool{"crypto": port.VF.IPsecCrypto, "packet": port.VF.IPsecPacket} {
-			if isTrue(on) {
-				do(ref, name, at("vf", "ipsec_"+name))
+	seen := map[Position]bool{} // what vf says is said of every range
+	s.eachGroup(func(ref portRef, g group) {
+		for name, on := range map[string]*bool{"crypto": g.spec.IPsecCrypto, "packet": g.spec.IPsecPacket} {
+			if at := g.at("ipsec_" + name); isTrue(on) && !seen[at] {
+				seen[at] = true
+				do(ref, name, at)
 			}
 		}
 	})

@@ -4,125 +4,115 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
-// Done is one step that ended, as told to a progress function.
-type Done struct {
-	step.Step
-	Seconds float64 `json:"seconds"`         // of the act it was done in; a group's steps share one
-	Error   string  `json:"error,omitempty"` // why it failed
-	Err     error   `json:"-"`
+// NotConvergedError says that the steps were done without an error and the host
+// is still not as wanted.
+type NotConvergedError struct{ Left []step.Step }
+
+func (e *NotConvergedError) Error() string {
+	var b strings.Builder
+	b.WriteString("every step was done, and yet the host is not as wanted: something else changes it, or the driver does not keep what it is told")
+	for _, s := range e.Left {
+		fmt.Fprintf(&b, "\n  still: %s", s)
+	}
+	return b.String()
 }
 
-// run does the steps, phase by phase. Steps of one phase on different devices
-// run concurrently, those on one device in order. It stops at the first phase
-// with an error, after the acts under way have ended. progress is called for
-// every step that ends, never concurrently.
-func run(ctx context.Context, steps []step.Step, doers map[string]step.Doer, progress func(Done)) error {
-	for len(steps) > 0 {
-		n := 1
-		for n < len(steps) && steps[n].Phase == steps[0].Phase {
-			n++
-		}
-		if err := runPhase(ctx, steps[:n], doers, progress); err != nil {
-			return err
-		}
-		steps = steps[n:]
+// Do does the steps of a plan that was just made, under the lock, tells progress
+// of each, looks at the host again and fails with a *NotConvergedError if steps
+// are left. A plan without steps writes nothing to the kernel or OVSDB, and nothing
+// to the journal if that has it already. Whatever interrupts it, the next
+// operation goes on. ctx ends acts under way; stop ends it at a step's end.
+func (r *Road) Do(ctx, stop context.Context, plan *Plan, progress func(report.Done)) error {
+	if len(plan.Steps) == 0 && r.recorded(plan.op) {
+		return nil
+	}
+	if err := settleV1(r.Journal, r.ops); err != nil {
+		return err
+	}
+	if err := r.Journal.Begin(plan.op, r.ops); err != nil {
+		return err
+	}
+	err := r.do(ctx, stop, plan, progress)
+	var hint error
+	if err != nil && len(plan.Steps) > 0 {
+		hint = errors.New("The host is between two states: " + goOnHint(plan.Kind)) //nolint:staticcheck // a line of its own
+	}
+	if endErr := r.Journal.End(plan.op, err, r.ops); endErr != nil {
+		return errors.Join(err, endErr, hint)
+	}
+	if err != nil {
+		return errors.Join(err, hint)
+	}
+	return r.Journal.Prune(time.Now())
+}
+
+func goOnHint(kind journal.Kind) string {
+	if kind == journal.Apply {
+		return "run apply again to go on, or `nicwright rollback` to go back"
+	}
+	return "run `nicwright rollback` again to go on"
+}
+
+func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Done)) error {
+	if len(plan.Steps) == 0 {
+		return nil
+	}
+	doers := map[string]step.Doer{}
+	for _, d := range domains() {
+		doers[d.name()] = d.doer()
+	}
+	if err := (runner{doers: doers, progress: progress, stop: stop}).run(ctx, plan.Steps); err != nil {
+		return err
+	}
+	have, _, err := Observe(ctx)
+	if err != nil {
+		return fmt.Errorf("looking at the host after the last step: %w", err)
+	}
+	left, err := steps(have, plan.Want, plan.before, plan.opt)
+	if err != nil {
+		return fmt.Errorf("looking at the host after the last step: %w", err)
+	}
+	if len(left.Steps) > 0 {
+		return &NotConvergedError{Left: left.Steps}
 	}
 	return nil
 }
 
-func runPhase(ctx context.Context, steps []step.Step, doers map[string]step.Doer, progress func(Done)) error {
-	lanes := map[string][]step.Step{}
-	var order []string
-	for _, s := range steps {
-		if lanes[s.Device] == nil {
-			order = append(order, s.Device)
-		}
-		lanes[s.Device] = append(lanes[s.Device], s)
+// recorded tells whether the journal has an operation that ended, and needs no
+// other for one without steps.
+func (r *Road) recorded(op *journal.Operation) bool {
+	if op.Kind != journal.Apply || len(op.Resumes) > 0 || op.ID != "" {
+		return false
 	}
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		first error
-	)
-	// What other lanes have begun when one fails ends by itself; they begin no more.
-	goOn := func() bool {
-		mu.Lock()
-		defer mu.Unlock()
-		return first == nil && ctx.Err() == nil
-	}
-	for _, device := range order {
-		lane := lanes[device]
-		wg.Go(func() {
-			for len(lane) > 0 && goOn() {
-				n := groupLen(lane)
-				start := time.Now()
-				err := do(ctx, lane[:n], doers)
-				took := time.Since(start).Seconds()
-				mu.Lock()
-				for _, s := range lane[:n] {
-					d := Done{Step: s, Seconds: took, Err: err}
-					if err != nil {
-						d.Error = err.Error()
-					}
-					progress(d)
-				}
-				if err != nil {
-					if first == nil {
-						first = fmt.Errorf("phase %s: %w", lane[0].Phase, err)
-					}
-					mu.Unlock()
-					return
-				}
-				mu.Unlock()
-				lane = lane[n:]
-			}
-		})
-	}
-	wg.Wait()
-	if first == nil && ctx.Err() != nil {
-		return fmt.Errorf("phase %s: stopped: %w", steps[0].Phase, context.Cause(ctx))
-	}
-	return first
+	mine := journal.InForce(r.ops, op.Profile.Name)
+	return len(mine) > 0 && mine[len(mine)-1].Profile.Hash == op.Profile.Hash
 }
 
-// groupLen is how many steps at the head of a lane are done in one act.
-func groupLen(lane []step.Step) int {
-	n := 1
-	for n < len(lane) && lane[0].Group != "" && lane[n].Group == lane[0].Group && lane[n].Domain == lane[0].Domain {
-		n++
+// AppliedWant is what the last apply in force wanted, of one profile or of any for "".
+func AppliedWant(dir journal.Dir, profile string) (*profiles.Want, error) {
+	ops, err := readJournal(dir)
+	if err != nil {
+		return nil, err
 	}
-	return n
-}
-
-func do(ctx context.Context, steps []step.Step, doers map[string]step.Doer) error {
-	d := doers[steps[0].Domain]
-	if d == nil {
-		return fmt.Errorf("%s: no part of nicwright does steps of %q: the plan is from another version", steps[0], steps[0].Domain)
+	all := journal.InForce(ops, profile)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("no profile has been applied here, says the journal %s: name one with -p, or apply one", dir)
 	}
-	return d.Do(ctx, steps)
-}
-
-// sortSteps puts steps in the order of the phases, and keeps the order of each
-// domain within a phase. What is detached goes first, the switch before the bond
-// that is its port.
-func sortSteps(steps []step.Step) {
-	rank := func(s step.Step) int {
-		r := int(s.Phase) * 4
-		switch {
-		case s.Phase == step.Quiesce && s.Domain == "ovs":
-			return r
-		case s.Phase == step.Quiesce && s.Domain == "bond":
-			return r + 1
-		}
-		return r + 2
+	last := all[len(all)-1]
+	w, err := wantOf(last.Want)
+	if err != nil {
+		return nil, fmt.Errorf("operation %s of the journal: %w", last.ID, err)
 	}
-	slices.SortStableFunc(steps, func(a, b step.Step) int { return rank(a) - rank(b) })
+	return w, nil
 }

@@ -3,7 +3,9 @@
 package provision
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -12,103 +14,99 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/nicwright/nicwright/bond"
-	"github.com/nicwright/nicwright/crypto"
-	"github.com/nicwright/nicwright/eswitch"
-	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision/journal"
 )
 
-// Plan is the steps from a host as it was observed to what a profile wants, in
-// the order in which they are done. It is data: it prints, it saves, and it is
-// applied only while the same want on the host as it is gives the same steps.
+// planVersion is the version of a saved plan.
+const planVersion = 2
+
+// Plan is the steps from a host as it was observed to what is wanted, in the
+// order in which they are done. It is data: it prints, it saves, and it is applied
+// only while the same want on the host as it is gives the same steps.
 type Plan struct {
-	Version int            `json:"version"` // 1
-	Made    time.Time      `json:"made"`
-	Want    *profiles.Want `json:"want"`
-	Steps   []step.Step    `json:"steps"`
+	Version int             `json:"version"`
+	Made    time.Time       `json:"made"`
+	Kind    journal.Kind    `json:"kind"`
+	Profile journal.Profile `json:"profile"`
+	// Want is what was asked for, without what the plan adds to bring back what it takes away.
+	Want *profiles.Want `json:"want"`
+	// Take and Replace are what the operator allowed: see step.Options.
+	Take    []string `json:"take,omitempty"`
+	Replace []string `json:"replace,omitempty"`
+
+	Steps []step.Step `json:"steps"`
+	// Left is what is wanted and stays as it is.
+	Left []step.Left `json:"left,omitempty"`
+	// Summary says in words what the steps do to what is in use.
+	Summary []string `json:"summary,omitempty"`
+
+	before *profiles.Want       // what there is, or was before what this goes on from
+	opt    step.Options         // as given to the domains
+	op     *journal.Operation   // as it will be written
+	ops    []*journal.Operation // the journal as it was read
 }
 
-// NewPlan makes the plan from have to want. before is the host before an
-// unfinished apply touched it, else nil: what want leaves alone becomes again
-// what it was then.
-func NewPlan(have Host, want *profiles.Want, before *Host) (*Plan, error) {
-	if before == nil {
-		before = &have
-	}
-	w := filled(want, *before)
-	for a := range w.Ports {
-		if have.port(a) == nil {
-			return nil, fmt.Errorf("planning for %s: no such card is on this host: run `nicwright show` to see what is", pci.PF(a))
+// steps makes the plan's steps: every domain plans from have to want and sees the
+// effects of those before it. What want leaves alone, and a step takes away on the
+// road, becomes again what it was before.
+func steps(have Host, want, before *profiles.Want, opt step.Options) (step.Result, error) {
+	for a := range want.Ports {
+		if have.Port(a) == nil {
+			return step.Result{}, fmt.Errorf("planning for %s: no such card is on this host: run `nicwright show` to see what is", pci.PF(a))
 		}
 	}
-	steps, replaced, err := eswitch.Diff(have.Cards, w.Ports)
-	if err != nil {
-		return nil, err
+	w := clone(want)
+	follow(have, w)
+	var all step.Result
+	var errs []error
+	for _, d := range domains() {
+		effects := step.EffectsOf(all.Steps)
+		d.lay(w, before, effects)
+		r, err := d.diff(&have, w, effects, opt)
+		errs = append(errs, err) // all that is wrong is told at once
+		all.Steps, all.Left = append(all.Steps, r.Steps...), append(all.Left, r.Left...)
 	}
-	fillReplaced(w, *before, replaced)
-	more, err := bond.Diff(have.Bonds, w.Bonds, replaced)
-	if err != nil {
-		return nil, err
-	}
-	steps = append(steps, more...)
-	if more, err = ovs.Diff(have.Switch, w.OVS, replaced); err != nil {
-		return nil, err
-	}
-	steps = append(steps, more...)
-	if more, err = crypto.Diff(functions(have.Offload), w.Offload, replaced); err != nil {
-		return nil, err
-	}
-	steps = append(steps, more...)
-	detachFirst(steps)
-	sortSteps(steps)
-	return &Plan{Version: 1, Made: time.Now().UTC().Truncate(time.Second), Want: want, Steps: steps}, nil
+	sortSteps(all.Steps)
+	return all, errors.Join(errs...)
 }
 
-// detachFirst moves what takes the switch and the bond away before the steps of
-// an eswitch that leaves switchdev: the driver answers EBUSY to a change of mode
-// while TC flows are in the card.
-func detachFirst(steps []step.Step) {
-	leaves := slices.ContainsFunc(steps, func(s step.Step) bool { return s.Phase == step.Eswitch && s.From == "switchdev" })
-	for i := range steps {
-		s := &steps[i]
-		if leaves && s.To == "" && (s.Phase == step.Switch || s.Phase == step.Bond) {
-			s.Phase = step.Quiesce
-			s.Device, s.Group = "", "detach "+s.Domain
-		}
+// sortSteps puts steps in the order of the phases and, within a phase, of the
+// domains. What is taken off first was put on last: in quiesce their order is the
+// other way round.
+func sortSteps(steps []step.Step) {
+	rank := map[string]int{}
+	for i, d := range domains() {
+		rank[d.name()] = i
 	}
+	slices.SortStableFunc(steps, func(a, b step.Step) int {
+		if a.Phase != b.Phase {
+			return int(a.Phase) - int(b.Phase)
+		}
+		if a.Phase == step.Quiesce {
+			return rank[b.Domain] - rank[a.Domain]
+		}
+		return rank[a.Domain] - rank[b.Domain]
+	})
 }
 
-// fillReplaced adds the offload switches of VFs whose netdevs are made again: a
-// new netdev starts from the driver's defaults. A PF's are left to the driver,
-// for what they can be changes with the eswitch mode (FACTS.md 0.1).
-func fillReplaced(w *profiles.Want, before Host, replaced step.Replaced) {
-	offload := map[pci.Function]crypto.Spec{}
-	for f, spec := range w.Offload {
-		offload[f] = spec
-	}
-	for f, state := range functions(before.Offload) {
-		if !f.IsVF() || !replaced[f.String()] || w.Ports[f.PF].VFs == nil || f.VF >= *w.Ports[f.PF].VFs {
-			continue
-		}
-		spec := offload[f]
-		fillUnset(&spec, state.Spec())
-		offload[f] = spec
-	}
-	w.Offload = offload
+// summary is the plan in words.
+func summary(have Host, steps []step.Step) []string {
+	return hostnet.Summary(step.EffectsOf(steps), have.Net)
 }
 
-// functions is a map of what was observed, by function in place of its name.
-func functions(m map[string]crypto.State) map[pci.Function]crypto.State {
-	out := make(map[pci.Function]crypto.State, len(m))
-	for name, s := range m {
-		if f, err := pci.ParseFunction(name); err == nil {
-			out[f] = s
-		}
+// Title is the operation in words.
+func (p *Plan) Title() string {
+	switch p.Kind {
+	case journal.Rollback:
+		return "rollback of " + p.Profile.Name
+	case journal.Remove:
+		return "removal of " + p.Profile.Name
 	}
-	return out
+	return p.Profile.Name
 }
 
 // Save writes the plan to a file, mode 0600, to be read by LoadPlan.
@@ -137,12 +135,26 @@ func LoadPlan(path string) (*Plan, error) {
 }
 
 func decodePlan(b []byte) (*Plan, error) {
-	p, err := decodeState[Plan](b)
-	if err != nil {
-		return nil, err
+	var head struct {
+		Version int `json:"version"`
 	}
-	if p.Want == nil {
-		return nil, fmt.Errorf("it does not say what is wanted")
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, fmt.Errorf("not a plan of nicwright: %w", err)
+	}
+	if head.Version != planVersion {
+		return nil, fmt.Errorf("its version is %d, this nicwright reads version %d", head.Version, planVersion)
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	p := new(Plan)
+	if err := dec.Decode(p); err != nil {
+		return nil, fmt.Errorf("not a plan of nicwright: %w", err)
+	}
+	if dec.More() {
+		return nil, errors.New("more follows the plan")
+	}
+	if p.Want == nil || p.Kind != journal.Apply {
+		return nil, errors.New("it does not say what is wanted")
 	}
 	return p, nil
 }
@@ -169,19 +181,16 @@ func (e *StalePlanError) Error() string {
 // holds compares a saved plan with one made now; a *StalePlanError tells the
 // difference.
 func (p *Plan) holds(now *Plan) error {
-	if slices.Equal(p.Steps, now.Steps) {
+	if slices.EqualFunc(p.Steps, now.Steps, step.Step.Equal) {
 		return nil
 	}
-	e := &StalePlanError{}
-	for _, s := range p.Steps {
-		if !slices.Contains(now.Steps, s) {
-			e.Gone = append(e.Gone, s)
+	missing := func(from, in []step.Step) (out []step.Step) {
+		for _, s := range from {
+			if !slices.ContainsFunc(in, s.Equal) {
+				out = append(out, s)
+			}
 		}
+		return out
 	}
-	for _, s := range now.Steps {
-		if !slices.Contains(p.Steps, s) {
-			e.New = append(e.New, s)
-		}
-	}
-	return e
+	return &StalePlanError{Gone: missing(p.Steps, now.Steps), New: missing(now.Steps, p.Steps)}
 }

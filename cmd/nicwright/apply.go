@@ -10,68 +10,105 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/report"
+	"github.com/nicwright/nicwright/provision/verify"
 )
+
+// allowFlags are those by which the operator allows what a profile does not.
+func allowFlags(c *cobra.Command, allow *provision.Allowed) {
+	c.Flags().StringArrayVar(&allow.Take, "take", nil, "take this VF although it is in use, as plan names it (`pci/0000:3b:00.0/vf/3`), or all; repeatable")
+}
 
 func newApply(a *app) *cobra.Command {
 	var file string
+	var allow provision.Allowed
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Bring the host to what the profile wants",
 		Long: `apply observes the host, plans, does the steps and looks again. Interrupted at
-any instant it is finished by the next apply, or undone by rollback.`,
+any instant it is finished by the next apply, or undone by rollback. SIGINT and
+SIGTERM end it at a step's end; a terminal that is gone does not.`,
 		Example: `  nicwright apply -p vm-host
-  nicwright apply --plan rack7.plan   (only while the host is as it was planned from)`,
+  nicwright apply --plan rack7.plan   (only while the host is as it was planned from)
+  nicwright apply -p tls-server --replace vm-host`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if file != "" && cmd.Flags().Changed("profile") {
-				return exitStatus{exitUsage, errors.New("--plan and --profile exclude each other: a saved plan says what is wanted")}
+			if file != "" && (cmd.Flags().Changed("profile") || cmd.Flags().Changed("take") || cmd.Flags().Changed("replace")) {
+				return exitStatus{exitUsage, errors.New("--plan and --profile, --take, --replace exclude each other: a saved plan says what is wanted and allowed")}
 			}
 			if file != "" {
 				saved, err := provision.LoadPlan(file)
 				if err != nil {
 					return err
 				}
-				return a.apply(cmd.Context(), "apply", func(ctx context.Context) (*provision.Plan, provision.Host, error) {
-					return provision.ApplySaved(ctx, a.state(), saved)
-				})
+				return a.operate(cmd.Context(), "apply", func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Saved(saved) })
 			}
 			want, err := a.want()
 			if err != nil {
 				return err
 			}
-			return a.apply(cmd.Context(), "apply", func(ctx context.Context) (*provision.Plan, provision.Host, error) {
-				return provision.PlanHost(ctx, a.state(), want)
+			return a.operate(cmd.Context(), "apply", func(ctx context.Context, r *provision.Road) (*provision.Plan, error) {
+				w, err := want(ctx, r)
+				if err != nil {
+					return nil, err
+				}
+				return r.Apply(w.want, w.doc, allow)
 			})
 		},
 	}
 	c.Flags().StringVar(&file, "plan", "", "apply this saved plan `file`, if it still holds")
+	c.Flags().StringArrayVar(&allow.Replace, "replace", nil, "take the place of this `profile`, which is in force for the same card; repeatable")
+	allowFlags(c, &allow)
 	return c
 }
 
 func newRollback(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "rollback",
-		Short: "Bring the host back to where it was before the last apply",
-		Long: `rollback is an apply whose want is the host as it was observed before an
-unfinished apply, or else before the last one that changed something.`,
-		Example: "  nicwright rollback",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.apply(cmd.Context(), "rollback", func(ctx context.Context) (*provision.Plan, provision.Host, error) {
-				want, _, err := provision.RollbackWant(a.state())
-				if err != nil {
-					return nil, provision.Host{}, err
-				}
-				return provision.PlanHost(ctx, a.state(), func(provision.Host) (*profiles.Want, error) { return want, nil })
-			})
+	var allow provision.Allowed
+	c := &cobra.Command{
+		Use:   "rollback [OPERATION]",
+		Short: "Bring back what was before the last apply, or before another operation",
+		Long: `rollback is an apply whose want is what was before an operation, of what that
+touched: of the one that was interrupted, or else of the last that is in force;
+with OPERATION (nicwright history) of that one and the later ones of its
+profile. A rollback that was interrupted goes on to the same end.`,
+		Example: "  nicwright rollback\n  nicwright rollback 20261128T035512.123Z-apply",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id := ""
+			if len(args) == 1 {
+				id = args[0]
+			}
+			return a.operate(cmd.Context(), "rollback", func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Rollback(id, allow) })
 		},
 	}
+	allowFlags(c, &allow)
+	return c
 }
 
-// apply does a plan under the lock, and prints each step as it ends.
-func (a *app) apply(ctx context.Context, verb string, plan func(context.Context) (*provision.Plan, provision.Host, error)) (err error) {
+func newRemove(a *app) *cobra.Command {
+	var allow provision.Allowed
+	c := &cobra.Command{
+		Use:   "remove -p NAME",
+		Short: "Take a profile's work away",
+		Long: `remove brings back what was before the first of a profile's operations that are
+in force. What other profiles did stays.`,
+		Example: "  nicwright remove -p vm-host",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			name, err := a.profileName()
+			if err != nil {
+				return err
+			}
+			return a.operate(cmd.Context(), "remove", func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Remove(name, allow) })
+		},
+	}
+	allowFlags(c, &allow)
+	return c
+}
+
+// operate plans and does an operation under the lock, and prints each step as it ends.
+func (a *app) operate(ctx context.Context, verb string, plan func(context.Context, *provision.Road) (*provision.Plan, error)) (err error) {
 	if err := needRoot(verb); err != nil {
 		return err
 	}
@@ -80,29 +117,39 @@ func (a *app) apply(ctx context.Context, verb string, plan func(context.Context)
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Release()) }()
-	if d := a.settings.GetDuration("timeout"); d > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
-		defer cancel()
+	acts, stop, release := guard(ctx)
+	defer release()
+	// What a verify that was killed moved goes back first: it is not the host as it is lived on.
+	if err := verify.PutBack(acts); err != nil {
+		return err
 	}
-	report := provision.ApplyReport{Started: time.Now().UTC()}
-	p, have, err := plan(ctx)
+	done := report.Apply{Started: time.Now().UTC()}
+	road, err := a.look(acts)
 	if err != nil {
 		return err
 	}
-	report.Profile = p.Want.Profile
-	err = provision.Apply(ctx, a.state(), p, have, func(d provision.Done) {
-		report.Steps = append(report.Steps, d)
+	p, err := plan(acts, road)
+	if err != nil {
+		return err
+	}
+	done.Profile, done.Left = p.Title(), p.Left
+	if !a.json() {
+		// A terminal that has gone away must not stop an operation, here and below.
+		_ = report.LeftAlone(a.out, p.Left)
+	}
+	err = road.Do(acts, stop, p, func(d report.Done) {
+		done.Steps = append(done.Steps, d)
 		if !a.json() {
 			d.Print(a.out)
 		}
 	})
-	report.End(err)
+	done.End(err)
 	if a.json() {
-		return errors.Join(err, a.printJSON(report))
-	}
-	if err != nil {
+		_ = a.printJSON(done)
 		return err
 	}
-	return report.Print(a.out)
+	if err == nil {
+		_ = done.Print(a.out)
+	}
+	return err
 }

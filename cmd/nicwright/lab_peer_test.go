@@ -43,12 +43,22 @@ func TestVerifyWithPeer(t *testing.T) {
 	if !lines.Scan() || lines.Text() != "listening on 198.51.100.9:4711" {
 		t.Fatalf("nicwright peer said %q, %v", lines.Text(), lines.Err())
 	}
+	// Clients that ask for nothing are not in the way.
+	idle := exec.CommandContext(t.Context(), "ip", "netns", "exec", "peer", "bash", "-c", "for i in $(seq 100); do exec {fd}<>/dev/tcp/198.51.100.9/4711; done; exec sleep 3600")
+	if err := idle.Start(); err != nil {
+		t.Fatal(err)
+	}
 	before := leftovers(t)
 	const cell = " TLSv1.2 AES-128-GCM tx pci/0001:3b:00.1/vf/0 peer 198.51.100.9:4711"
 	r := expect(t, exitDone, "verify", "--json")
 	assertVerdict(t, r.stdout, "ktls"+cell, "offloaded")
 	if !lines.Scan() || !strings.HasPrefix(lines.Text(), "198.51.100.10:") || !strings.HasSuffix(lines.Text(), ": TLSv1.2 AES-128-GCM tx, 1048576 bytes: equal") {
 		t.Errorf("nicwright peer said %q, %v", lines.Text(), lines.Err())
+	}
+	_ = idle.Process.Kill()
+	_ = idle.Wait()
+	if r := command(t, "ip", "netns", "exec", "peer", "nicwright", "peer"); r.code != exitUsage || !strings.Contains(r.stderr, "say on which address") {
+		t.Errorf("nicwright peer without an address exited %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 	if err := peer.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,6 +136,24 @@ func TestVerifyLeavesNoTrace(t *testing.T) {
 		}
 	})
 
+	t.Run("apply after a killed one", func(t *testing.T) {
+		cmd := exec.CommandContext(t.Context(), "nicwright", "verify", "--quick")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if _, err := os.Stat("/run/netns/nicwright-verify-1"); err == nil {
+				break
+			}
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		expect(t, exitDone, "apply", "-p", small)
+		if after := leftovers(t); after != before {
+			t.Errorf("after an apply:\n%s\nbefore:\n%s", after, before)
+		}
+	})
+
 	t.Run("reports", func(t *testing.T) {
 		dir := t.TempDir()
 		xml, html := filepath.Join(dir, "v.xml"), filepath.Join(dir, "v.html")
@@ -145,8 +164,67 @@ func TestVerifyLeavesNoTrace(t *testing.T) {
 				t.Errorf("%s: %v, %d bytes", f, err, len(b))
 			}
 		}
+		// A link is refused before the proofs run, and what it names stays.
+		link, precious := filepath.Join(dir, "link"), filepath.Join(dir, "precious")
+		if err := errors.Join(os.WriteFile(precious, []byte("mine"), 0o600), os.Symlink(precious, link)); err != nil {
+			t.Fatal(err)
+		}
+		if r := expect(t, exitError, "verify", "--quick", "--html", link); !strings.Contains(r.stderr, "name the file itself") || r.stdout != "" {
+			t.Errorf("through a link: %s%s", r.stdout, r.stderr)
+		}
+		if b, err := os.ReadFile(precious); err != nil || string(b) != "mine" {
+			t.Errorf("the link's file has %q, %v", b, err)
+		}
 	})
 	rollback(t)
+}
+
+// A bridge whose ways out are single uplinks, and no bond.
+func TestVerifyWithUplinksInTheBridge(t *testing.T) {
+	needLab(t)
+	profile := filepath.Join(t.TempDir(), "uplinks.yaml")
+	port := func(n string) string {
+		return "{name: p" + n + ", port: " + n + ", vfs: 2, eswitch-mode: switchdev, up: true, offload: {hw-tc-offload: true}, vf: {driver: mlx5_core, representor-up: true}}"
+	}
+	text := `version: 1
+name: uplinks
+description: a bridge with both uplinks
+cards:
+  - {name: nic0, select: {model: ConnectX-6 Dx}, ports: [` + port("0") + ", " + port("1") + `]}
+ovs:
+  hw-offload: true
+  bridges:
+    - name: br-up
+      ports:
+        - {name: out, uplink: nic0/p0, trunks: [100]}
+        - {name: vlan100, vf: nic0/p0/vf0-1, tag: 100}
+        - {name: vlan300, vf: nic0/p1/vf0-1, tag: 300}
+verify:
+  ktls: {versions: [TLSv1.2], ciphers: [AES-128-GCM], directions: [tx], bytes: 65536}
+  ipsec: {offloads: [crypto], modes: [transport], directions: [tx], bytes: 65536}
+  vlan: {require: holds}
+`
+	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, exitDone, "apply", "-p", profile)
+	defer rollback(t)
+	r := expect(t, exitDone, "verify", "--json")
+	assertVerdict(t, r.stdout, "vlan pci/"+pfs[0]+"/vf/0 in VLAN 100 leaves by out", "holds")
+	assertVerdict(t, r.stdout, "vlan pci/"+pfs[1]+"/vf/0 in VLAN 300 does not leave by out", "holds")
+	// What is off in the port function is named before a kernel that may lack the driver's part.
+	assertVerdict(t, r.stdout, "ipsec crypto", "software")
+	for name, v := range verdicts(t, r.stdout) {
+		if strings.HasPrefix(name, "ipsec crypto") && !strings.HasPrefix(v[1], "ipsec_crypto of the port function of ") {
+			t.Errorf("%s: %s", name, v[1])
+		}
+	}
+	witness(t, "ip", "-n", "peer", "link", "set", "wire0", "down")
+	defer witness(t, "ip", "-n", "peer", "link", "set", "wire0", "up")
+	r = expect(t, exitUnproven, "verify", "--json")
+	if v := verdicts(t, r.stdout)["vlan pci/"+pfs[0]+"/vf/0 in VLAN 100 leaves by out"]; v[0] != "failed" || !strings.HasPrefix(v[1], "no link on "+uplink(t, pfs[0])) {
+		t.Errorf("with the cable out: %v", v)
+	}
 }
 
 // On a host without a card of this kind the verdicts are honest: nothing is offloaded, and it says why.

@@ -3,49 +3,70 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/crypto"
 )
 
+// peerPort is where a peer listens if it is not told.
+const peerPort = 4711
+
 func newPeer(a *app) *cobra.Command {
 	var listen string
 	c := &cobra.Command{
-		Use:   "peer",
+		Use:   "peer --listen ADDRESS[:PORT]",
 		Short: "Be the other end, on this host, of another host's proofs",
 		Long: `peer answers the verify of another host, whose profile names this one in
 verify.peers: it seals and opens TLS records in its own process, as the witness
 for the other host's card. It needs no root, no card and no profile, and changes
 nothing. Whoever reaches the port can have it work: run it while verify runs, on
-an address of the network that is tested. It ends with SIGINT or SIGTERM.`,
+the address of the network that is tested, which --listen has to name. It ends
+with SIGINT or SIGTERM.`,
 		Example: `  nicwright peer --listen 192.0.2.20:4711`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", listen)
+			l, err := listenAt(cmd.Context(), listen)
 			if err != nil {
-				return fmt.Errorf("listening for the proofs of others: %w; --listen wants ADDRESS:PORT, an address of this host and a free port", err)
-			}
-			if _, err := fmt.Fprintf(a.out, "listening on %s\n", l.Addr()); err != nil {
 				return err
 			}
+			if _, err := fmt.Fprintf(a.out, "listening on %s\n", l.Addr()); err != nil {
+				return errors.Join(fmt.Errorf("printing: %w", err), l.Close())
+			}
 			return crypto.ServePeer(cmd.Context(), l, func(s crypto.Served) {
-				what := "nothing that was understood"
-				if s.Version != "" {
-					what = fmt.Sprintf("%s %s %s, %d bytes", s.Version, s.Cipher, s.Direction, s.Bytes)
-				}
-				how := "equal"
-				if s.Err != nil {
-					how = s.Err.Error()
-				} else if s.Direction == crypto.Rx {
-					how = "sent"
-				}
-				_, _ = fmt.Fprintf(a.out, "%s: %s: %s\n", s.From, what, how)
+				_, _ = fmt.Fprintln(a.out, s)
 			})
 		},
 	}
-	c.Flags().StringVar(&listen, "listen", ":4711", "`address:port` to listen on")
+	c.Flags().StringVar(&listen, "listen", "", fmt.Sprintf("`address[:port]` of this host to listen on, and on no other; the port is %d if it is not said", peerPort))
 	return c
+}
+
+// listenAt listens on the one address that is named, of the one family that it
+// has: Go would take 0.0.0.0, and no address, for all of both.
+func listenAt(ctx context.Context, text string) (net.Listener, error) {
+	at, err := netip.ParseAddrPort(text)
+	if err != nil {
+		var address netip.Addr
+		if address, err = netip.ParseAddr(text); err == nil {
+			at = netip.AddrPortFrom(address, peerPort)
+		}
+	}
+	if err != nil {
+		return nil, exitStatus{exitUsage, fmt.Errorf("--listen %q: say on which address of this host to listen, ADDRESS or ADDRESS:PORT, as in 192.0.2.20:4711 or [2001:db8::20]:4711; 0.0.0.0 is all of IPv4, [::] all of IPv6", text)}
+	}
+	network := "tcp4"
+	if at.Addr().Is6() {
+		network = "tcp6"
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, network, at.String())
+	if err != nil {
+		return nil, fmt.Errorf("listening for the proofs of others: %w; --listen wants an address of this host and a free port", err)
+	}
+	return l, nil
 }

@@ -6,14 +6,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 func newPlan(a *app) *cobra.Command {
 	var save string
+	var allow provision.Allowed
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what apply would change, and change nothing",
-		Long:  "plan observes the host and prints the steps to what the profile wants, by phase.\nExit status 0: there is nothing to do; 2: there are steps.",
+		Long:  "plan observes the host and prints the steps to what the profile wants, by phase, and\nwhat they do to what is in use.\nExit status 0: there is nothing to do; 2: there are steps.",
 		Example: `  nicwright plan -p vm-host
   nicwright plan -p vm-host --set cards.nic0.ports.p0.vfs=8
   nicwright plan -p ./rack7.yaml -o rack7.plan && nicwright apply --plan rack7.plan`,
@@ -23,7 +25,15 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, _, err := provision.PlanHost(cmd.Context(), a.state(), want)
+			road, err := a.look(cmd.Context())
+			if err != nil {
+				return err
+			}
+			w, err := want(cmd.Context(), road)
+			if err != nil {
+				return err
+			}
+			plan, err := road.Apply(w.want, w.doc, allow)
 			if err != nil {
 				return err
 			}
@@ -35,7 +45,7 @@ func newPlan(a *app) *cobra.Command {
 			if a.json() {
 				err = a.printJSON(plan)
 			} else {
-				err = plan.Print(a.out)
+				err = report.Plan(a.out, plan.Title(), plan.Steps, plan.Left, plan.Summary)
 			}
 			if err == nil && len(plan.Steps) > 0 {
 				err = exitStatus{exitSteps, nil}
@@ -44,5 +54,7 @@ func newPlan(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&save, "output", "o", "", "save the plan to this `file`, for apply --plan")
+	c.Flags().StringArrayVar(&allow.Replace, "replace", nil, "plan as if this `profile`, in force for the same card, gave way; repeatable")
+	allowFlags(c, &allow)
 	return c
 }

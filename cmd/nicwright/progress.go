@@ -11,12 +11,13 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/charmbracelet/x/term"
 
-	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/report"
+	"github.com/nicwright/nicwright/provision/verify"
 )
 
-// liveProgress is a provision.Progress that somebody may be watching.
+// liveProgress is a verify.Progress that somebody may be watching.
 type liveProgress interface {
-	provision.Progress
+	verify.Progress
 	stop() // takes away what shows that something is running
 }
 
@@ -37,11 +38,11 @@ func newProgress(out *os.File) liveProgress {
 
 type quiet struct{}
 
-func (quiet) Plan(int)             {}
-func (quiet) Start(string)         {}
-func (quiet) Rate(int64, float64)  {}
-func (quiet) End(provision.Judged) {}
-func (quiet) stop()                {}
+func (quiet) Plan(int)            {}
+func (quiet) Start(string)        {}
+func (quiet) Rate(int64, float64) {}
+func (quiet) End(report.Judged)   {}
+func (quiet) stop()               {}
 
 // statusLine rewrites one line of a terminal with what is running, and leaves a
 // line of each cell that ended.
@@ -79,7 +80,7 @@ func (s *statusLine) Rate(bytes int64, seconds float64) {
 	s.draw()
 }
 
-func (s *statusLine) End(j provision.Judged) {
+func (s *statusLine) End(j report.Judged) {
 	s.ended++
 	s.name = ""
 	s.print(ansi.EraseEntireLine + "\r" + j.Mark() + "  " + j.Name() + ": " + j.Judgement() + "\n")

@@ -13,7 +13,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/nicwright/nicwright/internal/proof"
-	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 var colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
@@ -65,8 +65,8 @@ func (s *screen) Write(b []byte) (int, error) {
 }
 
 func TestStatusLine(t *testing.T) {
-	judged := func(cipher string, v proof.Verdict, ok bool) provision.Judged {
-		return provision.Judged{Proof: proof.Proof{Kind: "ktls", Cell: []proof.Field{{Name: "cipher", Value: cipher}}, Verdict: v}, Require: proof.Offloaded, OK: ok}
+	judged := func(cipher string, v proof.Verdict, ok bool) report.Judged {
+		return report.Judged{Proof: proof.Proof{Kind: "ktls", Cell: []proof.Field{{Name: "cipher", Value: cipher}}, Verdict: v}, Require: proof.Offloaded, OK: ok}
 	}
 	a, b := judged("A", proof.Offloaded, true), judged("B", proof.Software, false)
 	for _, tt := range []struct {
@@ -113,7 +113,7 @@ func TestProgressIsForTerminals(t *testing.T) {
 	p.Plan(1)
 	p.Start("x")
 	p.Rate(1e9, 1)
-	p.End(provision.Judged{})
+	p.End(report.Judged{})
 	p.stop()
 	w.Close()
 	if got, err := io.ReadAll(r); err != nil || len(got) > 0 {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/journal"
 )
 
 // app is what the verbs share: the tool's settings and where they print.
@@ -26,6 +28,7 @@ type app struct {
 	sets     []string
 	out      io.Writer // colour is stripped where it is no terminal or NO_COLOR is set
 	raw      io.Writer // for JSON
+	cancel   func()    // ends the context of --timeout
 }
 
 func newRoot() *cobra.Command {
@@ -50,8 +53,15 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.raw = cmd.OutOrStdout()
 			a.out = colorprofile.NewWriter(cmd.OutOrStdout(), os.Environ())
-			return a.load(cmd)
+			if err := a.load(cmd); err != nil {
+				return err
+			}
+			ctx, cancel := limit(cmd.Context(), a.settings.GetDuration("timeout"))
+			a.cancel = cancel
+			cmd.SetContext(ctx)
+			return nil
 		},
+		PersistentPostRun: func(*cobra.Command, []string) { a.cancel() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitStatus{exitUsage, fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
@@ -60,12 +70,12 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	f.StringP("profile", "p", "", "profile: the name of a built-in one, or a file")
 	f.StringArrayVar(&a.sets, "set", nil, "override one value of the profile, `path=value` (cards.nic0.ports.p0.vfs=8); repeatable")
 	f.Bool("json", false, "print JSON")
-	f.String("state-dir", "/var/lib/nicwright", "where checkpoints are kept")
+	f.String("state-dir", "/var/lib/nicwright", "where the journal is kept")
 	f.String("run-dir", "/run/nicwright", "where the lock is")
 	f.String("config-dir", "/etc/nicwright", "where config.yaml and profiles.d are")
 	f.Duration("timeout", 0, "give up after this time (0: each wait has its own deadline)")
 	root.AddCommand(
-		newShow(a), newPlan(a), newApply(a), newRollback(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a),
+		newShow(a), newPlan(a), newApply(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a),
 	)
 	for _, c := range root.Commands() {
 		usageErrors(c)
@@ -104,9 +114,12 @@ func (a *app) load(cmd *cobra.Command) error {
 	return nil
 }
 
-func (a *app) json() bool { return a.settings.GetBool("json") }
-func (a *app) state() provision.StateDir {
-	return provision.StateDir(a.settings.GetString("state-dir"))
+func (a *app) json() bool         { return a.settings.GetBool("json") }
+func (a *app) state() journal.Dir { return journal.Dir(a.settings.GetString("state-dir")) }
+
+// look is what operations are planned from.
+func (a *app) look(ctx context.Context) (*provision.Road, error) {
+	return provision.Look(ctx, a.state(), version())
 }
 
 // printJSON prints v as an indented document.
@@ -129,21 +142,42 @@ func (a *app) profileOptions() profiles.Options {
 	}
 }
 
-// want loads the profile and gives the function that resolves it on a host.
-func (a *app) want() (func(provision.Host) (*profiles.Want, error), error) {
-	opts := a.profileOptions()
-	if opts.Name == "" {
-		return nil, exitStatus{exitUsage, errors.New("no profile is named: say -p NAME or -p FILE (`nicwright profile list` lists the built-in ones), or set `profile:` in config.yaml")}
+// profileName is the profile that is named.
+func (a *app) profileName() (string, error) {
+	name := a.settings.GetString("profile")
+	if name == "" {
+		return "", exitStatus{exitUsage, errors.New("no profile is named: say -p NAME or -p FILE (`nicwright profile list` lists the built-in ones), or set `profile:` in config.yaml")}
 	}
-	p, err := profiles.Load(opts)
+	return name, nil
+}
+
+// wanted is a profile resolved on a host, and as it was written.
+type wanted struct {
+	want *profiles.Want
+	doc  journal.Profile
+}
+
+// want loads the profile and gives the function that holds it against a host and
+// resolves it there.
+func (a *app) want() (func(context.Context, *provision.Road) (wanted, error), error) {
+	if _, err := a.profileName(); err != nil {
+		return nil, err
+	}
+	p, err := profiles.Load(a.profileOptions())
 	if err != nil {
 		return nil, err
 	}
-	return func(h provision.Host) (*profiles.Want, error) {
-		if err := p.CheckHost(h.Facts()); err != nil {
-			return nil, err
+	doc := journal.Profile{Name: p.Name}
+	for _, l := range p.Layers() {
+		doc.Layers = append(doc.Layers, journal.Layer{Source: l.Source, Text: l.Text})
+	}
+	return func(ctx context.Context, r *provision.Road) (wanted, error) {
+		facts := r.Facts(ctx)
+		if err := p.CheckHost(facts); err != nil {
+			return wanted{}, err
 		}
-		return profiles.Resolve(p, h.CardInfos())
+		w, err := profiles.Resolve(p, facts.Cards)
+		return wanted{w, doc}, err
 	}, nil
 }
 

@@ -18,14 +18,14 @@ bond, switch, VLANs and VFs hang together. It changes nothing.`,
 		Example: "  nicwright show\n  nicwright show --json | jq '.cards[].ports[].address'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			host, err := provision.Observe(cmd.Context())
+			host, _, err := provision.Observe(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if a.json() {
 				return a.printJSON(host)
 			}
-			return host.Print(a.out)
+			return pictured(host).Print(a.out)
 		},
 	}
 	c.AddCommand(newShowIPsec(a))

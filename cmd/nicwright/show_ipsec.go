@@ -5,7 +5,8 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/crypto/ipsec"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
 func newShowIPsec(a *app) *cobra.Command {
@@ -22,10 +23,11 @@ packet and the netdev that does it. No key is ever printed. It changes nothing.`
   nicwright show ipsec --json | jq '.states[] | select(.offload.mode == "none")'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := provision.ObserveIPsec(cmd.Context())
+			states, err := ipsec.List(cmd.Context())
 			if err != nil {
 				return err
 			}
+			p := report.IPsecOf(states)
 			if a.json() {
 				return a.printJSON(p)
 			}

@@ -3,13 +3,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/report"
+	"github.com/nicwright/nicwright/provision/verify"
 )
 
 func newVerify(a *app) *cobra.Command {
@@ -24,7 +27,8 @@ func newVerify(a *app) *cobra.Command {
 prove its offloads, between VFs moved into network namespaces of their own for
 the while. Each verdict is offloaded, software, failed or not possible here.
 Without -p it takes the profile that was applied last.
-Exit status 3: a verdict is not what the profile requires.`,
+Exit status 3: a verdict is not what the profile requires; 1, with the report of
+the proofs that had ended: it was stopped, or could not put a VF back.`,
 		Example: `  nicwright verify
   nicwright verify -p vm-host --set verify.ktls.bytes=1048576 --json
   nicwright verify --junit verify.xml --html verify.html`,
@@ -33,14 +37,8 @@ Exit status 3: a verdict is not what the profile requires.`,
 			if err := needRoot("verify"); err != nil {
 				return err
 			}
-			want := func(provision.Host) (*profiles.Want, error) { return provision.AppliedWant(a.state()) }
 			if len(a.sets) > 0 && a.settings.GetString("profile") == "" {
 				return exitStatus{exitUsage, errors.New("--set changes a profile, and none is named: say which with -p")}
-			}
-			if a.settings.GetString("profile") != "" {
-				if want, err = a.want(); err != nil {
-					return err
-				}
 			}
 			if err := out.check(); err != nil {
 				return err
@@ -50,14 +48,19 @@ Exit status 3: a verdict is not what the profile requires.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, lock.Release()) }()
-			progress := newProgress(os.Stderr)
-			report, err := provision.Verify(cmd.Context(), a.state(), want, quick, progress)
-			progress.stop()
+			// What a killed verify left is put back first: its VFs would look used.
+			if err := verify.PutBack(cmd.Context()); err != nil {
+				return err
+			}
+			in, err := a.toVerify(cmd.Context())
 			if err != nil {
 				return err
 			}
-			err = out.write(a, report)
-			if err == nil && !report.OK {
+			in.Quick = quick
+			progress := newProgress(os.Stderr)
+			r, err := verify.Run(cmd.Context(), in, progress)
+			progress.stop()
+			if err = errors.Join(err, out.write(cmd.Context(), a, r)); err == nil && !r.OK {
 				err = exitStatus{exitUnproven, nil}
 			}
 			return err
@@ -66,4 +69,37 @@ Exit status 3: a verdict is not what the profile requires.`,
 	cmd.Flags().BoolVar(&quick, "quick", false, "one transfer of each kind (kTLS, IPsec, flows), 1 MiB each, between one pair of VFs; neither VLANs nor bonds nor peers")
 	out.flags(cmd)
 	return cmd
+}
+
+// toVerify looks at the host and plans to what the profile wants, or else to what
+// was applied last.
+func (a *app) toVerify(ctx context.Context) (in verify.Input, err error) {
+	road, err := a.look(ctx)
+	if err != nil {
+		return in, err
+	}
+	var w wanted
+	if a.settings.GetString("profile") == "" {
+		if w.want, err = provision.AppliedWant(a.state(), ""); err == nil {
+			w.doc = journal.Profile{Name: w.want.Profile}
+		}
+	} else {
+		var want func(context.Context, *provision.Road) (wanted, error)
+		if want, err = a.want(); err == nil {
+			w, err = want(ctx, road)
+		}
+	}
+	if err != nil {
+		return in, err
+	}
+	plan, err := road.Apply(w.want, w.doc, provision.Allowed{})
+	if err != nil {
+		return in, err
+	}
+	return verify.Input{Profile: w.doc.Name, Want: w.want, Have: pictured(road.Have), Drift: plan.Steps, Left: plan.Left}, nil
+}
+
+// pictured is the part of a host that a report shows.
+func pictured(h provision.Host) report.Host {
+	return report.Host{Cards: h.Cards, Bonds: h.Bonds.Bonds, Switch: h.Switch, Offload: h.Offload}
 }

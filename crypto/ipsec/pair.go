@@ -50,8 +50,8 @@ func Add(ctx context.Context, params Params) (_ *Pair, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("the netdev that is to offload IPsec: %w", err)
 		}
-		if l.Bond != nil && l.Bond.Mode != "active-backup" {
-			return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, l.Bond.Mode, ErrBond)
+		if mode, refused := bondMode(l); refused {
+			return nil, fmt.Errorf("the netdev that is to offload IPsec: %s, mode %s: %w", l.Name, mode, ErrBond)
 		}
 		p.netdev = l.Name
 	}
@@ -62,6 +62,21 @@ func Add(ctx context.Context, params Params) (_ *Pair, err error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// bondModes are by number (include/uapi/linux/if_bonding.h, BOND_MODE_*).
+var bondModes = [...]string{"balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"}
+
+// bondMode is the mode of a bond that is none of active-backup.
+func bondMode(l rtlink.Link) (mode string, refused bool) {
+	if l.Bond == nil {
+		return "", false
+	}
+	n, known := l.Bond.Values[nl.IFLA_BOND_MODE]
+	if !known || n < 0 || n >= len(bondModes) {
+		return "(unknown)", true
+	}
+	return bondModes[n], bondModes[n] != "active-backup"
 }
 
 func (p *Pair) addAll(ctx context.Context, keys Keys) error {
@@ -158,7 +173,7 @@ func (p *Pair) check(ctx context.Context) error {
 		if have != want {
 			return &Error{
 				Op: "reading back " + m.what(), Resource: p.describe(m.sa), Err: ErrSoftware,
-				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for mlx5, is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on? Through a bond, Debian's 6.12.117 does it in software always: use a member", p.netdev),
+				Hint: fmt.Sprintf("the driver of %s has no IPsec offload, or refused this SA (EOPNOTSUPP): for a VF of mlx5, is ipsec_crypto of its port function on; is the kernel built with CONFIG_MLX5_EN_IPSEC, and does `ethtool -k` show esp-hw-offload on? Through a bond, Debian's 6.12.117 does it in software always: use a member", p.netdev),
 			}
 		}
 	}

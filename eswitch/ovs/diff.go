@@ -9,204 +9,288 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Attributes of the steps.
 const (
-	attrBridge  = "bridge" // its being there
-	attrMark    = "mark"   // of a bridge: whose it is
-	attrPort    = "port"   // its being there, and its VLANs: "access 100", "trunk 100,200", "trunk"
+	attrBridge  = "bridge"   // its being there: "owner NAME"
+	attrMark    = "mark"     // of a bridge or port: whose it is
+	attrPort    = "port"     // its being there, with all that it is (value)
+	attrVLAN    = "vlan"     // of a port that is there
+	attrOnPort  = "attached" // of a port that is to stay: off while the eswitch changes, and on again
+	attrMaster  = "master"   // of a netdev that becomes a port: what it is taken out of
 	attrOffload = keyOffload
 )
 
 const (
-	domain         = "ovs"
-	group          = "ovs" // all steps of the switch are one transaction
-	resourceRoot   = "ovs"
-	resourcePrefix = "ovs/"
-	present        = "present"
+	group       = "ovs"        // all steps of the switch in its phase are one transaction,
+	groupDetach = "ovs detach" // and so are those that take ports off before
 )
 
-// Diff lists the steps from have to want, nil being no wish at all. Ports and
-// bridges that carry nicwright's mark and are not in want are deleted; what
-// somebody else made is never deleted, and only touched where want names it.
-func Diff(have *State, want *Spec, replaced step.Replaced) ([]step.Step, error) {
-	if want == nil {
-		return nil, nil
-	}
-	if have == nil || !have.Running {
-		return nil, needsOVS(have, want)
-	}
-	d := differ{have: have, replaced: replaced, wanted: map[string]bool{}, named: map[string]bool{}}
-	d.offload(want.HWOffload)
-	for _, b := range want.Bridges {
-		if d.named[b.Name] {
-			return nil, fmt.Errorf("OVS bridge %s is wanted twice: give each bridge a name of its own", b.Name)
+// Diff lists the steps from have to want, nil being no wish at all. Whatever is
+// wanted, ports are taken off the switch while the effects of earlier steps need
+// it to have let go of their netdevs, and put back as they were. What carries a
+// mark that is opt's own and is not in want is deleted; what somebody else made is
+// never deleted, and only touched where want names it.
+func Diff(have *State, want *Spec, effects step.Effects, opt step.Options) (step.Result, error) {
+	d := newDiffer(have, want, effects, opt)
+	switch {
+	case have == nil || !have.Running:
+		return step.Result{}, d.needsOVS()
+	case want != nil:
+		if err := d.read(); err != nil {
+			return step.Result{}, err
 		}
-		d.named[b.Name] = true
+		d.offload()
+		d.bridgeRemovals()
+	}
+	for _, b := range have.Bridges {
 		for _, p := range b.Ports {
-			id, err := p.id()
-			if err != nil {
-				return nil, err
+			if err := d.port(b, p); err != nil {
+				return step.Result{}, err
 			}
-			if d.wanted[id] {
-				return nil, fmt.Errorf("OVS port %s on %s: %s is wanted as a port twice", p.Name, b.Name, id)
+		}
+		for _, a := range b.Away {
+			if err := d.awayPort(b, a); err != nil {
+				return step.Result{}, err
 			}
-			d.wanted[id] = true
 		}
 	}
-	d.removals()
-	for _, b := range want.Bridges {
-		if err := d.bridge(b); err != nil {
-			return nil, err
+	if want != nil {
+		for _, b := range want.Bridges {
+			if err := d.wantedBridge(b); err != nil {
+				return step.Result{}, err
+			}
 		}
 	}
-	return d.steps, nil
+	if len(d.Steps) > 0 && have.Stopped != "" {
+		return step.Result{}, fmt.Errorf("the plan has %d changes of the switch, and nothing comes of them: %s", len(d.Steps), have.Stopped)
+	}
+	// Stable: what is taken off, then what is put on, each in the order of the database or the profile.
+	slices.SortStableFunc(d.Steps, func(a, b step.Step) int { return order(a) - order(b) })
+	return d.Result, nil
 }
 
-// needsOVS is the error of a wish that cannot be had without OVS.
-func needsOVS(have *State, want *Spec) error {
-	if want.HWOffload == nil && len(want.Bridges) == 0 {
-		return nil
+func order(s step.Step) int {
+	switch {
+	case s.Phase == step.Quiesce:
+		return 0
+	case s.Attribute == attrOffload:
+		return 1
+	case s.Action == step.Remove && s.Attribute != attrMaster:
+		return 2
+	case s.Attribute == attrBridge:
+		return 3
 	}
-	if have == nil || have.Reason == "" {
-		return fmt.Errorf("the profile wants a switch: %w (%s)", errNotRunning, startHint)
-	}
-	return errors.New("the profile wants a switch: " + have.Reason)
+	return 4
+}
+
+// place is where a port is wanted.
+type place struct {
+	bridge string
+	port   Port
 }
 
 type differ struct {
-	have     *State
-	replaced step.Replaced
-	wanted   map[string]bool // IDs of ports
-	named    map[string]bool // bridges
-	steps    []step.Step
+	step.Result
+	have   *State
+	want   *Spec
+	opt    step.Options
+	wanted map[string]place       // by ID
+	named  map[string]Bridge      // bridges wanted
+	is     map[string]BridgeState // bridges there
+	goes   map[string]bool        // bridges that are deleted
+	done   map[string]bool        // IDs of wanted ports of which port or awayPort has said all
+	effects
 }
 
-func (d *differ) add(resource, attribute, from, to string) *step.Step {
-	d.steps = append(d.steps, step.Step{
-		Phase: step.Switch, Domain: domain, Device: domain, Group: group,
-		Resource: resource, Attribute: attribute, From: from, To: to,
+func newDiffer(have *State, want *Spec, all step.Effects, opt step.Options) *differ {
+	d := &differ{
+		have: have, want: want, opt: opt, wanted: map[string]place{}, named: map[string]Bridge{}, is: map[string]BridgeState{},
+		goes: map[string]bool{}, done: map[string]bool{}, effects: index(all),
+	}
+	if have != nil {
+		for _, b := range have.Bridges {
+			d.is[b.Name] = b
+		}
+	}
+	return d
+}
+
+// read looks at what is wanted by itself.
+func (d *differ) read() error {
+	for _, b := range d.want.Bridges {
+		if _, twice := d.named[b.Name]; twice {
+			return fmt.Errorf("OVS bridge %s is wanted twice: give each bridge a name of its own", b.Name)
+		}
+		d.named[b.Name] = b
+		for _, p := range b.Ports {
+			id, err := p.id()
+			if err != nil {
+				return err
+			}
+			if _, twice := d.wanted[id]; twice {
+				return fmt.Errorf("OVS port %s on %s: %s is wanted as a port twice", p.Name, b.Name, id)
+			}
+			if err := p.Check(); err != nil && !p.Exact {
+				return fmt.Errorf("OVS port %s on %s: %w", p.Name, b.Name, err)
+			}
+			d.wanted[id] = place{b.Name, p}
+		}
+	}
+	return nil
+}
+
+// needsOVS is the error of a wish that cannot be had without OVS, or of a change
+// below it that nobody can say is safe.
+func (d *differ) needsOVS() error {
+	reason := fmt.Sprintf("%v (%s)", ovsdb.ErrNotRunning, ovsdb.StartHint)
+	if d.have != nil && d.have.Reason != "" {
+		reason = d.have.Reason
+	}
+	switch {
+	case d.want != nil && (len(d.want.Bridges) > 0 || d.want.HWOffload != nil && *d.want.HWOffload):
+		return errors.New("the profile wants a switch: " + reason)
+	case d.have != nil && d.have.Unread && len(d.letGo) > 0:
+		return errors.New("the switch may have to let go of netdevs before their eswitch changes, and cannot be asked: " + reason)
+	}
+	return nil
+}
+
+// add makes a step of the phase of the switch.
+func (d *differ) add(id resource.ID, attribute string, from, to step.Value) *step.Step {
+	d.Steps = append(d.Steps, step.Step{
+		Phase: step.Switch, Domain: Domain, Device: Domain, Group: group,
+		Resource: id, Attribute: attribute, Action: step.ActionOf(from, to), From: from, To: to,
 	})
-	return &d.steps[len(d.steps)-1]
+	return &d.Steps[len(d.Steps)-1]
 }
 
-func (d *differ) offload(want *bool) {
-	if want == nil || *want == d.have.HWOffload {
+// early makes it a step before all others.
+func early(s *step.Step, is bool) *step.Step {
+	if is {
+		s.Phase, s.Group = step.Quiesce, groupDetach
+	}
+	return s
+}
+
+func (d *differ) left(bridge, id, attribute, reason string) {
+	d.Left = append(d.Left, step.Left{Resource: resource.OfSwitchPort(bridge, id), Attribute: attribute, Reason: reason})
+}
+
+func (d *differ) offload() {
+	want, have := d.want.HWOffload, d.have
+	if want == nil || *want == have.HWOffload {
 		return
 	}
-	s := d.add(resourceRoot, attrOffload, strconv.FormatBool(d.have.HWOffload), strconv.FormatBool(*want))
+	from, to := step.Text(strconv.FormatBool(have.HWOffload)), step.Text(strconv.FormatBool(*want))
+	if have.OffloadUnset {
+		from = step.Absent()
+	}
+	if d.want.OffloadUnset {
+		to = step.Absent()
+	}
+	s := d.add(resource.OfSwitch(), attrOffload, from, to)
 	if !*want {
 		s.Reason = "the running ovs-vswitchd goes on offloading until it is restarted: systemctl restart openvswitch-switch"
 	}
 }
 
-// removals are first: a port may go on to another bridge.
-func (d *differ) removals() {
+const notWanted = "it was made by nicwright and is not wanted any more"
+
+// bridgeRemovals are of bridges of the operation's own that are not wanted.
+func (d *differ) bridgeRemovals() {
 	for _, b := range d.have.Bridges {
-		if b.Ours && !d.named[b.Name] {
-			var foreign []string
-			for _, p := range b.Ports {
-				if !p.Ours {
-					foreign = append(foreign, p.Name)
-				}
-			}
-			if len(foreign) == 0 {
-				s := d.add(resourcePrefix+b.Name, attrBridge, present, "")
-				s.Disrupts = "all traffic over " + b.Name
-				s.Reason = "it was made by nicwright and is not wanted any more"
-				continue
-			}
-			d.add(resourcePrefix+b.Name, attrMark, keyMark, "").Reason =
-				"it is not wanted any more, but ports that nicwright did not make are on it: " + strings.Join(foreign, ", ")
+		id := resource.OfBridge(b.Name)
+		if _, named := d.named[b.Name]; named || !d.opt.Deletes(id, b.owner()) {
+			continue
 		}
+		var stays []string
 		for _, p := range b.Ports {
-			if p.Ours && !d.wanted[p.ID] {
-				s := d.add(portResource(b.Name, p.ID), attrPort, p.vlan(), "")
-				s.Disrupts = "traffic of " + p.ID
-				s.Reason = "it was made by nicwright and is not wanted any more"
+			_, wanted := d.wanted[p.ID]
+			if !wanted && !d.opt.Deletes(resource.OfSwitchPort(b.Name, p.ID), p.owner()) {
+				stays = append(stays, p.Name)
 			}
 		}
+		if len(stays) > 0 {
+			d.add(id, attrMark, step.Text(b.owner()), step.Absent()).Reason =
+				"it is not wanted any more, but ports that nicwright did not make are on it: " + strings.Join(stays, ", ")
+			continue
+		}
+		d.goes[b.Name] = true
+		s := d.add(id, attrBridge, step.Text(bridgeText(b.owner(), nil)), step.Absent())
+		s.Effects = []step.Effect{
+			step.Stop(id, step.ForGood, "all traffic over "+b.Name),
+			{Kind: step.Gone, On: resource.OfLink(b.Name), For: step.ForGood}, // its internal port, with its addresses
+		}
+		s.Reason = notWanted
 	}
 }
 
-func portResource(bridge, id string) string { return resourcePrefix + bridge + "/" + id }
+// bridgeText is a bridge in a step: "owner NAME", and its columns if it has any.
+func bridgeText(owner string, rest ovsdb.Columns) string {
+	v := value{owner: owner}
+	if rest != nil {
+		v.rest = &Rest{Port: rest}
+	}
+	return strings.TrimPrefix(v.text(), modeTrunk+" ")
+}
 
-func (d *differ) bridge(w Bridge) error {
-	if !slices.ContainsFunc(d.have.Bridges, func(b BridgeState) bool { return b.Name == w.Name }) {
-		d.add(resourcePrefix+w.Name, attrBridge, "", present)
+// wantedBridge makes a bridge that is not there, and the ports of it that are
+// nowhere.
+func (d *differ) wantedBridge(w Bridge) error {
+	b, there := d.is[w.Name]
+	switch {
+	case !there && w.IfThere:
+		for _, p := range w.Ports {
+			if id, err := p.id(); err == nil && !d.done[id] {
+				d.left(w.Name, id, attrPort, "bridge "+w.Name+" was removed since")
+			}
+		}
+		return nil
+	case !there:
+		owner := d.opt.Owner
+		if w.Exact {
+			owner = w.Owner
+		}
+		d.add(resource.OfBridge(w.Name), attrBridge, step.Absent(), step.Text(bridgeText(orNoOwner(owner), w.Rest)))
+	case w.Exact && w.Owner != b.owner():
+		d.add(resource.OfBridge(w.Name), attrMark, mark(b.owner()), mark(w.Owner))
+	case !w.Exact && d.takesOver(b.owner()):
+		d.add(resource.OfBridge(w.Name), attrMark, mark(b.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
 	}
 	for _, p := range w.Ports {
-		if err := d.port(w.Name, p); err != nil {
+		id, err := p.id()
+		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// find gives the port that stands for id, and the bridge it is on.
-func (d *differ) find(id string) (bridge BridgeState, port PortState, ok bool) {
-	for _, b := range d.have.Bridges {
-		for _, p := range b.Ports {
-			if p.ID == id {
-				return b, p, true
+		if !d.done[id] {
+			if err := d.newPort(w.Name, id, p); err != nil {
+				return err
 			}
 		}
 	}
-	return BridgeState{}, PortState{}, false
+	return nil
 }
 
-func (d *differ) port(bridge string, w Port) error {
-	if w.Tag != nil && w.Trunks != nil {
-		return fmt.Errorf("OVS port %s on %s: tag and trunks exclude each other: an access port has a tag, a trunk has trunks", w.Name, bridge)
+func orNoOwner(owner string) string {
+	if owner == "" {
+		return step.NoOwner
 	}
-	id, err := w.id()
-	if err != nil {
-		return err
+	return owner
+}
+
+func mark(owner string) step.Value {
+	if owner == "" {
+		return step.Absent()
 	}
-	to := w.vlan()
-	on, p, ok := d.find(id)
-	if !ok {
-		if to == "" {
-			to = modeTrunk // what OVS does with a port of which nothing is said
-		}
-		d.add(portResource(bridge, id), attrPort, "", to)
-		return nil
-	}
-	was := p.vlan()
-	if to == "" {
-		to = was
-	}
-	if on.Name != bridge {
-		if !p.Ours {
-			return fmt.Errorf("OVS port %s on %s: %s is on bridge %s, where nicwright did not put it: ovs-vsctl del-port %s %s, or name that bridge in the profile",
-				w.Name, bridge, id, on.Name, on.Name, p.Name)
-		}
-		d.add(portResource(on.Name, id), attrPort, was, "").Reason = "it moves to bridge " + bridge
-		s := d.add(portResource(bridge, id), attrPort, "", to)
-		s.Disrupts, s.Reason = "traffic of "+id, "it moves here from bridge "+on.Name
-		return nil
-	}
-	reason := ""
-	switch {
-	case d.replaced[id]:
-		reason = "its netdev is made again"
-	case p.Netdev == "":
-		reason = "its netdev was not there"
-	case p.Netdev != p.Interface:
-		reason = "its netdev is called " + p.Netdev + " now, and the port is on " + p.Interface
-	case p.OFPort <= 0:
-		reason = "ovs-vswitchd has not attached it"
-		if p.Error != "" {
-			reason += ": " + p.Error
-		}
-	case to == was:
-		return nil
-	}
-	if reason != "" {
-		was = ""
-	}
-	d.add(portResource(bridge, id), attrPort, was, to).Reason = reason
-	return nil
+	return step.Text(owner)
+}
+
+// takesOver tells an owner whose work becomes this operation's.
+func (d *differ) takesOver(owner string) bool {
+	return d.opt.Owner != "" && owner != d.opt.Owner && d.opt.Owns(owner) && d.opt.Only == nil
 }

@@ -6,15 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/ovn-org/libovsdb/cache"
-	"github.com/ovn-org/libovsdb/client"
-	"github.com/ovn-org/libovsdb/model"
-	"github.com/ovn-org/libovsdb/ovsdb"
-
 	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -35,11 +33,15 @@ type Doer struct {
 	Timeout time.Duration
 }
 
+// NewDoer is the Doer of an operation.
+func NewDoer() Doer { return Doer{} }
+
 var _ step.Doer = Doer{}
 
 // Do does all the steps in one transaction, then waits until ovs-vswitchd has
-// carried it out and every port concerned has an OpenFlow port number.
-func (d Doer) Do(ctx context.Context, steps []step.Step) error {
+// carried it out: every port that is put there has an OpenFlow port number, and of
+// every one that is taken off the TC rules are gone.
+func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	e, err := parseEdits(steps)
 	if err != nil {
 		return err
@@ -48,236 +50,166 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) error {
 	if err != nil {
 		return err
 	}
+	if err := n.leaveMasters(e); err != nil {
+		return err
+	}
 	paths := d.Sockets
 	if len(paths) == 0 {
-		paths = sockets()
-	}
-	c, err := connect(ctx, paths)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	events := changes(c) // before the act: what it causes is not missed
-	next, err := transact(ctx, c, e, n)
-	if err != nil {
-		return err
+		paths = ovsdb.Sockets()
 	}
 	timeout := d.Timeout
 	if timeout == 0 {
-		timeout = switchTimeout + time.Duration(len(e.ports))*timeoutPerPort
+		timeout = switchTimeout + time.Duration(len(steps))*timeoutPerPort
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%v are over", timeout))
 	defer cancel()
-	return awaitSwitch(ctx, c, events, e, n, next)
-}
-
-// edits is what the steps say, taken together.
-type edits struct {
-	offload *bool
-	bridges map[string]string  // name -> present, "" (delete it) or keyMark (only take the mark away)
-	ports   map[portKey]string // -> vlan text, "" (delete it)
-	order   []portKey          // of the ports that are to be there
-}
-
-type portKey struct{ bridge, id string }
-
-func parseEdits(steps []step.Step) (edits, error) {
-	e := edits{bridges: map[string]string{}, ports: map[portKey]string{}}
-	for _, s := range steps {
-		bridge, id, isPort := strings.Cut(strings.TrimPrefix(s.Resource, resourcePrefix), "/")
-		switch {
-		case s.Resource == resourceRoot && s.Attribute == attrOffload:
-			on := s.To == "true"
-			e.offload = &on
-		case !strings.HasPrefix(s.Resource, resourcePrefix):
-			return e, fmt.Errorf("%s: the OVS domain has no such resource", s.Resource)
-		case isPort && s.Attribute == attrPort:
-			k := portKey{bridge, id}
-			e.ports[k] = s.To
-			if s.To != "" {
-				e.order = append(e.order, k)
-			}
-		case !isPort && s.Attribute == attrBridge:
-			e.bridges[bridge] = s.To
-		case !isPort && s.Attribute == attrMark && s.To == "":
-			e.bridges[bridge] = keyMark
-		default:
-			return e, fmt.Errorf("%s: the OVS domain has no attribute %q", s.Resource, s.Attribute)
-		}
+	c, err := ovsdb.Dial(ctx, paths)
+	if err != nil {
+		return err
 	}
-	return e, nil
+	defer func() {
+		// The connection of a call that failed is closed already.
+		if cerr := c.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	rules, err := await.TC(ctx) // before the act: what it causes is not missed
+	if err != nil {
+		return err
+	}
+	w, err := watch(ctx, c)
+	if err != nil {
+		return err
+	}
+	t, err := transact(ctx, c, e, n)
+	if err != nil {
+		return err
+	}
+	if err := w.until(ctx, t, n); err != nil {
+		return err
+	}
+	if err := t.awaitNoRules(ctx, rules, n); err != nil {
+		return err
+	}
+	return unpin(ctx, c, t.pinned)
+}
+
+func readNames(ctx context.Context) (names, error) {
+	devices, err := netdev.All(ctx)
+	if err != nil {
+		return names{}, fmt.Errorf("OVS ports: which functions they stand for: %w", err)
+	}
+	links, err := rtlink.Dump(ctx)
+	if err != nil {
+		return names{}, fmt.Errorf("OVS ports: which are bonds: %w", err)
+	}
+	return makeNames(devices, links), nil
 }
 
 // awaitNames resolves the netdevs of the ports that are to be there, which may
 // still be on their way after a change of the eswitch.
-func awaitNames(ctx context.Context, e edits) (names, error) {
+func awaitNames(ctx context.Context, e *edits) (n names, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, netdevTimeout, fmt.Errorf("%v are over", netdevTimeout))
 	defer cancel()
 	events, err := await.Links(ctx)
 	if err != nil {
 		return names{}, err
 	}
-	var n names
-	var missing string
+	var missing []string
+	for _, p := range e.puts() {
+		if p.on.rest != nil && len(p.on.rest.Of) > 0 {
+			missing = append(missing, p.on.rest.Of...)
+		} else {
+			missing = append(missing, p.id)
+		}
+	}
 	err = await.Until(ctx, "every OVS port's netdev is there", events, func() (bool, error) {
 		var err error
 		if n, err = readNames(ctx); err != nil {
 			return false, err
 		}
-		for _, k := range e.order {
-			if _, ok := n.netdevs[k.id]; !ok && !strings.HasPrefix(k.id, idPort) {
-				missing = k.id
-				return false, nil
-			}
-		}
-		return true, nil
+		missing = slices.DeleteFunc(missing, func(id string) bool { return id == "" || n.netdev(id) != "" })
+		return len(missing) == 0, nil
 	})
-	if err != nil && missing != "" && ctx.Err() != nil {
-		return names{}, fmt.Errorf("%w: %s has none in this network namespace: is its eswitch in switchdev mode, and does it have the VF? (nicwright show)", err, missing)
+	if err != nil && len(missing) > 0 && ctx.Err() != nil {
+		return names{}, fmt.Errorf("%w: %s has none in this network namespace: is its eswitch in switchdev mode, and does it have the VF? (nicwright show)", err, missing[0])
 	}
 	return n, err
 }
 
-// netdev is the name of the netdev of the port with that ID.
-func (n names) netdev(id string) string {
-	if name, ok := strings.CutPrefix(id, idPort); ok {
-		return name
-	}
-	return n.netdevs[id]
-}
-
-// changes is an event source of the client's monitor.
-func changes(c client.Client) <-chan struct{} {
-	ch := make(chan struct{}, 1)
-	signal := func() {
-		select {
-		case ch <- struct{}{}:
-		default: // one event is waiting: it covers this one
+// leaveMasters takes the netdevs that become ports out of what the profile said.
+// What has left already, or is in something else by now, is left alone: the
+// datapath says so then.
+func (n names) leaveMasters(e *edits) error {
+	for _, m := range e.masters {
+		if n.masters[m.id].Name != m.master {
+			continue
+		}
+		if err := rtlink.ClearMaster(n.links[n.netdev(m.id)]); err != nil {
+			return fmt.Errorf("taking %s out of %s, to be a port of Open vSwitch: %w", m.id, m.master, err)
 		}
 	}
-	c.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { signal() },
-		UpdateFunc: func(string, model.Model, model.Model) { signal() },
-		DeleteFunc: func(string, model.Model) { signal() },
-	})
-	return ch
+	return nil
 }
 
-// transact does the edits in one transaction and returns the configuration
-// number (next_cfg) that ovs-vswitchd has to reach. The transaction holds only if
-// the rows it was made from are still the same; if not, it is made anew.
-func transact(ctx context.Context, c client.Client, e edits, n names) (int, error) {
+// transact does the edits in one transaction. It holds only if the rows it was
+// made from are still the same; if not, it is made anew.
+func transact(ctx context.Context, c *ovsdb.Client, e *edits, n names) (*transaction, error) {
 	for i := 0; ; i++ {
-		r, err := read(ctx, c)
+		r, err := c.Read(ctx)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if r.Root == nil {
-			return 0, errors.New(assemble(r, n).Reason)
+			return nil, errors.New("Open vSwitch's database was never initialised: systemctl restart openvswitch-switch") //nolint:staticcheck // a name begins with a capital
 		}
-		ops, err := operations(c, r, e, n)
+		t, err := newTransaction(r, e, n)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		results, err := c.Transact(ctx, ops...)
-		if err != nil {
-			return 0, fmt.Errorf("OVSDB: the transaction of the switch's %d changes: %w", len(ops), err)
-		}
-		failed, err := ovsdb.CheckOperationResults(results, ops)
-		if err == nil {
-			return nextCfg(results)
-		}
-		var late *ovsdb.TimedOut
-		for _, f := range failed {
-			if errors.As(f, &late) && i+1 < attempts {
-				break
-			}
-			return 0, refused(f)
-		}
-		if late == nil {
-			return 0, fmt.Errorf("OVSDB: the transaction of the switch was refused: %w (does a netdev or a bridge of this name belong to another bridge? ovs-vsctl show)", err)
-		}
-	}
-}
-
-func refused(f ovsdb.OperationError) error {
-	what := "the transaction"
-	if op := f.Operation(); op != nil {
-		what = op.Op + " in table " + op.Table
-		if name, ok := op.Row["name"].(string); ok {
-			what += " of " + name
-		}
-	}
-	return fmt.Errorf("OVSDB: %s was refused: %w (does a bridge or a port of this name exist elsewhere? ovs-vsctl show)", what, f)
-}
-
-// nextCfg is the answer of the select that ends the transaction.
-func nextCfg(results []ovsdb.OperationResult) (int, error) {
-	last := results[len(results)-1]
-	if len(last.Rows) == 1 {
-		switch v := last.Rows[0]["next_cfg"].(type) {
-		case float64:
-			return int(v), nil
-		case int:
-			return v, nil
-		}
-	}
-	return 0, fmt.Errorf("OVSDB: the transaction was carried out, but it did not tell next_cfg: %v", last)
-}
-
-// awaitSwitch waits for ovs-vswitchd.
-func awaitSwitch(ctx context.Context, c client.Client, events <-chan struct{}, e edits, n names, next int) error {
-	var missing string
-	reached := false
-	err := await.Until(ctx, "ovs-vswitchd has carried the transaction out", events, func() (bool, error) {
-		r, err := read(ctx, c)
-		if err != nil {
-			return false, err
-		}
-		if r.Root == nil || !c.Connected() {
-			return false, errors.New("the connection to ovsdb-server ended: systemctl status openvswitch-switch")
-		}
-		reached = r.Root.CurCfg >= next
-		if !reached {
-			return false, nil
-		}
-		missing, err = unattached(r, e, n)
-		return missing == "", err
-	})
-	switch {
-	case err == nil || ctx.Err() == nil:
-		return err
-	case !reached:
-		return fmt.Errorf("%w: ovs-vswitchd does not answer: systemctl status openvswitch-switch, /var/log/openvswitch/ovs-vswitchd.log", err)
-	}
-	return fmt.Errorf("%w: %s: see /var/log/openvswitch/ovs-vswitchd.log", err, missing)
-}
-
-// unattached says which port ovs-vswitchd has not attached yet, "" for none. A
-// port that it cannot attach is an error.
-func unattached(r rows, e edits, n names) (string, error) {
-	byName := make(map[string]interfaceRow, len(r.Interfaces))
-	for _, i := range r.Interfaces {
-		byName[i.Name] = i
-	}
-	for _, k := range e.order {
-		name := n.netdev(k.id)
-		i, ok := byName[name]
+		results, err := c.Transact(ctx, t.ops...)
+		var refused *ovsdb.OpError
 		switch {
-		case !ok:
-			return "", fmt.Errorf("OVS port %s (%s) on %s vanished from the database: another program deleted it; run apply again", name, k.id, k.bridge)
-		case i.OFPort == nil || *i.OFPort == 0:
-			return fmt.Sprintf("port %s (%s) has no ofport yet", name, k.id), nil
-		case *i.OFPort < 0:
-			said := "no reason given"
-			if i.Error != nil {
-				said = *i.Error
-			}
-			return "", fmt.Errorf("OVS port %s (%s) on %s: ovs-vswitchd cannot attach it: %s (is the netdev in another bridge or bond?)", name, k.id, k.bridge, said)
-		case i.Ifindex != nil && n.index[k.id] != 0 && *i.Ifindex != n.index[k.id]:
-			// It still holds the netdev that had this name before.
-			return fmt.Sprintf("port %s (%s) is on ifindex %d, and the netdev has %d", name, k.id, *i.Ifindex, n.index[k.id]), nil
+		case errors.As(err, &refused) && refused.Moved() && i+1 < attempts:
+			continue
+		case refused != nil:
+			return nil, fmt.Errorf("%w (does a bridge or a port of this name exist elsewhere? ovs-vsctl show)", err)
+		case err != nil:
+			return nil, err
+		}
+		last := results[len(results)-1]
+		if len(last.Rows) != 1 || last.Rows[0].Int("next_cfg") == nil {
+			return nil, fmt.Errorf("OVSDB: the transaction was carried out, but it did not tell next_cfg: %v", last)
+		}
+		t.next = *last.Rows[0].Int("next_cfg")
+		return t, nil
+	}
+}
+
+// unpin takes the OpenFlow numbers that ports were put back with out of
+// ofport_request, where nothing was said before: a port keeps the one it has
+// (vswitchd/bridge.c, bridge_delete_or_reconfigure_ports).
+func unpin(ctx context.Context, c *ovsdb.Client, pinned []string) error {
+	if len(pinned) == 0 {
+		return nil
+	}
+	r, err := c.Read(ctx)
+	if err != nil {
+		return err
+	}
+	was := map[string]bool{}
+	for _, name := range pinned {
+		was[name] = true
+	}
+	var ops []ovsdb.Op
+	for id, row := range r.Interfaces {
+		if was[row.String("name")] {
+			ops = append(ops, ovsdb.Update(ovsdb.TableInterface, id, ovsdb.Columns{"ofport_request": ovsdb.Set[int]()}))
 		}
 	}
-	return "", nil
+	if len(ops) == 0 {
+		return nil
+	}
+	_, err = c.Transact(ctx, ops...)
+	return err
 }

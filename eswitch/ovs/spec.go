@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package ovs owns the Open vSwitch on top of a card's eswitch: hw-offload,
-// bridges, ports and VLANs, through OVSDB.
+// bridges, ports and VLANs, through OVSDB. It also takes ports of others off the
+// switch while the eswitch below them changes, and puts them back as they were.
 package ovs
+
+import (
+	"fmt"
+
+	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/pci"
+)
+
+// Domain is the name of the domain in steps.
+const Domain = "ovs"
 
 // Spec is the switch. What is not named in it is left alone.
 type Spec struct {
@@ -11,6 +22,8 @@ type Spec struct {
 	HWOffload *bool `yaml:"hw-offload,omitempty" json:"hw-offload,omitempty"`
 	// Bridges, merged by name.
 	Bridges []Bridge `yaml:"bridges,omitempty" json:"bridges,omitempty"`
+	// OffloadUnset: hw-offload is false for nothing is said of it (of what was observed).
+	OffloadUnset bool `yaml:"-" json:"hw-offload-unset,omitempty" jsonschema:"-"`
 }
 
 // Bridge is one bridge, with the ports nicwright owns on it.
@@ -19,6 +32,12 @@ type Bridge struct {
 	Name string `yaml:"name" json:"name" jsonschema:"required,minLength=1,maxLength=15,pattern=^[^/:\\s]+$"`
 	// Ports, merged by name.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
+
+	// Of what was observed, for a rollback:
+	Exact   bool          `yaml:"-" json:"exact,omitempty" jsonschema:"-"`    // Owner and Rest are what there was
+	Owner   string        `yaml:"-" json:"owner,omitempty" jsonschema:"-"`    // "": somebody else's
+	IfThere bool          `yaml:"-" json:"if_there,omitempty" jsonschema:"-"` // it is not made where it is gone
+	Rest    ovsdb.Columns `yaml:"-" json:"rest,omitempty" jsonschema:"-"`     // its other columns
 }
 
 // Port is one port: either the kernel bond of the uplinks, or the representor of a VF, or the
@@ -33,11 +52,84 @@ type Port struct {
 	VF string `yaml:"vf,omitempty" json:"vf,omitempty"`
 	// Uplink is CARD/PORT; resolved, pci.Function.String() of the PF.
 	Uplink string `yaml:"uplink,omitempty" json:"uplink,omitempty"`
-	// Tag makes an access port of this VLAN, 1..4094.
+	// Tag makes an access port of this VLAN, 1..4094; with VLANMode, it is the native VLAN, or the
+	// one that a dot1q-tunnel puts round all others.
 	Tag *int `yaml:"tag,omitempty" json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
 	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each; an empty list makes one
-	// that carries all. It excludes Tag.
+	// that carries all. It excludes Tag, unless VLANMode is a native one.
 	Trunks []int `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
+	// VLANMode is Port.vlan_mode of ovs-vswitchd.conf.db(5); unset: access with a tag, else trunk.
+	VLANMode string `yaml:"vlan_mode,omitempty" json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
+	// CVLANs are the VLANs that a dot1q-tunnel carries, 1..4094 each; none: all.
+	CVLANs []int `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
+	// TakeFrom is the bridge, of Open vSwitch or of the kernel, or the bond, out of which the netdev
+	// may be taken: without it, what is in another one is left there with an error.
+	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`
+
+	// Of what was observed, for a rollback:
+	Other   string `yaml:"-" json:"port,omitempty" jsonschema:"-"`     // the name of a port that stands for none of the above
+	Exact   bool   `yaml:"-" json:"exact,omitempty" jsonschema:"-"`    // the VLAN columns are these, and Owner is whose it was
+	Owner   string `yaml:"-" json:"owner,omitempty" jsonschema:"-"`    // "": somebody else's
+	IfThere bool   `yaml:"-" json:"if_there,omitempty" jsonschema:"-"` // it is not put where it is gone
+	Stale   bool   `yaml:"-" json:"stale,omitempty" jsonschema:"-"`    // it had no netdev
+	OFPort  int    `yaml:"-" json:"ofport,omitempty" jsonschema:"-"`   // its OpenFlow number
+	Rest    *Rest  `yaml:"-" json:"rest,omitempty" jsonschema:"-"`     // its other columns, for when it has to be put again
+
+	before *Port // what it was, as Fill was told
+}
+
+// Rest is what a port has besides its VLANs, as OVSDB has it (RFC 7047, 5.1).
+type Rest struct {
+	// Port are columns of the Port row; its name where that is not the netdev's.
+	Port ovsdb.Columns `json:"port,omitempty"`
+	// Interfaces are columns of its Interface rows: of a single one without the name, which is the
+	// netdev's at the time; of a bond of Open vSwitch's own, of each with the name.
+	Interfaces []ovsdb.Columns `json:"interfaces,omitempty"`
+	// Of are, of several interfaces, the IDs of what they stand for ("" for none): their names may change.
+	Of []string `json:"of,omitempty"`
+}
+
+// id is PortState.ID of the port wanted.
+func (p Port) id() (string, error) {
+	set := 0
+	for _, s := range []string{p.Bond, p.VF, p.Uplink, p.Other} {
+		if s != "" {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return "", fmt.Errorf("OVS port %s: exactly one of bond, vf and uplink has to be set", p.Name)
+	case p.Bond != "":
+		return idBond + p.Bond, nil
+	case p.Other != "":
+		return idPort + p.Other, nil
+	}
+	f, err := pci.ParseFunction(p.VF + p.Uplink)
+	if err != nil {
+		return "", fmt.Errorf("OVS port %s: %w", p.Name, err)
+	}
+	if f.IsVF() != (p.VF != "") {
+		return "", fmt.Errorf("OVS port %s: %s is named as the other kind of function: vf: wants a VF, uplink: a PF", p.Name, f)
+	}
+	return f.String(), nil
+}
+
+// Check tells what is wrong with the VLANs of a port of a profile: which keys
+// exclude or need one another.
+func (p Port) Check() error {
+	native := p.VLANMode == modeNativeTagged || p.VLANMode == modeNativeUntagged
+	switch {
+	case p.Tag != nil && p.Trunks != nil && !native:
+		return fmt.Errorf("tag and trunks exclude each other: an access port has a tag, a trunk has trunks; for a native VLAN write `vlan_mode: %s` or `vlan_mode: %s` besides", modeNativeUntagged, modeNativeTagged)
+	case p.VLANMode != "" && p.VLANMode != modeTrunk && p.Tag == nil:
+		return fmt.Errorf("vlan_mode: %s needs a tag", p.VLANMode)
+	case p.VLANMode == modeTrunk && p.Tag != nil:
+		return fmt.Errorf("vlan_mode: %s has no tag; for a native VLAN write `vlan_mode: %s`", modeTrunk, modeNativeUntagged)
+	case p.CVLANs != nil && p.VLANMode != modeTunnel:
+		return fmt.Errorf("cvlans are of `vlan_mode: %s` only", modeTunnel)
+	}
+	return nil
 }
 
 // VLANProofSpec is the proof that VFs of one VLAN reach one another, VFs of two

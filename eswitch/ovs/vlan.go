@@ -3,327 +3,232 @@
 package ovs
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/nicwright/nicwright/internal/ethtool"
-	"github.com/nicwright/nicwright/internal/netdev"
-	"github.com/nicwright/nicwright/internal/pci"
-	"github.com/nicwright/nicwright/internal/proof"
-	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/internal/ovsdb"
 )
 
+// VLAN modes (ovs-vswitchd.conf.db(5), Port.vlan_mode).
 const (
-	// burst is how many frames of each shape are sent.
-	burst = 64
-	// window is how long frames may take to arrive, and how long nobody may see one that
-	// is not for him.
-	window = 2 * time.Second
+	modeAccess         = "access"
+	modeTrunk          = "trunk"
+	modeNativeTagged   = "native-tagged"
+	modeNativeUntagged = "native-untagged"
+	modeTunnel         = "dot1q-tunnel"
 )
 
-// Member is a VF behind an access port.
-type Member struct {
-	Place *site.Place
-	VLAN  int // 0: untagged
+// vlan is the four columns of a port that say what it does with VLANs.
+type vlan struct {
+	mode           string // "": by the others
+	tag            *int
+	trunks, cvlans []int // sorted
 }
 
-// ProveVLANs looks whether frames go where VLANs let them, and nowhere else: the
-// first two members are in one VLAN, the third is in another, and so is the
-// fourth, from which it has to hear; the last two may be missing. Frames are
-// broadcast, sent to the very address, and tagged with the other's VLAN.
-func ProveVLANs(ctx context.Context, members ...Member) []proof.Proof {
-	a, b := members[0], members[1]
-	reach := proof.Proof{Kind: "vlan", Cell: vlanCell("reaches", a, b)}
-	shapes := []shape{{"broadcast", site.Broadcast, 0}, {"unicast", b.Place.MAC, 0}}
-	got, err := exchange(ctx, a, b, shapes)
-	judgeReach(&reach, shapes, got, err)
-	if len(members) < 3 {
-		return []proof.Proof{reach}
-	}
-	other := members[2]
-	apart := proof.Proof{Kind: "vlan", Cell: vlanCell("does not reach", a, other)}
-	// The tagged ones are what a guest would send that wants to be elsewhere.
-	shapes = []shape{
-		{"broadcast", site.Broadcast, 0},
-		{"unicast", other.Place.MAC, 0},
-		{fmt.Sprintf("broadcast tagged %d", other.VLAN), site.Broadcast, other.VLAN},
-		{fmt.Sprintf("unicast tagged %d", other.VLAN), other.Place.MAC, other.VLAN},
-	}
-	got, err = exchange(ctx, a, other, shapes)
-	if err == nil {
-		got.control, err = broadcast(ctx, a, b)
-	}
-	if err == nil && len(members) > 3 {
-		got.heard, err = broadcast(ctx, members[3], other)
-	}
-	judgeApart(&apart, shapes, got, err)
-	return []proof.Proof{reach, apart}
-}
+// Words of the text that are no mode.
+const (
+	wordTag    = "tag"
+	wordTrunks = "trunks"
+	wordCVLANs = "cvlans"
+	wordAll    = "all"
+)
 
-func vlanCell(claim string, a, b Member) []proof.Field {
-	return []proof.Field{
-		{Name: "from", Value: fmt.Sprintf("%s in VLAN %d", a.Place.Function, a.VLAN)},
-		{Name: "claim", Value: claim},
-		{Name: "to", Value: fmt.Sprintf("%s in VLAN %d", b.Place.Function, b.VLAN)},
-	}
-}
-
-// shape is a way to send a frame.
-type shape struct {
-	name string
-	to   net.HardwareAddr
-	vlan int
-}
-
-// arrived is how many frames of each shape came. control is how many of a's came
-// to b, which has to get them, and heard how many came to the other of its own
-// VLAN; -1: nobody tried.
-type arrived struct {
-	frames         []int
-	control, heard int
-}
-
-// exchange sends a burst of each shape from one place and counts at another.
-func exchange(ctx context.Context, from, to Member, shapes []shape) (arrived, error) {
-	got := arrived{control: -1, heard: -1}
-	out, err := open(from.Place)
-	if err != nil {
-		return got, err
-	}
-	defer out.Close()
-	for _, s := range shapes {
-		n, err := one(ctx, out, from, to, s.to, s.vlan)
-		if err != nil {
-			return got, err
-		}
-		got.frames = append(got.frames, n)
-	}
-	return got, nil
-}
-
-func broadcast(ctx context.Context, from, to Member) (int, error) {
-	got, err := exchange(ctx, from, to, []shape{{"broadcast", site.Broadcast, 0}})
-	if err != nil {
-		return -1, err
-	}
-	return got.frames[0], nil
-}
-
-func one(ctx context.Context, out *site.Raw, from, to Member, mac net.HardwareAddr, vlan int) (int, error) {
-	in, err := open(to.Place)
-	if err != nil {
-		return 0, err
-	}
-	defer in.Close()
-	token, err := site.NewToken()
-	if err != nil {
-		return 0, err
-	}
-	deadline := time.Now().Add(window)
-	type count struct {
-		n   int
-		err error
-	}
-	counted := make(chan count, 1)
-	go func() {
-		n, err := in.Count(ctx, token, burst, deadline)
-		counted <- count{n, err}
-	}()
-	for i := range uint32(burst) {
-		if err := out.Send(site.Frame(mac, from.Place.MAC, vlan, token, i)); err != nil {
-			return 0, err
+// text has all of the columns, and parseVLAN reads it back: "access 100",
+// "trunk 100,200", "trunk" (nothing is set), "native-untagged 10 trunks 10,100",
+// "dot1q-tunnel 300 cvlans 100-199". Where no vlan_mode is set, it begins with the
+// columns: "tag 100".
+func (v vlan) text() string {
+	var w []string
+	add := func(word string, list []int) {
+		if len(list) > 0 {
+			w = append(w, word, numbers(list))
 		}
 	}
-	c := <-counted
-	return c.n, c.err
-}
-
-func open(p *site.Place) (raw *site.Raw, err error) {
-	err = p.NS.Do(func() error {
-		raw, err = site.OpenRaw(p.Index)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p, err)
-	}
-	return raw, nil
-}
-
-func (got arrived) say(p *proof.Proof, shapes []shape) {
-	for i, n := range got.frames {
-		p.Seen = append(p.Seen, proof.Field{Name: shapes[i].name, Value: fmt.Sprintf("%d of %d arrived", n, burst)})
-	}
-	if got.control >= 0 {
-		p.Seen = append(p.Seen, proof.Field{Name: "to the VF of the same VLAN, thereafter", Value: fmt.Sprintf("%d of %d arrived", got.control, burst)})
-	}
-	if got.heard >= 0 {
-		p.Seen = append(p.Seen, proof.Field{Name: "to the other from its own VLAN", Value: fmt.Sprintf("%d of %d arrived", got.heard, burst)})
-	}
-}
-
-func judgeReach(p *proof.Proof, shapes []shape, got arrived, err error) {
-	if err != nil {
-		p.Fail(err)
-		return
-	}
-	got.say(p, shapes)
-	for i, n := range got.frames {
-		// The first packets of a flow may be dropped while Open vSwitch looks at them; most are not.
-		if n < burst/2 {
-			p.Fail(fmt.Errorf("%s: %d of %d frames arrived, in %v; are both ports of the bridge up, and in that VLAN?", shapes[i].name, n, burst, window))
-			return
-		}
-	}
-	p.Verdict = proof.Holds
-}
-
-func judgeApart(p *proof.Proof, shapes []shape, got arrived, err error) {
-	if err != nil {
-		p.Fail(err)
-		return
-	}
-	got.say(p, shapes)
-	var leaks []string
-	for i, n := range got.frames {
-		if n > 0 {
-			leaks = append(leaks, fmt.Sprintf("%s: %d of %d", shapes[i].name, n, burst))
-		}
+	var tag []int
+	if v.tag != nil {
+		tag = []int{*v.tag}
 	}
 	switch {
-	case len(leaks) > 0:
-		p.Fail(fmt.Errorf("frames arrive in another VLAN: %s", strings.Join(leaks, ", ")))
-	case got.control < burst/2:
-		p.Impossible("no frame arrived in the other VLAN, but only %d of %d in the same: it shows nothing", got.control, burst)
-	case got.heard >= 0 && got.heard < burst/2:
-		p.Impossible("no frame arrived in the other VLAN, but from its own VLAN the VF there heard only %d of %d: it shows nothing", got.heard, burst)
+	case v.mode == modeTrunk && len(v.trunks) == 0:
+		w = append(w, modeTrunk, wordAll)
+		add(wordTag, tag)
+	case v.mode == modeTrunk:
+		add(modeTrunk, v.trunks)
+		add(wordTag, tag)
+	case v.mode != "":
+		w = append(w, v.mode)
+		if v.tag != nil {
+			w = append(w, strconv.Itoa(*v.tag))
+		}
+		add(wordTrunks, v.trunks)
 	default:
-		p.Verdict = proof.Holds
+		add(wordTag, tag)
+		add(wordTrunks, v.trunks)
 	}
-}
-
-// Uplink is what a bridge's uplink port may carry, and the ports of the card
-// behind it.
-type Uplink struct {
-	Name   string // of the port
-	Tag    *int   // access
-	Trunks []int  // empty: all
-	PFs    []pci.Address
-}
-
-// Carries tells whether the port lets a VLAN out.
-func (u Uplink) Carries(vlan int) bool {
-	if u.Tag != nil {
-		return vlan == *u.Tag
+	add(wordCVLANs, v.cvlans)
+	if len(w) == 0 {
+		return modeTrunk
 	}
-	return len(u.Trunks) == 0 || slices.Contains(u.Trunks, vlan)
+	return strings.Join(w, " ")
 }
 
-// txPackets is the packets that a port of the card has put on its cable
-// (ethtool -S, PPCNT's IEEE 802.3 group).
-const txPackets = "tx_packets_phy"
-
-// ProveUplink broadcasts frames from a VF and looks by the counters of the
-// card's ports whether they go out, as the uplink's VLANs say.
-func ProveUplink(ctx context.Context, from Member, u Uplink) proof.Proof {
-	claim := "leaves by"
-	if !u.Carries(from.VLAN) {
-		claim = "does not leave by"
-	}
-	p := proof.Proof{Kind: "vlan", Cell: []proof.Field{
-		{Name: "from", Value: fmt.Sprintf("%s in VLAN %d", from.Place.Function, from.VLAN)},
-		{Name: "claim", Value: claim},
-		{Name: "to", Value: u.Name},
-	}}
-	quiet, moved, err := countOut(ctx, from, u, &p)
-	judgeUplink(&p, u.Carries(from.VLAN), quiet, moved, err)
-	return p
-}
-
-// countOut gives how many packets left in a window without ours, and with.
-func countOut(ctx context.Context, from Member, u Uplink, p *proof.Proof) (quiet, moved uint64, err error) {
-	var names []string
-	for _, pf := range u.PFs {
-		l, err := netdev.OfFunction(ctx, pci.PF(pf))
-		if err != nil {
-			return 0, 0, err
+// means is what ovs-vswitchd makes of the columns: it ignores those that the mode
+// does not use, and where none is set, a tag makes an access port.
+func (v vlan) means() string {
+	m := vlan{mode: v.mode, tag: v.tag, trunks: v.trunks, cvlans: v.cvlans}
+	if m.mode == "" {
+		m.mode = modeTrunk
+		if m.tag != nil {
+			m.mode = modeAccess
 		}
-		names = append(names, l.Name)
 	}
-	read := func() (sum uint64, all []proof.Counter, err error) {
-		for _, n := range names {
-			stats, err := ethtool.Statistics(n)
-			if err != nil {
-				return 0, nil, err
+	switch m.mode {
+	case modeAccess:
+		m.trunks, m.cvlans = nil, nil
+	case modeTrunk:
+		m.tag, m.cvlans = nil, nil
+	case modeTunnel:
+		m.trunks = nil
+	default:
+		m.cvlans = nil
+	}
+	return m.text()
+}
+
+// parseVLAN reads the words that text wrote, up to the first that is none of them,
+// and gives the rest.
+func parseVLAN(words []string) (v vlan, rest []string, err error) {
+	if len(words) == 0 {
+		return v, nil, fmt.Errorf("it says nothing of VLANs")
+	}
+	lists := map[string]*[]int{wordTrunks: &v.trunks, wordCVLANs: &v.cvlans}
+	for i := 0; i < len(words); i++ {
+		first := i == 0
+		next := func() []int {
+			if i+1 == len(words) {
+				return nil
 			}
-			v, ok := stats[txPackets]
-			if !ok {
-				return 0, nil, fmt.Errorf("%s has no counter %s", n, txPackets)
+			list, ok := parseNumbers(words[i+1])
+			if ok {
+				i++
 			}
-			sum += v
-			all = append(all, proof.Counter{Where: n, Name: txPackets, Before: v, After: v})
+			return list
 		}
-		return sum, all, nil
-	}
-	first, _, err := read()
-	if err != nil {
-		return 0, 0, err
-	}
-	// The same window twice: what leaves anyhow, then what leaves with ours.
-	out, err := open(from.Place)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer out.Close()
-	token, err := site.NewToken()
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := site.Settle(ctx, window); err != nil {
-		return 0, 0, err
-	}
-	before, counters, err := read()
-	if err != nil {
-		return 0, 0, err
-	}
-	for i := range uint32(burst) {
-		if err := out.Send(site.Frame(site.Broadcast, from.Place.MAC, 0, token, i)); err != nil {
-			return 0, 0, err
+		switch w := words[i]; w {
+		case modeTrunk:
+			if !first {
+				return v, nil, fmt.Errorf("%q is not the first word", w)
+			}
+			v.trunks = next()
+			all := i+1 < len(words) && words[i+1] == wordAll
+			if all {
+				i++
+			}
+			if all || v.trunks != nil {
+				v.mode = modeTrunk
+			}
+		case modeAccess, modeNativeTagged, modeNativeUntagged, modeTunnel, wordTag:
+			tag := next()
+			if len(tag) > 1 || w == wordTag && tag == nil || w != wordTag && !first || v.tag != nil {
+				return v, nil, fmt.Errorf("%q is out of place, or has not one number after it", w)
+			}
+			if w != wordTag {
+				v.mode = w
+			}
+			if tag != nil {
+				v.tag = &tag[0]
+			}
+		case wordTrunks, wordCVLANs:
+			if *lists[w] = next(); *lists[w] == nil {
+				return v, nil, fmt.Errorf("%q has to have numbers after it", w)
+			}
+		default:
+			if first {
+				return v, nil, fmt.Errorf("%q is no VLAN mode", w)
+			}
+			return v, words[i:], nil
 		}
 	}
-	if err := site.Settle(ctx, window); err != nil {
-		return 0, 0, err
-	}
-	after, now, err := read()
-	if err != nil {
-		return 0, 0, err
-	}
-	for i := range counters {
-		counters[i].After = now[i].After
-	}
-	p.Counters = counters
-	p.Seen = []proof.Field{
-		{Name: "frames sent", Value: strconv.Itoa(burst)},
-		{Name: "packets that left anyhow, before", Value: strconv.FormatUint(before-first, 10)},
-	}
-	return before - first, after - before, nil
+	return v, nil, nil
 }
 
-func judgeUplink(p *proof.Proof, carries bool, quiet, moved uint64, err error) {
+// numbers is sorted, without doubles, with commas between, and of three and more
+// in a row only the first and the last.
+func numbers(n []int) string {
+	n = slices.Compact(slices.Sorted(slices.Values(n)))
+	var words []string
+	for i := 0; i < len(n); {
+		j := i
+		for j+1 < len(n) && n[j+1] == n[j]+1 {
+			j++
+		}
+		if j-i < 2 {
+			words = append(words, strconv.Itoa(n[i]))
+			i++
+			continue
+		}
+		words = append(words, strconv.Itoa(n[i])+"-"+strconv.Itoa(n[j]))
+		i = j + 1
+	}
+	return strings.Join(words, ",")
+}
+
+// maxVLAN is the greatest number of a 12-bit VLAN ID.
+const maxVLAN = 4095
+
+// parseNumbers reads what numbers wrote.
+func parseNumbers(s string) (all []int, ok bool) {
+	for w := range strings.SplitSeq(s, ",") {
+		first, last, isRange := strings.Cut(w, "-")
+		from, err := strconv.Atoi(first)
+		if err != nil || from < 0 || from > maxVLAN {
+			return nil, false
+		}
+		to := from
+		if isRange {
+			if to, err = strconv.Atoi(last); err != nil || to < from || to > maxVLAN {
+				return nil, false
+			}
+		}
+		for n := from; n <= to; n++ {
+			all = append(all, n)
+		}
+	}
+	all = slices.Compact(slices.Sorted(slices.Values(all)))
+	return all, true
+}
+
+// vlan is what the port has.
+func (p PortState) vlan() vlan { return vlan{p.VLANMode, p.Tag, p.Trunks, p.CVLANs} }
+
+// vlan is what the port is wanted to have; ok is false where nothing is said.
+func (p Port) vlan() (v vlan, ok bool) {
+	v = vlan{p.VLANMode, p.Tag, p.Trunks, p.CVLANs}
 	switch {
-	case err != nil:
-		p.Fail(err)
-	case quiet > burst/4:
-		p.Impossible("%d packets of others leave in %v: the port's counter cannot tell %d of ours from them", quiet, window, burst)
-	case carries && moved < burst/2:
-		p.Fail(fmt.Errorf("%d frames were sent and only %d packets left: the uplink does not carry the VLAN", burst, moved))
-	case !carries && moved >= burst/2:
-		p.Fail(fmt.Errorf("%d frames were sent and %d packets left: the uplink carries a VLAN that it shall not", burst, moved))
-	default:
-		p.Verdict = proof.Holds
+	case p.Exact:
+		return v, true
+	case p.VLANMode == "" && p.Tag != nil:
+		v.mode = modeAccess
+	case p.VLANMode == "" && len(p.Trunks) > 0:
+		v.mode = modeTrunk
+	case p.VLANMode == "" && p.Trunks == nil:
+		return v, false
 	}
+	return v, true
+}
+
+// columns are those of the row, also where they are empty: an update sets them.
+func (v vlan) columns() ovsdb.Columns {
+	tag, mode := ovsdb.Set[int](), ovsdb.Set[string]()
+	if v.tag != nil {
+		tag = ovsdb.Atom(*v.tag)
+	}
+	if v.mode != "" {
+		mode = ovsdb.Atom(v.mode)
+	}
+	list := func(n []int) json.RawMessage { return ovsdb.Set(slices.Compact(slices.Sorted(slices.Values(n)))...) }
+	return ovsdb.Columns{"tag": tag, "vlan_mode": mode, "trunks": list(v.trunks), "cvlans": list(v.cvlans)}
 }

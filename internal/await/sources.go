@@ -20,6 +20,12 @@ func Links(ctx context.Context) (<-chan struct{}, error) {
 	return listen(ctx, "network interfaces", unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 }
 
+// Addresses reports changes of IPv6 addresses (RTNLGRP_IPV6_IFADDR), among them that
+// one can be used. Otherwise as Links.
+func Addresses(ctx context.Context) (<-chan struct{}, error) {
+	return listen(ctx, "addresses", unix.NETLINK_ROUTE, unix.RTNLGRP_IPV6_IFADDR)
+}
+
 // Uevents reports the kernel's device events (NETLINK_KOBJECT_UEVENT, group 1):
 // devices added and removed, drivers bound and unbound. Otherwise as Links.
 func Uevents(ctx context.Context) (<-chan struct{}, error) {

@@ -18,6 +18,9 @@ import (
 
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
+
+	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/pci"
 )
 
 // Device names a devlink instance: bus and device name, as in "pci",
@@ -30,30 +33,8 @@ type Device struct {
 // String is the name as the devlink tool prints it: "pci/0000:3b:00.0".
 func (d Device) String() string { return d.Bus + "/" + d.Name }
 
-// Error is a devlink request that the kernel refused or that could not be
-// made. errors.Is finds the errno.
-type Error struct {
-	Op      string // what was being done, as in "setting the eswitch mode to switchdev"
-	Device  Device // to what; zero where it was asked of all devices
-	Err     error  // the errno, or what else went wrong
-	Message string // the kernel's extended ack, or ""
-}
-
-// Error tells all four.
-func (e *Error) Error() string {
-	s := e.Op
-	if e.Device != (Device{}) {
-		s += " of " + e.Device.String()
-	}
-	s += ": " + e.Err.Error()
-	if e.Message != "" {
-		s += ": the kernel says: " + e.Message
-	}
-	return s
-}
-
-// Unwrap gives the errno.
-func (e *Error) Unwrap() error { return e.Err }
+// DeviceOf is the devlink instance of a PF: of a PCI function or netdevsim's.
+func DeviceOf(a pci.Address) Device { return Device{Bus: a.Bus(), Name: a.Device()} }
 
 // Client is a connection to devlink in one network namespace: that of the
 // thread that called Dial. It is safe for concurrent use.
@@ -122,11 +103,11 @@ func (c *Client) request(ctx context.Context, op string, dev Device, cmd uint8, 
 	return msgs, nil
 }
 
+// newError is the error of a request that the kernel refused or that could not be made.
 func newError(op string, dev Device, err error) error {
-	e := &Error{Op: op, Device: dev, Err: err}
-	var oe *netlink.OpError
-	if errors.As(err, &oe) {
-		e.Err, e.Message = oe.Err, oe.Message
+	name := "devlink"
+	if dev != (Device{}) {
+		name = dev.String()
 	}
-	return e
+	return kernel.Wrap(op, name, err)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/mdlayher/genetlink/genltest"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
 var pf = Device{"pci", "0000:3b:00.0"}
@@ -121,8 +123,8 @@ func TestErrorsHaveTheErrno(t *testing.T) {
 		return nil, genltest.Error(int(unix.EOPNOTSUPP))
 	})
 	_, err := c.Eswitch(context.Background(), pf)
-	var e *Error
-	if !errors.As(err, &e) || !errors.Is(err, unix.EOPNOTSUPP) || !strings.Contains(err.Error(), "reading the eswitch of pci/0000:3b:00.0") {
+	var e *kernel.Error
+	if !errors.As(err, &e) || !errors.Is(err, unix.EOPNOTSUPP) || !strings.Contains(err.Error(), "pci/0000:3b:00.0: reading the eswitch") {
 		t.Errorf("%v", err)
 	}
 }

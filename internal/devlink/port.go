@@ -24,6 +24,8 @@ type Port struct {
 	VF         uint16
 	SF         uint32
 	External   bool // the function is on another host (a DPU's view)
+	// Physical is the physical port's number (DEVLINK_ATTR_PORT_NUMBER), where the driver says it.
+	Physical *uint32
 	// Caps are the capabilities of the port's function that the driver has, by the devlink tool's
 	// names (roce, migratable, ipsec_crypto, ipsec_packet), and whether each is enabled.
 	Caps map[string]bool
@@ -47,6 +49,23 @@ func (c *Client) Ports(ctx context.Context) ([]Port, error) {
 	return ports, nil
 }
 
+// Port asks for one port. errors.Is(err, unix.ENODEV) when there is none.
+func (c *Client) Port(ctx context.Context, dev Device, index uint32) (Port, error) {
+	op := fmt.Sprintf("reading port %d", index)
+	msgs, err := c.request(ctx, op, dev, cmdPortGet, 0, func(ae *netlink.AttributeEncoder) { ae.Uint32(attrPortIndex, index) })
+	if err != nil {
+		return Port{}, err
+	}
+	if len(msgs) != 1 {
+		return Port{}, newError(op, dev, fmt.Errorf("the kernel answered with %d messages, not one", len(msgs)))
+	}
+	p, err := parsePort(msgs[0])
+	if err != nil {
+		return Port{}, newError(op, dev, err)
+	}
+	return p, nil
+}
+
 func parsePort(m genetlink.Message) (Port, error) {
 	p := Port{Flavour: FlavourUnset}
 	ad, err := netlink.NewAttributeDecoder(m.Data)
@@ -67,6 +86,9 @@ func parsePort(m genetlink.Message) (Port, error) {
 			p.Ifindex = int(ad.Uint32())
 		case attrPortFlavour:
 			p.Flavour = Flavour(ad.Uint16())
+		case attrPortNumber:
+			n := ad.Uint32()
+			p.Physical = &n
 		case attrPortControllerNum:
 			p.Controller = ad.Uint32()
 		case attrPortPFNumber:

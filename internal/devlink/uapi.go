@@ -24,6 +24,7 @@ const (
 	attrEswitchInlineMode     = 26
 	attrEswitchEncapMode      = 62
 	attrPortFlavour           = 77
+	attrPortNumber            = 78
 	attrParam                 = 80
 	attrParamName             = 81
 	attrParamGeneric          = 82

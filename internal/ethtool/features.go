@@ -119,12 +119,8 @@ func (cl *Client) open(ctx context.Context) error {
 	if err := cl.c.SetOption(netlink.ExtendedAcknowledge, true); err != nil && !errors.Is(err, unix.ENOPROTOOPT) {
 		return fmt.Errorf("asking for extended acks: %w", err)
 	}
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(answerTime)
-	}
-	if err := cl.c.SetDeadline(deadline); err != nil {
-		return fmt.Errorf("setting the deadline of a netlink socket: %w", err)
+	if err := cl.Until(ctx); err != nil {
+		return err
 	}
 	fam, err := cl.c.GetFamily(family)
 	if err != nil {
@@ -133,6 +129,19 @@ func (cl *Client) open(ctx context.Context) error {
 	cl.fam = fam
 	cl.names, err = cl.featureNames()
 	return err
+}
+
+// Until gives the requests from now on ctx's deadline, or 10 s where it has none:
+// for a Client that is kept.
+func (cl *Client) Until(ctx context.Context) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(answerTime)
+	}
+	if err := cl.c.SetDeadline(deadline); err != nil {
+		return fmt.Errorf("setting the deadline of a netlink socket: %w", err)
+	}
+	return nil
 }
 
 // Close closes the socket.

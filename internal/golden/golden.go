@@ -2,9 +2,10 @@
 
 // Package golden runs the golden tests of a domain's Diff: a directory a case,
 // testdata/diff/NAME/, with have.yaml (the observed state), want.yaml (the wanted
-// one under "want", the replaced functions under "replaced") and plan.txt (the
-// steps, or the error). A new case is three files and no code; the environment
-// variable NICWRIGHT_UPDATE=1 writes every expected text anew.
+// one under "want", the effects of steps before under "effects", the operation's
+// owner under "owner" and what it may take under "take") and plan.txt (the steps
+// and what is left, or the error). A new case is three files and no code; the
+// environment variable NICWRIGHT_UPDATE=1 writes every expected text anew.
 package golden
 
 import (
@@ -18,12 +19,13 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Diff runs the cases below testdata/diff, each as a subtest. H and W are what
 // the domain's Diff takes as have and want, read by their JSON tags.
-func Diff[H, W any](t *testing.T, diff func(have H, want W, replaced step.Replaced) ([]step.Step, error)) {
+func Diff[H, W any](t *testing.T, diff func(have H, want W, effects step.Effects, opt step.Options) (step.Result, error)) {
 	t.Helper()
 	dirs, err := filepath.Glob("testdata/diff/*")
 	if err != nil || len(dirs) == 0 {
@@ -33,13 +35,19 @@ func Diff[H, W any](t *testing.T, diff func(have H, want W, replaced step.Replac
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			var have H
 			var want struct {
-				Want     W             `json:"want"`
-				Replaced step.Replaced `json:"replaced"`
+				Want    W             `json:"want"`
+				Effects step.Effects  `json:"effects"`
+				Owner   string        `json:"owner"`
+				Take    []resource.ID `json:"take"`
 			}
 			Read(t, filepath.Join(dir, "have.yaml"), &have)
 			Read(t, filepath.Join(dir, "want.yaml"), &want)
-			steps, err := diff(have, want.Want, want.Replaced)
-			got := Format(steps)
+			opt := step.Options{Owner: want.Owner, Take: map[resource.ID]bool{}}
+			for _, id := range want.Take {
+				opt.Take[id] = true
+			}
+			result, err := diff(have, want.Want, want.Effects, opt)
+			got := Format(result)
 			if err != nil {
 				got = "error: " + err.Error() + "\n"
 			}
@@ -65,18 +73,21 @@ func Text(t *testing.T, file, got string) {
 	}
 }
 
-// Format writes steps as text: a line each with its phase, and below it what it
-// disrupts and why it is there.
-func Format(steps []step.Step) string {
+// Format writes a result as text: a line each step with its phase, and below it
+// its effects and why it is there; then what is left.
+func Format(r step.Result) string {
 	var b strings.Builder
-	for _, s := range steps {
-		b.WriteString(s.Phase.String() + ": " + s.String() + "\n")
-		if s.Disrupts != "" {
-			b.WriteString("    disrupts " + s.Disrupts + "\n")
+	for _, s := range r.Steps {
+		b.WriteString(s.Phase.String() + ": " + s.Action.Glyph() + " " + s.String() + "\n")
+		for _, e := range s.Effects {
+			b.WriteString("    " + string(e.Kind) + ": " + e.Words() + "\n")
 		}
 		if s.Reason != "" {
 			b.WriteString("    because " + s.Reason + "\n")
 		}
+	}
+	for _, l := range r.Left {
+		b.WriteString("left: " + l.Resource.String() + " " + l.Attribute + "\n    because " + l.Reason + "\n")
 	}
 	return b.String()
 }

@@ -2,8 +2,8 @@
 
 // Package kconfig says what the running kernel and its modules were built with,
 // as far as this host lets it be read: the kernel's configuration, the symbols
-// of what is loaded, and which modules are loaded or could be. What cannot be
-// read is said to be unknown, with what was tried.
+// and types of what is loaded, and which modules are loaded or could be. What
+// cannot be read is said to be unknown, with what was tried.
 package kconfig
 
 import (
@@ -19,29 +19,13 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
 // maxConfig bounds what is read of a configuration, in bytes: that of a
 // distribution's kernel has some 300 KB.
 const maxConfig = 16 << 20
-
-// Answer is yes, no, or not known, and where it is known from.
-type Answer struct {
-	Known bool `json:"known"`
-	Yes   bool `json:"yes"`
-	// Source is what says so, as in "CONFIG_TLS_DEVICE=y in /boot/config-6.12.0"; of what is not
-	// known, what was tried.
-	Source string `json:"source"`
-}
-
-// Yes is an answer.
-func Yes(source string) Answer { return Answer{true, true, source} }
-
-// No is an answer, too.
-func No(source string) Answer { return Answer{true, false, source} }
-
-// Unknown is none; source is what was tried.
-func Unknown(source string) Answer { return Answer{Source: source} }
 
 // Config is a kernel's configuration.
 type Config struct {
@@ -53,31 +37,32 @@ type Config struct {
 // Option says whether an option is built in or a module (y, m). name is without CONFIG_.
 // An option that the file does not name is not set: its Kconfig file was not
 // reached, or what it depends on is not set.
-func (c Config) Option(name string) Answer {
+func (c Config) Option(name string) probe.Answer {
 	if c.file == "" {
-		return Unknown("no configuration of this kernel is readable: " + c.tried)
+		return probe.Unknown("no configuration of this kernel is readable: " + c.tried)
 	}
 	switch v := c.options[name]; v {
 	case "y", "m":
-		return Yes(fmt.Sprintf("CONFIG_%s=%s in %s", name, v, c.file))
+		return probe.Yes(fmt.Sprintf("CONFIG_%s=%s in %s", name, v, c.file))
 	default:
-		return No(fmt.Sprintf("CONFIG_%s is not set in %s", name, c.file))
+		return probe.No(fmt.Sprintf("CONFIG_%s is not set in %s", name, c.file))
 	}
 }
 
 // Host is where the running kernel is asked; the zero value is this host.
-type Host struct {
-	root    string
-	release string // for tests
-}
+type Host struct{ root string }
 
-// At is the running kernel with its files below another root directory.
+// At is a kernel whose files are below another root directory.
 func At(root string) Host { return Host{root: root} }
 
 // Release is the kernel's release, as uname -r prints it.
 func (h Host) Release() (string, error) {
-	if h.release != "" {
-		return h.release, nil
+	if h.root != "" {
+		b, err := os.ReadFile(filepath.Join(h.root, "/proc/sys/kernel/osrelease"))
+		if err != nil {
+			return "", fmt.Errorf("asking for the kernel's release: %w", err)
+		}
+		return strings.TrimSpace(string(b)), nil
 	}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
@@ -25,15 +26,33 @@ var ErrNone = errors.New("it has no netdev in this network namespace")
 
 // Link is a network interface and the function it belongs to.
 type Link struct {
-	Name        string // present name; it may change
-	Index       int    // ifindex
-	Function    pci.Function
-	Representor bool // the VF's representor; else the PF's or VF's own netdev
+	Name        string       // present name; it may change
+	Index       int          // ifindex
+	Function    pci.Function // of a scalable function, its PF
+	SF          *uint32      // the number of the scalable function whose netdev or representor it is; nil: it is no SF's
+	Representor bool         // the VF's or SF's representor; else the function's own netdev
 }
 
-// All lists the netdevs of all PFs and VFs in the calling thread's network
-// namespace, by function, own netdevs before representors. It costs one
-// devlink and one link dump.
+// ID is the netdev's identity.
+func (l Link) ID() resource.ID {
+	id := resource.OfNetdev(l.Function)
+	if l.Representor {
+		id = resource.OfRepresentor(l.Function)
+	}
+	if l.SF != nil {
+		id.SF, id.IsSF = *l.SF, true
+	}
+	return id
+}
+
+// is tells whether it is the own netdev, or the representor, of a PF or VF.
+func (l Link) is(f pci.Function, representor bool) bool {
+	return l.SF == nil && l.Function == f && l.Representor == representor
+}
+
+// All lists the netdevs of all PFs, VFs and SFs in the calling thread's network
+// namespace, by function (SFs after the VFs of their PF), own netdevs before
+// representors. It costs one devlink and one link dump.
 func All(ctx context.Context) ([]Link, error) {
 	ports, err := devlinkPorts(ctx)
 	if err != nil {
@@ -54,11 +73,17 @@ func From(ports []devlink.Port, links []rtlink.Link, sys sysfs.FS) ([]Link, erro
 	taken := map[pci.Function]bool{} // PFs and VFs whose own netdev is found
 	spoken := map[pci.Address]bool{} // devices whose driver makes devlink ports
 	for _, p := range ports {
-		dev, err := Owner(p.Device, sys)
+		dev, sf, err := part(p.Device, sys)
 		if err != nil {
 			return nil, err
 		}
 		if dev == "" {
+			continue
+		}
+		if sf != nil { // before Linux 6.5 its instance hung directly below the PF: it is not the PF's
+			if p.Ifindex != 0 && p.Netdev != "" {
+				out = append(out, Link{Name: p.Netdev, Index: p.Ifindex, Function: pci.PF(dev), SF: sf})
+			}
 			continue
 		}
 		spoken[dev] = true
@@ -95,6 +120,10 @@ func From(ports []devlink.Port, links []rtlink.Link, sys sysfs.FS) ([]Link, erro
 		switch {
 		case a.Function.PF != b.Function.PF:
 			return a.Function.PF < b.Function.PF
+		case (a.SF != nil) != (b.SF != nil):
+			return b.SF != nil
+		case a.SF != nil && *a.SF != *b.SF:
+			return *a.SF < *b.SF
 		case a.Function.VF != b.Function.VF:
 			return a.Function.VF < b.Function.VF
 		}
@@ -146,7 +175,7 @@ func pick(ports []devlink.Port, links []rtlink.Link, f pci.Function, representor
 		return Link{}, err
 	}
 	for _, l := range all {
-		if l.Function == f && l.Representor == representor {
+		if l.is(f, representor) {
 			return l, nil
 		}
 	}
@@ -213,16 +242,32 @@ func (r resolver) ofPort(dev pci.Address, p devlink.Port) (Link, bool, error) {
 		}
 		l.Function, l.Representor = pci.VF(dev, int(p.VF)), true
 		return l, true, nil
+	case devlink.FlavourPCISF:
+		if p.External || p.Controller != 0 {
+			return Link{}, false, nil
+		}
+		l.Function, l.SF, l.Representor = pci.PF(dev), &p.SF, true
+		return l, true, nil
 	}
 	return Link{}, false, nil
 }
 
-// Owner is the function that a devlink instance belongs to: of a PCI or
+// Owner is the PF or VF that a devlink instance belongs to: of a PCI or
 // netdevsim device that device, of a part of it on the auxiliary bus the PCI
-// function; "" for others.
+// function; "" for a scalable function's, and for others.
 func Owner(d devlink.Device, sys sysfs.FS) (pci.Address, error) {
+	dev, sf, err := part(d, sys)
+	if err != nil || sf != nil {
+		return "", err
+	}
+	return dev, nil
+}
+
+// part is Owner, also of scalable functions, whose PF and number it gives.
+func part(d devlink.Device, sys sysfs.FS) (pci.Address, *uint32, error) {
 	if d.Bus == "auxiliary" {
-		return sys.Owner(d.Name)
+		p, err := sys.Part(d.Name)
+		return p.Owner, p.SF, err
 	}
 	name := d.Name
 	if d.Bus != "pci" {
@@ -230,7 +275,7 @@ func Owner(d devlink.Device, sys sysfs.FS) (pci.Address, error) {
 	}
 	a, err := pci.ParseAddress(name)
 	if err != nil {
-		return "", nil //nolint:nilerr // on a bus that has no PFs
+		return "", nil, nil //nolint:nilerr // on a bus that has no PFs
 	}
-	return a, nil
+	return a, nil, nil
 }

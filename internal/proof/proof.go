@@ -38,6 +38,13 @@ type Counter struct {
 // Delta is how far the counter moved.
 func (c Counter) Delta() uint64 { return c.After - c.Before }
 
+// Sample is a part of a transfer.
+type Sample struct {
+	Bytes      int64   `json:"bytes"`
+	Seconds    float64 `json:"seconds"`
+	CPUSeconds float64 `json:"cpu_seconds,omitempty"` // as Proof has it
+}
+
 // Proof is one cell of the matrix: what was proved, the verdict, and what it
 // rests on.
 type Proof struct {
@@ -52,10 +59,15 @@ type Proof struct {
 
 	Bytes   int64   `json:"bytes,omitempty"`   // of payload that arrived and compared equal
 	Seconds float64 `json:"seconds,omitempty"` // of the transfer, without its set-up
-	// CPUSeconds is the time all processors were busy meanwhile, interrupts included, by /proc/stat.
-	CPUSeconds float64   `json:"cpu_seconds,omitempty"`
-	Seen       []Field   `json:"seen,omitempty"` // what the kernel and OVS said: txconf, flows, ...
-	Counters   []Counter `json:"counters,omitempty"`
+	// CPUSeconds is the time all processors were busy meanwhile, interrupts included (internal/cpu).
+	CPUSeconds float64 `json:"cpu_seconds,omitempty"`
+	// NoCPU is why CPUSeconds was not measured, "" where it was.
+	NoCPU string `json:"no_cpu,omitempty"`
+	// Samples are parts of the transfer, one after the other; none of one that was too short.
+	Samples []Sample `json:"samples,omitempty"`
+
+	Seen     []Field   `json:"seen,omitempty"` // what the kernel and OVS said: txconf, flows, ...
+	Counters []Counter `json:"counters,omitempty"`
 }
 
 // Get is the value of a field of the cell, "" if it has none.

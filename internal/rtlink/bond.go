@@ -3,21 +3,23 @@
 package rtlink
 
 import (
+	"errors"
 	"fmt"
 	"net"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
-// Bond is the IFLA_INFO_DATA of a bond, in the words of
-// Documentation/networking/bonding.rst.
+// Bond is the IFLA_INFO_DATA of a bond.
 type Bond struct {
-	Mode           string
-	XmitHashPolicy string
-	LACPRate       string
-	Miimon         int     // milliseconds, 0 = off
-	AD             *ADInfo // of an 802.3ad bond that has an active aggregator
+	// Values are the options that are numbers, by IFLA_BOND_* (include/uapi/linux/if_link.h).
+	// What they mean is the bond domain's.
+	Values map[uint16]int
+	AD     *ADInfo // of an 802.3ad bond that has an active aggregator
 }
 
 // ADInfo is IFLA_BOND_AD_INFO: the active aggregator.
@@ -46,20 +48,14 @@ const (
 )
 
 func parseBond(b []byte) (*Bond, error) {
-	bond := &Bond{}
+	bond := &Bond{Values: map[uint16]int{}}
 	var ad []byte
 	err := each(b, func(kind uint16, v []byte) {
-		switch kind {
-		case nl.IFLA_BOND_MODE:
-			bond.Mode = netlink.BondMode(number(v)).String()
-		case nl.IFLA_BOND_XMIT_HASH_POLICY:
-			bond.XmitHashPolicy = netlink.BondXmitHashPolicy(number(v)).String()
-		case nl.IFLA_BOND_AD_LACP_RATE:
-			bond.LACPRate = netlink.BondLacpRate(number(v)).String()
-		case nl.IFLA_BOND_MIIMON:
-			bond.Miimon = number(v)
-		case nl.IFLA_BOND_AD_INFO:
+		switch {
+		case kind == nl.IFLA_BOND_AD_INFO:
 			ad = v
+		case number(v) >= 0:
+			bond.Values[kind] = number(v)
 		}
 	})
 	if err != nil || ad == nil {
@@ -104,62 +100,96 @@ func parseSlave(b []byte) (*Slave, error) {
 	return s, err
 }
 
-// BondOptions are the options of a bond to be set; nil is left alone. The words
-// are those of Documentation/networking/bonding.rst.
-type BondOptions struct {
-	Mode           *string // only while the bond is down and has no members
-	XmitHashPolicy *string
-	LACPRate       *string // 802.3ad only, while the bond is down
-	Miimon         *int    // milliseconds
+// BondOption is one option of a bond to be set.
+type BondOption struct {
+	Type  uint16 // IFLA_BOND_*
+	Size  int    // bytes of its value: 1, 2 or 4
+	Value int
 }
 
-// link makes the library's form, with nothing set that is not to be sent:
-// an ARP interval of 0, say, is refused with EACCES in 802.3ad mode.
-func (o BondOptions) link(name string, index int) (*netlink.Bond, error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Index = name, index
-	b := netlink.NewLinkBond(attrs)
-	if o.Mode != nil {
-		m, ok := netlink.StringToBondModeMap[*o.Mode]
-		if !ok {
-			return nil, fmt.Errorf("%s: no bond mode is called %q", name, *o.Mode)
-		}
-		b.Mode = m
+// encode puts the option into an attribute.
+func (o BondOption) encode() (*nl.RtAttr, error) {
+	switch o.Size {
+	case 1:
+		return nl.NewRtAttr(int(o.Type), []byte{byte(o.Value)}), nil
+	case 2:
+		return nl.NewRtAttr(int(o.Type), nl.Uint16Attr(uint16(o.Value))), nil
+	case 4:
+		return nl.NewRtAttr(int(o.Type), nl.Uint32Attr(uint32(o.Value))), nil
 	}
-	if o.XmitHashPolicy != nil {
-		p, ok := netlink.StringToBondXmitHashPolicyMap[*o.XmitHashPolicy]
-		if !ok {
-			return nil, fmt.Errorf("%s: no xmit_hash_policy is called %q", name, *o.XmitHashPolicy)
-		}
-		b.XmitHashPolicy = p
-	}
-	if o.LACPRate != nil {
-		r, ok := netlink.StringToBondLacpRateMap[*o.LACPRate]
-		if !ok {
-			return nil, fmt.Errorf("%s: no lacp_rate is called %q", name, *o.LACPRate)
-		}
-		b.LacpRate = r
-	}
-	if o.Miimon != nil {
-		b.Miimon = *o.Miimon
-	}
-	return b, nil
+	return nil, fmt.Errorf("the bond option %d has a size of %d bytes, want 1, 2 or 4", o.Type, o.Size)
 }
 
-// AddBond makes a bond.
-func AddBond(name string, o BondOptions) error {
-	b, err := o.link(name, 0)
+// linkInfo is IFLA_LINKINFO of a bond with nothing but these options: of what is
+// not asked for a number would be a change, and some are refused (an ARP interval
+// of 0 with EACCES in 802.3ad mode).
+func linkInfo(options []BondOption) (*nl.RtAttr, error) {
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bond"))
+	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+	for _, o := range options {
+		a, err := o.encode()
+		if err != nil {
+			return nil, err
+		}
+		data.AddChild(a)
+	}
+	return info, nil
+}
+
+// AddBond makes a bond, down, with the options; mtu in bytes, 0 for the kernel's
+// own.
+func AddBond(name string, mtu int, options []BondOption) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
+	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	if mtu != 0 {
+		req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(mtu))))
+	}
+	return sendBond(req, name, "making the bond (RTM_NEWLINK)", options)
+}
+
+// SetBond changes options of the bond l; what says it for an error.
+func SetBond(l Link, options []BondOption, what string) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(l.Index)
+	req.AddData(msg)
+	return sendBond(req, l.Name, what, options)
+}
+
+func sendBond(req *nl.NetlinkRequest, name, what string, options []BondOption) error {
+	info, err := linkInfo(options)
+	if err == nil {
+		req.AddData(info)
+		_, err = req.Execute(unix.NETLINK_ROUTE, 0)
+	}
+	return bondError(what, name, err)
+}
+
+func bondError(what, name string, err error) error {
+	err = kernel.Wrap(what, name, err)
+	switch {
+	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES):
+		return kernel.Remedied(err, "it needs root or CAP_NET_ADMIN in this network namespace, and a mode that has the option")
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return kernel.Remedied(err, "is the kernel's module bonding there (modprobe bonding)?")
+	case errors.Is(err, unix.ENODEV):
+		return kernel.Remedied(err, "the netdev went away meanwhile: run apply again")
+	}
+	return err
+}
+
+// HardwareAddr reads a netdev's present MAC address.
+func HardwareAddr(l Link) (net.HardwareAddr, error) {
+	now, err := netlink.LinkByIndex(l.Index)
 	if err != nil {
-		return err
+		return nil, bondError("reading its MAC address", l.Name, err)
 	}
-	return opError("making the bond (RTM_NEWLINK)", name, netlink.LinkAdd(b))
+	return now.Attrs().HardwareAddr, nil
 }
 
-// SetBond changes the options of the bond l.
-func SetBond(l Link, o BondOptions, what string) error {
-	b, err := o.link(l.Name, l.Index)
-	if err != nil {
-		return err
-	}
-	return opError(what, l.Name, netlink.LinkModify(b))
+// SetHardwareAddr sets a netdev's MAC address; a bond hands it to its members.
+func SetHardwareAddr(l Link, a net.HardwareAddr) error {
+	return bondError("setting the MAC address "+a.String(), l.Name, netlink.LinkSetHardwareAddr(device(l), a))
 }

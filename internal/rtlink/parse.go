@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -64,6 +63,9 @@ func parse(m []byte) (Link, error) {
 			linkInfo = v
 		}
 	})
+	if l.Lower == l.Index || l.LowerElsewhere { // of a netdev below itself, and of one that has an index elsewhere, nothing is said
+		l.Lower = 0
+	}
 	if err == nil {
 		err = parseLinkInfo(&l, linkInfo)
 	}
@@ -148,21 +150,15 @@ func parseLinkInfo(l *Link, b []byte) error {
 
 // each calls f for every attribute in b.
 func each(b []byte, f func(kind uint16, value []byte)) error {
-	if len(b) == 0 {
-		return nil
-	}
-	attrs, err := nl.ParseRouteAttr(b)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errShort, err)
-	}
-	for _, a := range attrs {
-		f(attrType(a), a.Value)
+	for len(b) >= unix.SizeofRtAttr {
+		n := int(nl.NativeEndian().Uint16(b))
+		if n < unix.SizeofRtAttr || n > len(b) {
+			return errShort
+		}
+		f(nl.NativeEndian().Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), b[unix.SizeofRtAttr:n])
+		b = b[min((n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1), len(b)):] // the last one need not be padded
 	}
 	return nil
-}
-
-func attrType(a syscall.NetlinkRouteAttr) uint16 {
-	return a.Attr.Type &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 }
 
 // number reads an unsigned attribute of 1, 2 or 4 bytes; a value of another

@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.Name != "bond0.70" || l.Lower != 5 || !l.LowerElsewhere || l.Kind != "vlan" || !l.Up || l.MAC.String() != "02:00:00:00:00:01" {
+	if l.Name != "bond0.70" || l.Lower != 0 || !l.LowerElsewhere || l.Kind != "vlan" || !l.Up || l.MAC.String() != "02:00:00:00:00:01" {
 		t.Errorf("got %+v", l)
 	}
 	if !slices.Equal(l.Conf4, []int32{1, 2}) || len(l.Data) == 0 {

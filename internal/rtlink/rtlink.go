@@ -41,9 +41,9 @@ type Link struct {
 	Up       bool     // IFF_UP: administratively up
 	Carrier  bool     // IFF_LOWER_UP
 	Promisc  int      // IFLA_PROMISCUITY: how many asked for it
-	// Lower is the netdev that a VLAN, macvlan, ... is on (IFLA_LINK), 0 = none.
+	// Lower is the netdev that a VLAN, macvlan, ... is on (IFLA_LINK); 0 = none, or in another network namespace.
 	Lower int
-	// LowerElsewhere: Lower is an ifindex of another network namespace (IFLA_LINK_NETNSID).
+	// LowerElsewhere: it is on one in another network namespace (IFLA_LINK_NETNSID).
 	LowerElsewhere bool
 	MAC            net.HardwareAddr // IFLA_ADDRESS
 	// MACSet: somebody set the address by hand (NET_ADDR_SET, /sys/class/net/X/addr_assign_type);

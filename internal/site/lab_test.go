@@ -75,6 +75,81 @@ func TestLabEnterAndLeave(t *testing.T) {
 	}
 }
 
+// A stranger in the same VLAN has the very address, answers for it, and is not heard: nobody asks.
+func TestLabStrangerWithTheSameAddress(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	links := vflab.Legacy(t, ctx, 3)
+	s, err := Enter(ctx, false, links[0].Function, links[1].Function)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Leave(context.WithoutCancel(ctx)); err != nil {
+			t.Error(err)
+		}
+	}()
+	a, b := s.Places[0], s.Places[1]
+	ip(t, "netns", "add", "stranger")
+	defer ip(t, "netns", "delete", "stranger")
+	ip(t, "link", "set", links[2].Name, "netns", "stranger")
+	ip(t, "-n", "stranger", "addr", "add", b.V4.Addr().String()+"/15", "dev", links[2].Name)
+	ip(t, "-n", "stranger", "-6", "addr", "add", b.V6.Addr().String()+"/64", "dev", links[2].Name, "nodad")
+	ip(t, "-n", "stranger", "link", "set", links[2].Name, "up")
+	for _, v6 := range []bool{false, true} {
+		if err := Reach(ctx, func(ctx context.Context) error {
+			client, server, err := Connect(ctx, a, b, v6)
+			if err != nil {
+				return err
+			}
+			return errors.Join(client.Close(), server.Close())
+		}); err != nil {
+			t.Errorf("IPv6 %t: %v", v6, err)
+		}
+	}
+	for _, p := range s.Places {
+		neighbours := ip(t, "-n", p.NS.Name(), "neigh", "show", "dev", p.Netdev)
+		if n := strings.Count(neighbours, "PERMANENT"); n != 2 {
+			t.Errorf("%s has %d permanent neighbours, want the other's two:\n%s", p, n, neighbours)
+		}
+	}
+	if heard := ip(t, "-n", "stranger", "-4", "neigh", "show"); strings.Contains(heard, a.V4.Addr().String()) {
+		t.Errorf("the stranger was asked: %s", heard)
+	}
+}
+
+// A netdev on top of a VF would not outlive the move, and is not put back: no force takes that VF.
+func TestLabUpperIsInUse(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	links := vflab.Legacy(t, ctx, 2)
+	ip(t, "link", "add", "link", links[0].Name, "name", "vlan7", "type", "vlan", "id", "7")
+	defer ip(t, "link", "delete", "vlan7")
+	for _, force := range []bool{false, true} {
+		if _, err := Enter(ctx, force, links[0].Function, links[1].Function); err == nil || !strings.Contains(err.Error(), "the netdev vlan7 is on it") {
+			t.Errorf("force %t: %v", force, err)
+		}
+	}
+}
+
+// What became of a VF that a killed run had is not waited for when it is there no more.
+func TestLabCleanWithoutTheVFs(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	links := vflab.Legacy(t, ctx, 2)
+	if err := Remember(ctx, links[0].Function, links[1].Function); err != nil {
+		t.Fatal(err)
+	}
+	vflab.Put(t, "/sys/bus/pci/devices/"+string(vflab.PF)+"/sriov_numvfs", "0")
+	start := time.Now()
+	if err := Clean(ctx); err != nil || time.Since(start) > 10*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+	if _, err := os.Stat(recordPath); !os.IsNotExist(err) {
+		t.Errorf("%s is still there: %v", recordPath, err)
+	}
+}
+
 func TestLabInUse(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()

@@ -13,20 +13,16 @@ import (
 
 	"github.com/google/renameio/v2"
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
 // recordPath holds, while a proof runs, what is needed to put its VFs back.
 const recordPath = "/run/nicwright/verify.json"
-
-const ifaFNodad = unix.IFA_F_NODAD
-
-// errNoIPv6 is what the kernel answers to an IPv6 address where net.ipv6.conf.*.disable_ipv6 is set.
-var errNoIPv6 error = unix.EACCES
 
 // record is a VF as it was before.
 type record struct {
@@ -82,49 +78,75 @@ func forget() error {
 	return nil
 }
 
-// restore waits until the VF's netdev is back and gives it its state.
+// restore waits until the function's netdev is back and gives it its state. A
+// function that is there no more, or has no driver, has lost what there was to
+// bring back: that is no error.
 func (r record) restore(ctx context.Context, events <-chan struct{}) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%v are over: somebody else moved it, or its driver gave up; it is left as it is", patience))
+	defer cancel()
 	var link netdev.Link
+	gone := false
 	err := await.Until(ctx, fmt.Sprintf("the netdev of %s is back from its namespace", r.Function), events, func() (bool, error) {
 		var err error
 		link, err = netdev.OfFunction(ctx, r.Function)
-		if errors.Is(err, netdev.ErrNone) {
-			return false, nil
+		if !errors.Is(err, netdev.ErrNone) {
+			return err == nil, err
 		}
-		return err == nil, err
+		gone, err = r.gone(sysfs.FS{})
+		return gone, err
 	})
-	if err != nil {
+	if err != nil || gone {
 		return err
 	}
 	l, err := netlink.LinkByIndex(link.Index)
 	if err != nil {
-		return fmt.Errorf("reading the netdev of %s: %w", r.Function, err)
+		return kernel.Wrap("reading the netdev to put it back", r.Function.String(), err)
+	}
+	var errs []error
+	try := func(err error, op string, args ...any) {
+		errs = append(errs, kernel.Wrapf(r.Function.String()+" ("+link.Name+")", err, op, args...))
 	}
 	if l.Attrs().MTU != r.MTU && r.MTU > 0 {
-		if err := netlink.LinkSetMTU(l, r.MTU); err != nil {
-			return fmt.Errorf("setting the MTU of %s back to %d: %w", link.Name, r.MTU, err)
-		}
+		try(netlink.LinkSetMTU(l, r.MTU), "setting the MTU back to %d", r.MTU)
 	}
 	if r.Master != 0 && l.Attrs().MasterIndex != r.Master {
-		if err := netlink.LinkSetMasterByIndex(l, r.Master); err != nil {
-			return fmt.Errorf("giving %s its master (netdev %d) back: %w", link.Name, r.Master, err)
-		}
+		try(netlink.LinkSetMasterByIndex(l, r.Master), "giving it its master back, netdev %d", r.Master)
 	}
 	for _, a := range r.Addresses {
 		addr, err := netlink.ParseAddr(a)
 		if err == nil {
 			err = netlink.AddrReplace(l, addr)
 		}
-		if err != nil {
-			return fmt.Errorf("giving %s its address %s back: %w", link.Name, a, err)
-		}
+		try(err, "giving it its address %s back", a)
 	}
 	set, what := netlink.LinkSetDown, "down"
 	if r.Up {
 		set, what = netlink.LinkSetUp, "up"
 	}
-	if err := set(l); err != nil {
-		return fmt.Errorf("setting %s %s again: %w", link.Name, what, err)
+	try(set(l), "setting it %s again", what)
+	return errors.Join(errs...)
+}
+
+// gone tells whether the function has ceased to be, or has no driver to make its
+// netdev.
+func (r record) gone(sys sysfs.FS) (bool, error) {
+	if r.Function.PF.Bus() != "pci" {
+		return !sys.Exists(r.Function.PF), nil
 	}
-	return nil
+	a := r.Function.PF
+	if r.Function.IsVF() {
+		all, err := sys.VFs(r.Function.PF)
+		if err != nil && sys.Exists(r.Function.PF) {
+			return false, err
+		}
+		if r.Function.VF >= len(all) {
+			return true, nil
+		}
+		a = all[r.Function.VF]
+	}
+	if a == "" || !sys.Exists(a) {
+		return true, nil
+	}
+	driver, err := sys.Driver(a)
+	return err == nil && driver == "", err
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package site is where proofs run: VFs taken from the host for a while, each
-// in a network namespace of its own with addresses of documentation networks,
+// in a network namespace of its own with random addresses that no other host has,
 // and put back as they were, also by the next run after a kill.
 package site
 
@@ -9,13 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-
-	"github.com/vishvananda/netlink"
+	"time"
 
 	"github.com/nicwright/nicwright/internal/await"
-	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/netns"
 	"github.com/nicwright/nicwright/internal/pci"
 )
@@ -23,22 +20,9 @@ import (
 // nsPrefix marks the namespaces that are ours.
 const nsPrefix = "nicwright-verify-"
 
-// iffLowerUp is IFF_LOWER_UP of include/uapi/linux/if.h.
-const iffLowerUp = 1 << 16
-
-// Place is a VF in its namespace.
-type Place struct {
-	Function pci.Function
-	Netdev   string // its name, in the namespace too
-	Index    int    // ifindex in the namespace
-	MAC      net.HardwareAddr
-	NS       *netns.NS
-	V4       netip.Prefix // 192.0.2.0/24 (RFC 5737), or as EnterAt said
-	V6       netip.Prefix // 2001:db8::/64 (RFC 3849), or as EnterAt said; without duplicate address detection
-}
-
-// String names the VF and its netdev.
-func (p *Place) String() string { return fmt.Sprintf("%s (%s)", p.Function, p.Netdev) }
+// patience is how long the kernel may take to move a netdev between namespaces,
+// and a VF to have its carrier.
+const patience = 30 * time.Second
 
 // Site is some VFs, in the order in which they were asked for.
 type Site struct {
@@ -46,20 +30,32 @@ type Site struct {
 	home   *netns.NS
 }
 
-// Enter moves VFs into namespaces, gives them addresses and sets them up. A VF
-// that is in use (Free) is left alone, with an error, unless force is set. It
-// holds for one run at a time: the caller has the lock.
+// Enter moves VFs into namespaces, gives them addresses and one another's as
+// permanent neighbours, and sets them up. A VF that is in use (Free) is left alone,
+// with an error, unless force is set. It holds for one run at a time: the caller has
+// the lock.
+//
+// The addresses are random and known to these VFs alone, and nobody is asked for
+// them on the wire: several hosts can do so at a time in one VLAN.
 func Enter(ctx context.Context, force bool, functions ...pci.Function) (*Site, error) {
-	var places []*Place
-	for i, f := range functions {
-		host := byte(i + 1)
-		places = append(places, &Place{
-			Function: f,
-			V4:       netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, host}), 24),
-			V6:       netip.PrefixFrom(netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 15: host}), 64),
-		})
+	places := make([]*Place, len(functions))
+	v4, v6, err := addresses(len(functions))
+	if err != nil {
+		return nil, err
 	}
-	return enter(ctx, force, places)
+	for i, f := range functions {
+		places[i] = &Place{Function: f, V4: v4[i], V6: v6[i]}
+	}
+	s, err := enter(ctx, force, places)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range s.Places {
+		if err := p.meet(s.Places); err != nil {
+			return nil, errors.Join(err, s.Leave(context.WithoutCancel(ctx)))
+		}
+	}
+	return s, nil
 }
 
 // EnterAt is Enter for one VF that gets the address given, and no other: to talk
@@ -78,7 +74,7 @@ func enter(ctx context.Context, force bool, places []*Place) (_ *Site, err error
 	s := &Site{}
 	var records []record
 	for _, p := range places {
-		r, link, err := look(ctx, p.Function, force)
+		r, link, err := take(ctx, p.Function, force)
 		if err != nil {
 			return nil, err
 		}
@@ -105,100 +101,25 @@ func enter(ctx context.Context, force bool, places []*Place) (_ *Site, err error
 	return s, nil
 }
 
-func (p *Place) move(ctx context.Context, name string) error {
-	ns, err := netns.Create(name)
-	if err != nil {
-		return fmt.Errorf("making a namespace for %s: %w", p, err)
-	}
-	p.NS = ns
-	l, err := netlink.LinkByIndex(p.Index)
-	if err != nil {
-		return fmt.Errorf("reading the netdev of %s: %w", p, err)
-	}
-	p.MAC = l.Attrs().HardwareAddr
-	if err := netlink.LinkSetNsFd(l, ns.Fd()); err != nil {
-		return fmt.Errorf("moving %s into the namespace %s: %w", p, name, err)
-	}
-	return ns.Do(func() error {
-		ctx, stop := context.WithCancel(ctx)
-		defer stop() // the subscription's
-		events, err := await.Links(ctx)
-		if err != nil {
-			return err
-		}
-		l, err := netlink.LinkByName(p.Netdev)
-		if err != nil {
-			return fmt.Errorf("finding %s in the namespace %s: %w", p, name, err)
-		}
-		p.Index = l.Attrs().Index
-		for _, a := range []netip.Prefix{p.V4, p.V6} {
-			if !a.IsValid() {
-				continue
-			}
-			addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}}
-			if a.Addr().Is6() {
-				addr.Flags = ifaFNodad
-			}
-			// Where IPv6 is switched off there is nothing to prove with it either.
-			err := netlink.AddrAdd(l, addr)
-			if a.Addr().Is6() && errors.Is(err, errNoIPv6) {
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("giving %s the address %s: %w", p, a, err)
-			}
-		}
-		for _, n := range []string{p.Netdev, "lo"} {
-			l, err := netlink.LinkByName(n)
-			if err == nil {
-				err = netlink.LinkSetUp(l)
-			}
-			if err != nil {
-				return fmt.Errorf("setting %s up in the namespace of %s: %w", n, p, err)
-			}
-		}
-		return await.Until(ctx, p.String()+" has a carrier", events, func() (bool, error) {
-			l, err := netlink.LinkByIndex(p.Index)
-			if err != nil {
-				return false, err
-			}
-			return l.Attrs().RawFlags&iffLowerUp != 0, nil
-		})
-	})
-}
-
 // Leave puts the VFs back and removes the namespaces.
 func (s *Site) Leave(ctx context.Context) error {
 	var errs []error
 	for _, p := range s.Places {
-		if p.NS == nil {
-			continue
+		if p.NS != nil {
+			errs = append(errs, p.goHome(s.home), p.NS.Close())
 		}
-		errs = append(errs, p.NS.Do(func() error {
-			l, err := netlink.LinkByName(p.Netdev)
-			var none netlink.LinkNotFoundError
-			if errors.As(err, &none) {
-				return nil // it had not been moved
-			}
-			if err != nil {
-				return fmt.Errorf("finding %s to put it back: %w", p, err)
-			}
-			if err := netlink.LinkSetDown(l); err != nil {
-				return fmt.Errorf("setting %s down to put it back: %w", p, err)
-			}
-			if err := netlink.LinkSetNsFd(l, s.home.Fd()); err != nil {
-				return fmt.Errorf("moving %s back: %w", p, err)
-			}
-			return nil
-		}), p.NS.Close())
 	}
 	errs = append(errs, s.home.Close(), Clean(ctx))
 	return errors.Join(errs...)
 }
 
-// Clean puts back what a run left: its namespaces are removed, on which the
-// kernel moves their VFs to the first namespace, and the VFs are as they were.
-// It does nothing when there is nothing.
+// Clean puts back what a run left, as one that was killed does: its namespaces
+// are removed, on which the kernel moves their VFs to the first namespace, and the
+// VFs are as they were. It does nothing when there is nothing. Whoever observes the
+// host to change it calls it first: a VF in there looks as if somebody had it.
+//
+// A VF that cannot be put back is told in the error, and left as it is: the next
+// Clean tries it no more.
 func Clean(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -219,12 +140,14 @@ func Clean(ctx context.Context) error {
 	if err != nil || records == nil {
 		return err
 	}
+	var errs []error
 	for _, r := range records {
-		if err := r.restore(ctx, events); err != nil {
-			return err
+		errs = append(errs, r.restore(ctx, events))
+		if ctx.Err() != nil {
+			return errors.Join(errs...) // it was stopped: the record is for the next
 		}
 	}
-	return forget()
+	return errors.Join(append(errs, forget())...)
 }
 
 // Remember records how functions are, so that Clean, also of the next run after
@@ -232,51 +155,11 @@ func Clean(ctx context.Context) error {
 func Remember(ctx context.Context, functions ...pci.Function) error {
 	var records []record
 	for _, f := range functions {
-		r, _, err := look(ctx, f, true)
+		r, _, err := look(ctx, f)
 		if err != nil {
 			return err
 		}
 		records = append(records, r)
 	}
 	return write(records)
-}
-
-// Free tells why a VF cannot be taken without force: it has no netdev here (no
-// driver bound, vfio-pci, a namespace of somebody's), or it is in use.
-func Free(ctx context.Context, f pci.Function) error {
-	_, _, err := look(ctx, f, false)
-	return err
-}
-
-// look reads what is needed to put a VF back.
-func look(ctx context.Context, f pci.Function, force bool) (record, netdev.Link, error) {
-	r := record{Function: f}
-	link, err := netdev.OfFunction(ctx, f)
-	if err != nil {
-		return r, link, fmt.Errorf("%s cannot be used: %w; bind it to its driver", f, err)
-	}
-	l, err := netlink.LinkByIndex(link.Index)
-	if err != nil {
-		return r, link, fmt.Errorf("reading the netdev of %s: %w", f, err)
-	}
-	a := l.Attrs()
-	r.Up, r.MTU, r.Master = a.Flags&net.FlagUp != 0, a.MTU, a.MasterIndex
-	addrs, err := netlink.AddrList(l, netlink.FAMILY_ALL)
-	if err != nil {
-		return r, link, fmt.Errorf("reading the addresses of %s (%s): %w", f, link.Name, err)
-	}
-	for _, addr := range addrs {
-		// The kernel itself gives every netdev that is up a link-local address.
-		if !addr.IP.IsLinkLocalUnicast() {
-			r.Addresses = append(r.Addresses, addr.IPNet.String())
-		}
-	}
-	switch {
-	case force:
-	case r.Master != 0:
-		return r, link, fmt.Errorf("%s (%s) is in use: it has a master", f, link.Name)
-	case len(r.Addresses) > 0:
-		return r, link, fmt.Errorf("%s (%s) is in use: it has the address %s", f, link.Name, r.Addresses[0])
-	}
-	return r, link, nil
 }

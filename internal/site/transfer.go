@@ -10,84 +10,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
-	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/nicwright/nicwright/internal/cpu"
 	"github.com/nicwright/nicwright/internal/proof"
 )
 
 // DefaultBytes are sent by each proof when the profile does not say.
 const DefaultBytes = 16 << 20
-
-// Connect makes a TCP connection between two places. Both ends are closed when
-// ctx ends.
-func Connect(ctx context.Context, from, to *Place, v6 bool) (client, server *net.TCPConn, err error) {
-	network, remote := "tcp4", to.V4.Addr()
-	if v6 {
-		network, remote = "tcp6", to.V6.Addr()
-	}
-	var l *net.TCPListener
-	err = to.NS.Do(func() error {
-		var err error
-		l, err = net.ListenTCP(network, net.TCPAddrFromAddrPort(netip.AddrPortFrom(remote, 0)))
-		return err
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("listening on %s of %s: %w", remote, to, err)
-	}
-	defer l.Close()
-	if client, err = Dial(ctx, from, l.Addr().(*net.TCPAddr).AddrPort()); err != nil {
-		return nil, nil, fmt.Errorf("connecting from %s to %s: %w; do they share a VLAN, and is the switch between them running?", from, to, err)
-	}
-	// The connection is established: accepting does not wait.
-	if server, err = l.AcceptTCP(); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("accepting on %s: %w", to, err), client.Close())
-	}
-	context.AfterFunc(ctx, func() { server.Close() })
-	return client, server, nil
-}
-
-// Dial makes a TCP connection from a place, from its own address: a proof is about
-// this VF and no other. It is closed when ctx ends.
-func Dial(ctx context.Context, from *Place, to netip.AddrPort) (*net.TCPConn, error) {
-	local := from.V4.Addr()
-	if to.Addr().Is6() {
-		local = from.V6.Addr()
-	}
-	var c net.Conn
-	err := from.NS.Do(func() error {
-		var err error
-		d := net.Dialer{Timeout: 20 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))}
-		c, err = d.DialContext(ctx, "tcp", to.String())
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, func() { c.Close() })
-	return c.(*net.TCPConn), nil
-}
-
-// reach is how long the way between two places may take to be there: a switch
-// learns of netdevs that came back a moment later.
-const reach = 30 * time.Second
-
-// Reach tries to connect until there is a way. Each try waits itself, in the
-// kernel, for an answer to its question for the other's address.
-func Reach(ctx context.Context, connect func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, reach)
-	defer cancel()
-	for {
-		err := connect(ctx)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, unix.EHOSTUNREACH) {
-			return err
-		}
-	}
-}
 
 // ErrDiffers is that other bytes arrived than were sent.
 var ErrDiffers = errors.New("other bytes arrived than were sent")
@@ -123,15 +52,14 @@ func Pump(ctx context.Context, w io.Writer, r io.Reader, size int64, p *proof.Pr
 // Account is Pump where the ends are elsewhere: send and receive run side by side,
 // and receive gives how many bytes have arrived and are equal.
 func Account(ctx context.Context, send func() error, receive func(rate func(int64)) (int64, error), p *proof.Proof, rate func(bytes int64, seconds float64)) error {
-	before, err := cpu.Busy()
-	if err != nil {
-		return err
-	}
-	start := time.Now()
+	acc := account(p)
 	sent := make(chan error, 1)
 	go func() { sent <- send() }()
-	n, err := receive(func(n int64) { rate(n, time.Since(start).Seconds()) })
-	p.Bytes, p.Seconds = n, time.Since(start).Seconds()
+	n, err := receive(func(n int64) {
+		rate(n, acc.seconds())
+		acc.sample(n)
+	})
+	p.Bytes, p.Seconds = n, acc.seconds()
 	if err != nil {
 		select {
 		case sendErr := <-sent: // why nothing came
@@ -143,13 +71,16 @@ func Account(ctx context.Context, send func() error, receive func(rate func(int6
 	if err := <-sent; err != nil {
 		return err
 	}
-	after, err := cpu.Busy()
-	p.CPUSeconds = after - before
-	return err
+	acc.end()
+	return nil
 }
 
-// chunk is written at a time: four records.
-const chunk = 64 << 10
+const (
+	// chunk is written at a time: four records.
+	chunk = 64 << 10
+	// window is how often Compare tells, and how long a sample is at least.
+	window = 200 * time.Millisecond
+)
 
 // Send sends size bytes of the pattern.
 func Send(w io.Writer, pattern []byte, size int64) error {
@@ -181,7 +112,7 @@ func Compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, 
 		if err != nil {
 			return at, fmt.Errorf("receiving, after %d of %d bytes: %w", at, size, err)
 		}
-		if time.Since(told) > 200*time.Millisecond {
+		if time.Since(told) >= window {
 			rate(at)
 			told = time.Now()
 		}
@@ -193,19 +124,4 @@ func Compare(r io.Reader, pattern []byte, size int64, rate func(int64)) (int64, 
 // card or emulation needs, so that only one that stands still meets it.
 func Limit(size int64) time.Duration {
 	return time.Minute + time.Duration(size>>20)*2*time.Second
-}
-
-// TCPInfo is the kernel's account of a connection (struct tcp_info of
-// include/uapi/linux/tcp.h).
-func TCPInfo(c *net.TCPConn) (*unix.TCPInfo, error) {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("asking a connection for its account: %w", err)
-	}
-	var info *unix.TCPInfo
-	ctlErr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
-	if err := errors.Join(ctlErr, err); err != nil {
-		return nil, fmt.Errorf("asking a connection for its account (getsockopt TCP_INFO): %w", err)
-	}
-	return info, nil
 }

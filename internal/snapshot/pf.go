@@ -5,13 +5,16 @@ package snapshot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/devlink"
+	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
@@ -27,6 +30,15 @@ type PF struct {
 	// Autoprobe is sriov_drivers_autoprobe; nil where the device has none.
 	Autoprobe *bool
 	VFs       []VF // by index
+	Speed     int  // of its netdev in Mbit/s, 0 where it is not known
+
+	// HasNet: the driver has made a netdev, in this network namespace or another.
+	HasNet bool
+	// Namespace is where its netdev is, where that is another one, as in "the network namespace pod1".
+	Namespace string
+	// Filters are the TC rules in hardware on its netdev and on representors of its VFs, but for those of
+	// Open vSwitch.
+	Filters []Filter
 
 	// What devlink says: nothing of a device without an instance in this network namespace.
 	HasDevlink bool
@@ -42,6 +54,13 @@ type PF struct {
 type VF struct {
 	Address pci.Address // "" on netdevsim
 	Driver  string      // "" if none is bound
+
+	Admin     *rtlink.VF // as its PF's driver keeps it; nil where that says nothing
+	HasNet    bool       // as of the PF
+	Namespace string     // as of the PF
+	Holders   []Holder   // processes that hold it over vfio
+	Uppers    []string   // netdevs on top of its own; its master among them
+	Addresses []string   // of its netdev, but for those of the link's own scope
 }
 
 // mlx5 is the driver whose devices are ports of a card also without SR-IOV.
@@ -50,12 +69,12 @@ const mlx5 = "mlx5_core"
 // steering is the one param that is read of every device.
 const steering = "flow_steering_mode"
 
-func readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client) ([]PF, error) {
-	var all []PF
+// readPFs looks at the ports of network cards, their VFs, and by whom those are used.
+func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client) error {
 	for _, bus := range []string{"pci", "netdevsim"} {
 		devices, err := sys.Devices(bus)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, a := range devices {
 			if !isPF(sys, a) {
@@ -66,10 +85,58 @@ func readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client) ([]PF, error)
 			if p.Err != nil && !sys.Exists(a) {
 				continue // it went away while it was looked at
 			}
-			all = append(all, p)
+			s.PFs = append(s.PFs, p)
 		}
 	}
-	return all, nil
+	own := s.ownNetdevs()
+	for i := range s.PFs {
+		p := &s.PFs[i]
+		if err := p.readNetdevs(ctx, sys, own); err != nil {
+			p.Err = errors.Join(p.Err, err)
+		}
+	}
+	if err := s.readUses(ctx, sys, own); err != nil {
+		for i := range s.PFs {
+			if len(s.PFs[i].VFs) > 0 {
+				s.PFs[i].Err = errors.Join(s.PFs[i].Err, fmt.Errorf("by whom its VFs are used: %w", err))
+			}
+		}
+	}
+	return nil
+}
+
+// ownNetdevs are the netdevs of PFs and VFs.
+func (s *Snapshot) ownNetdevs() map[pci.Function]netdev.Link {
+	own := map[pci.Function]netdev.Link{}
+	for _, l := range s.Netdevs {
+		if l.SF == nil && !l.Representor {
+			own[l.Function] = l
+		}
+	}
+	return own
+}
+
+// readNetdevs reads what the PF's netdev tells of it and its VFs.
+func (p *PF) readNetdevs(ctx context.Context, sys sysfs.FS, own map[pci.Function]netdev.Link) error {
+	p.HasNet = sys.HasNet(p.Address)
+	l, ok := own[pci.PF(p.Address)]
+	if !ok {
+		return nil
+	}
+	p.Speed = sys.Speed(p.Address, l.Name)
+	if len(p.VFs) == 0 {
+		return nil
+	}
+	admin, err := rtlink.VFs(ctx, l.Index)
+	if errors.Is(err, unix.ENODEV) {
+		return nil // it went away meanwhile
+	}
+	for _, vf := range admin {
+		if vf.Index < len(p.VFs) {
+			p.VFs[vf.Index].Admin = &vf
+		}
+	}
+	return err
 }
 
 // isPF tells a network card's PF: an Ethernet controller with SR-IOV, or one
@@ -130,6 +197,7 @@ func (p *PF) readSysfs(sys sysfs.FS) error {
 func (p *PF) readVFs(sys sysfs.FS) error {
 	if p.Address.Bus() != "pci" {
 		p.VFs = make([]VF, p.NumVFs)
+		p.TotalVFs = sys.SimulatedVFs(p.Address)
 		return nil
 	}
 	addresses, err := sys.VFs(p.Address)
@@ -144,6 +212,7 @@ func (p *PF) readVFs(sys sysfs.FS) error {
 			continue
 		}
 		p.VFs[n].Driver, err = sys.Driver(a)
+		p.VFs[n].HasNet = sys.HasNet(a)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -155,21 +224,26 @@ func (p *PF) readDevlink(ctx context.Context, c *devlink.Client) error {
 	if c == nil || p.Driver == "" {
 		return nil
 	}
-	dev := devlink.Device{Bus: p.Address.Bus(), Name: p.Address.Device()}
+	dev := devlink.DeviceOf(p.Address)
 	var err error
-	if p.Info, err = c.Info(ctx, dev); err != nil && !unsupported(err) {
-		return err
+	if p.Info, err = c.Info(ctx, dev); errors.Is(err, unix.ENODEV) {
+		return nil
 	}
-	p.HasDevlink = err == nil || !errors.Is(err, unix.ENODEV)
-	if p.Eswitch, err = c.Eswitch(ctx, dev); err != nil && !unsupported(err) {
-		return err
+	p.HasDevlink = true
+	// The three do not hang on each other: what one of them cannot say, the others may.
+	var errs []error
+	if !unsupported(err) {
+		errs = append(errs, err)
+	}
+	if p.Eswitch, err = c.Eswitch(ctx, dev); !unsupported(err) {
+		errs = append(errs, err)
 	}
 	param, err := c.Param(ctx, dev, steering)
-	if err != nil && !unsupported(err) {
-		return err
+	if !unsupported(err) {
+		errs = append(errs, err)
 	}
 	p.Params = map[string]devlink.Param{steering: param}
-	return nil
+	return errors.Join(errs...)
 }
 
 // unsupported tells the answers of a device that has no such thing: no devlink

@@ -17,7 +17,10 @@ import (
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
@@ -34,6 +37,12 @@ type Snapshot struct {
 	PFs []PF
 	// Features are the ethtool features, by ifindex.
 	Features map[int]ethtool.Features
+	// Entries are what hangs on the netdevs: addresses, routes, ... in the order in which they can be put back.
+	Entries []rtnet.Entry
+	// OVS is Open vSwitch.
+	OVS OVS
+	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
+	LAG map[pci.Address]LAG
 }
 
 // Read looks at the host. It writes nothing. A dump that was interrupted by a
@@ -66,11 +75,18 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if s.Netdevs, err = netdev.From(s.Ports, s.Links, sys); err != nil {
 		return err
 	}
+	if err := s.readEntries(ctx); err != nil {
+		return err
+	}
+	s.OVS = readOVS(ctx, ovsdb.Sockets())
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
-	s.PFs, err = readPFs(ctx, sys, c)
-	return err
+	if err := s.readPFs(ctx, sys, c); err != nil {
+		return err
+	}
+	s.readLAGs(Debugfs)
+	return nil
 }
 
 // portsOf reads the devlink ports, again if they changed meanwhile.

@@ -166,11 +166,19 @@ type Options struct {
 	Take map[resource.ID]bool
 	// TakeAll: all of it.
 	TakeAll bool
+	// Only, where it is set, are the resources that may be deleted: a rollback takes away what its
+	// operation made, and not what others of the same profile did.
+	Only func(resource.ID) bool
 }
 
 // Owns tells whether a mark is one of the operation's own.
 func (o Options) Owns(mark string) bool {
 	return mark != "" && (mark == o.Owner || slices.Contains(o.Also, mark))
+}
+
+// Deletes tells whether a resource with a mark is deleted where it is not wanted.
+func (o Options) Deletes(id resource.ID, mark string) bool {
+	return o.Owns(mark) && (o.Only == nil || o.Only(id))
 }
 
 // NoOwner is the owner of what was marked by a version whose marks named no profile.

@@ -121,4 +121,12 @@ func TestOwner(t *testing.T) {
 			t.Errorf("%q is owned: %v", mark, got)
 		}
 	}
+	bond0, bond1 := resource.OfBond("bond0"), resource.OfBond("bond1")
+	if !o.Deletes(bond0, "a") || o.Deletes(bond0, "c") {
+		t.Error("what is not wanted is deleted by its mark")
+	}
+	o.Only = func(id resource.ID) bool { return id == bond1 }
+	if o.Deletes(bond0, "a") || !o.Deletes(bond1, "a") {
+		t.Error("a rollback deletes what its operation made, and nothing else")
+	}
 }

@@ -205,22 +205,3 @@ func (s FS) PhysFn(a pci.Address) (pci.Address, error) {
 	}
 	return pci.ParseAddress(filepath.Base(l))
 }
-
-// Owner is the PCI function that a device of the auxiliary bus is part of, as
-// "mlx5_core.eth.0" of a PF: mlx5 has had its Ethernet part, with a devlink
-// instance of its own, there since Linux 6.5. "" for a part of a part (a
-// scalable function) or a device that has gone.
-func (s FS) Owner(auxiliary string) (pci.Address, error) {
-	l, err := os.Readlink(filepath.Join(s.root(), "bus", "auxiliary", "devices", auxiliary))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("reading whose part %s is: %w", auxiliary, err)
-	}
-	a, err := pci.ParseAddress(filepath.Base(filepath.Dir(l)))
-	if err != nil {
-		return "", nil //nolint:nilerr // not directly below a PCI function
-	}
-	return a, nil
-}

@@ -9,23 +9,34 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
-// Dirs are where ovs-vswitchd has its pid file and socket; the first that has
+// dirs are where ovs-vswitchd has its pid file and socket; the first that has
 // them is used.
-var Dirs = []string{"/run/openvswitch", "/var/run/openvswitch"}
+func dirs() []string { return []string{"/run/openvswitch", "/var/run/openvswitch"} }
 
-// timeout of one call: ovs-vswitchd answers between two rounds of its main loop.
+// timeout of one call whose context sets no earlier end: ovs-vswitchd answers
+// between two rounds of its main loop.
 const timeout = 30 * time.Second
+
+// look is what to look at when it does not answer.
+const look = "systemctl status openvswitch-switch, /var/log/openvswitch/ovs-vswitchd.log; restart it with systemctl restart openvswitch-switch"
 
 // Call runs one command and returns what it printed.
 func Call(ctx context.Context, command string, args ...string) (string, error) {
-	path, err := socket()
+	return callAt(ctx, dirs(), command, args...)
+}
+
+func callAt(ctx context.Context, dirs []string, command string, args ...string) (string, error) {
+	path, err := socket(dirs)
 	if err != nil {
 		return "", fmt.Errorf("asking ovs-vswitchd for %s: %w", command, err)
 	}
@@ -37,43 +48,54 @@ func Call(ctx context.Context, command string, args ...string) (string, error) {
 }
 
 // socket is named after the process: ovs-vswitchd.PID.ctl.
-func socket() (string, error) {
+func socket(dirs []string) (string, error) {
 	var errs []error
-	for _, d := range Dirs {
+	for _, d := range dirs {
 		pid, err := os.ReadFile(filepath.Join(d, "ovs-vswitchd.pid"))
 		if err == nil {
 			return filepath.Join(d, "ovs-vswitchd."+strings.TrimSpace(string(pid))+".ctl"), nil
 		}
 		errs = append(errs, err)
 	}
-	return "", fmt.Errorf("is it running? %w", errors.Join(errs...))
+	return "", fmt.Errorf("is it running? %w (%s)", errors.Join(errs...), look)
 }
 
 func call(ctx context.Context, path, command string, args []string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%v are over", timeout))
 	defer cancel()
+	out, err := exchange(ctx, path, command, args)
+	if err != nil && ctx.Err() != nil {
+		return "", fmt.Errorf("it does not answer: %w (%s)", context.Cause(ctx), look)
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("nobody listens: %w (%s)", err, look)
+	}
+	return out, err
+}
+
+func exchange(ctx context.Context, path, command string, args []string) (string, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		if err := c.SetDeadline(deadline); err != nil {
-			return "", err
-		}
-	}
+	defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
 	if args == nil {
 		args = []string{}
 	}
 	if err := json.NewEncoder(c).Encode(map[string]any{"id": 0, "method": command, "params": args}); err != nil {
 		return "", err
 	}
+	return parseAnswer(c)
+}
+
+func parseAnswer(r io.Reader) (string, error) {
 	var answer struct {
 		Result *string `json:"result"`
 		Error  *string `json:"error"`
 	}
-	if err := json.NewDecoder(c).Decode(&answer); err != nil {
+	if err := json.NewDecoder(r).Decode(&answer); err != nil {
 		return "", err
 	}
 	switch {

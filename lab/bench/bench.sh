@@ -1,19 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Run inside the lab machine by `make bench`: nicwright against apply.sh at 2 x VFS (32), as ratios of this run.
-# The driver's own time (making VFs, changing the mode, probing VFs, activating its LAG) is counted apart.
+# Run inside the lab machine by `make bench`, whose time is instructions (lab run --icount): nicwright against a script
+# of somebody who knows the tools (skilled.sh), at several numbers of VFs, and at one of them against a plain one
+# (apply.sh). Prints seconds of the machine and ratios of this run.
+#
+#   bench.sh [VFS...]      VFs a port; above 64 the card makes no LAG and no script runs: only nicwright's phases are shown
 set -euo pipefail
-# The script's tools are on the machine's own file system; so is nicwright, or it would be read anew from the host each time.
+# The tool is on the machine's own file system, as the script's tools are, or it would be read from the host each time.
 install -m 0755 /lab/share/bin/nicwright /usr/local/bin/
-here=$(dirname "$0"); vfs=${VFS:-32}
+here=$(dirname "$0")
+sizes=("$@"); [ $# -gt 0 ] || sizes=(4 16 32 64 127)
 mapfile -t pfs < <(for d in /sys/bus/pci/drivers/mlx5_core/*:*; do [ -e "$d/physfn" ] || basename "$d"; done | sort)
 tmp=$(mktemp -d)
-profile=$tmp/bench.yaml
-half=$((vfs / 2))
-{
-	nicwright profile show vm-host | sed -e "s/vfs: [0-9]*/vfs: $vfs/" \
-		-e "s/vf0-1/vf0-$((half - 1))/" -e "s/vf2-3/vf$half-$((vfs - 1))/"
-} > "$profile"
+
+profile() { # profile VFS: vm-host with this many, the first half of them in one VLAN, and no more than the scripts do
+	local vfs=$1 half=$(($1 / 2)) sets=(--set verify.ipsec=null --set cards.nic0.ports.p0.vf.ipsec_crypto=null --set cards.nic0.ports.p1.vf.ipsec_crypto=null)
+	[ "$vfs" -le 64 ] || sets+=(--set bonds.bond0.lag=null)
+	nicwright profile show vm-host "${sets[@]}" | sed -e "s/vfs: [0-9]*/vfs: $vfs/" -e "s/vf0-1/vf0-$((half - 1))/" -e "s/vf2-3/vf$half-$((vfs - 1))/"
+}
 clean() {
 	ovs-vsctl --if-exists del-br br-nic; ovs-vsctl remove Open_vSwitch . other_config hw-offload
 	ip link del bond0 2> /dev/null || true
@@ -23,33 +27,59 @@ clean() {
 	done
 	rm -rf /var/lib/nicwright/*
 }
-seconds() { # seconds FILE COMMAND...: whole-process time on stdout, the command's own output in FILE
-	local out=$1 a b; shift
-	a=$EPOCHREALTIME; "$@" > "$out"; b=$EPOCHREALTIME
-	awk "BEGIN{printf \"%.3f\", ${b/,/.}-${a/,/.}}"
+# timed NAME COMMAND...: sets NAME to the seconds it took and NAME_user to those of its own user code; output in $tmp/NAME.
+timed() {
+	local name=$1; shift
+	local TIMEFORMAT='%R %U'
+	{ time "$@" > "$tmp/$name" 2> "$tmp/$name.err"; } 2> "$tmp/$name.time" || { cat "$tmp/$name" "$tmp/$name.err" >&2; exit 1; }
+	read -r "${name?}" "${name}_user" < "$tmp/$name.time"
 }
-# How long the acts took that are the driver's, by the phases of either side's report.
-script_driver() { awk '$1 ~ /^(sriov|eswitch|bind|lag)$/ {s += $2} END {printf "%.3f", s}' "$1"; }
-tool_driver() { jq -r '[.phases | to_entries[] | select(.key | test("^(quiesce|sriov|eswitch|bind|lag)$")) | .value] | add' "$1"; }
-ratio() { awk "BEGIN{printf \"%.4f\", $1/$2}"; }
+ratio() { awk "BEGIN {printf \"%.3f\", $1 / $2}"; }
+row() { printf '%-9s %8s %9s %6s %8s %7s %6s %8s %6s\n' "$@"; }
 
 clean > /dev/null 2>&1 || true
-script=$(seconds "$tmp/script" "$here/apply.sh" "${pfs[@]}" "$vfs")
-again=$(seconds "$tmp/again" "$here/apply.sh" "${pfs[@]}" "$vfs")
-echo "script:       $script s, of it the driver $(script_driver "$tmp/script") s; again $again s"
-sed 's/^/    /' "$tmp/script"
+row VFs script nicwright ratio again no-op ratio kernel ratio
+for vfs in "${sizes[@]}"; do
+	profile "$vfs" > "$tmp/$vfs.yaml"
+	script=- again=- first=- second=-
+	if [ "$vfs" -le 64 ]; then
+		timed script "$here/skilled.sh" "${pfs[@]}" "$vfs"
+		timed again "$here/skilled.sh" "${pfs[@]}" "$vfs"
+		cp "$tmp/script" "$tmp/script.$vfs"
+		clean
+	fi
+	timed apply nicwright apply --json -p "$tmp/$vfs.yaml"
+	timed noop nicwright apply --json -p "$tmp/$vfs.yaml"
+	cp "$tmp/apply" "$tmp/apply.$vfs"
+	[ "$script" = - ] || first=$(ratio "$apply" "$script") second=$(ratio "$noop" "$again")
+	# On one processor all that is not the tool's own user code is the kernel's, or Open vSwitch's, or waiting for them.
+	kernel=$(awk "BEGIN {print $apply - $apply_user}")
+	row "2 x $vfs" "$script" "$apply" "$first" "$again" "$noop" "$second" "$kernel" "$(ratio "$apply" "$kernel")"
+	clean
+done
+printf '\ngoals: apply <= 0.6 of the script at 2 x 32 and 2 x 64, no-op <= 0.1 of its second run, apply <= 1.25 of the kernel'"'"'s own time\n'
+
+printf '\nphases of nicwright, seconds (and each VF, milliseconds)\n'
+phases=$(for vfs in "${sizes[@]}"; do jq -r '.phases | keys[]' "$tmp/apply.$vfs"; done | sort -u)
+printf '%-10s' phase; printf '%18s' "${sizes[@]/#/2 x }"; echo
+for p in $phases; do
+	printf '%-10s' "$p"
+	for vfs in "${sizes[@]}"; do
+		jq -r --arg p "$p" --argjson n "$vfs" '(.phases[$p] // 0) as $s | "\($s * 1000 | round / 1000) (\($s * 500 / $n * 10 | round / 10))"' "$tmp/apply.$vfs" | awk '{printf "%18s", $0}'
+	done
+	echo
+done
+printf '\nphases of the script, seconds\n'
+for vfs in "${sizes[@]}"; do [ ! -e "$tmp/script.$vfs" ] || awk -v n="2 x $vfs" 'BEGIN {printf "%-9s", n} {printf " %s %.2f", $1, $2} END {print ""}' "$tmp/script.$vfs"; done
+
+vfs=32
+profile $vfs > "$tmp/plain.yaml"
+timed plain "$here/apply.sh" "${pfs[@]}" $vfs
 clean
-apply=$(seconds "$tmp/apply" nicwright apply --json -p "$profile")
-noop=$(seconds "$tmp/noop" nicwright apply --json -p "$profile")
-echo "nicwright:    $apply s, of it the driver $(tool_driver "$tmp/apply") s; no-op $noop s"
-jq -r '.phases | to_entries[] | "    \(.key) \(.value)"' "$tmp/apply"
+timed apply nicwright apply --json -p "$tmp/plain.yaml"
 clean
+printf '\nagainst the plain script at 2 x %s: %s s and %s s, ratio %s\n' $vfs "$plain" "$apply" "$(ratio "$apply" "$plain")"
+
 rss=$(bash -c 'nicwright apply --json -p "$1" > /dev/null & pid=$!; peak=0
-	while read -r _ r _ < <(grep VmHWM /proc/$pid/status 2> /dev/null); do peak=$r; sleep 0.2; done; wait $pid; echo $peak' _ "$profile")
-own_script=$(awk "BEGIN{print $script-$(script_driver "$tmp/script")}")
-own_apply=$(awk "BEGIN{print $apply-$(tool_driver "$tmp/apply")}")
-echo "apply ratio, driver's time apart:  $(ratio "$own_apply" "$own_script")   (goal <= 0.1)"
-echo "apply ratio, whole:                $(ratio "$apply" "$script")"
-echo "no-op ratio, against the script from clean, driver's time apart: $(ratio "$noop" "$own_script")   (goal <= 0.02)"
-echo "no-op ratio, against the script run again:                       $(ratio "$noop" "$again")"
-echo "peak memory of an apply with $((2 * vfs)) VFs: $((rss / 1024)) MB RSS   (goal < 64)"
+	while read -r _ r _ < <(grep VmHWM /proc/$pid/status 2> /dev/null); do peak=$r; sleep 0.2; done; wait $pid; echo $peak' _ "$tmp/plain.yaml")
+printf 'peak memory of an apply with %s VFs: %s MB RSS (goal < 64)\n' $((2 * vfs)) $((rss / 1024))

@@ -24,6 +24,7 @@ type flags struct {
 	timeLimit     time.Duration
 	bootLimit     time.Duration
 	memory, cpus  int
+	icount        bool
 	shares        []string
 	env           []string
 	card          *wire.Card
@@ -61,6 +62,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 		return err
 	})
 	fs.IntVar(&f.cpus, "cpus", 2, "the `number` of its processors")
+	fs.BoolVar(&f.icount, "icount", false, "count instructions: time in the machine is 4 ns for each, whatever else this host does; one processor, and several times slower")
 	fs.Func("share", "`DIR[:PATH[:ro]]`: the machine sees DIR at PATH, or else at /lab/share; may be given again", func(s string) error {
 		f.shares = append(f.shares, s)
 		return nil

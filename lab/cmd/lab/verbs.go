@@ -213,7 +213,7 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 	signal.Notify(quit, syscall.SIGQUIT)
 	m := &vm.Machine{
 		Kernel: parts.kernel, Root: parts.root, Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu,
-		Memory: f.memory, CPUs: f.cpus, Request: req, TimeLimit: f.timeLimit, BootLimit: f.bootLimit, AllowWarnings: f.allowWarnings,
+		Memory: f.memory, CPUs: f.cpus, Icount: f.icount, Request: req, TimeLimit: f.timeLimit, BootLimit: f.bootLimit, AllowWarnings: f.allowWarnings,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: quit,
 		Log: l.log, Warn: l.warn,
 	}

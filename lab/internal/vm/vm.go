@@ -52,7 +52,10 @@ type Machine struct {
 	QEMU []string
 	// Memory is in MiB; CPUs is the number of processors.
 	Memory, CPUs int
-	Shares       []Share
+	// Icount: time in the machine is instructions executed (4 ns each), so that what is measured in it does not depend on
+	// what else the host does. It takes one processor.
+	Icount bool
+	Shares []Share
 	// Request is the command and how the machine is set up; Mounts and the
 	// card's memory are filled in.
 	Request wire.Request
@@ -133,11 +136,17 @@ func (m *Machine) prepare() ([]string, error) {
 	args := []string{
 		"-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
 		// Software emulation everywhere: what passes on one machine passes on all.
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", fmt.Sprint(m.CPUs), "-m", fmt.Sprint(m.Memory),
+		"-cpu", "max", "-m", fmt.Sprint(m.Memory),
 		"-kernel", filepath.Join(m.Kernel.Dir, "vmlinuz"), "-initrd", initramfs, "-append", cmdline,
 		"-serial", "stdio",
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci", "-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port,name=" + wire.PortName,
+	}
+	if m.Icount {
+		// While all its processors wait, time jumps to the next timer.
+		args = append(args, "-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-smp", "1")
+	} else {
+		args = append(args, "-accel", "tcg,thread=multi", "-smp", fmt.Sprint(m.CPUs))
 	}
 	if m.Request.IGB { // SR-IOV needs PCI Express; the emulated card is on a bus of its own in any machine
 		args = append(args, "-machine", "q35", "-device", "pcie-root-port,id=rp0,slot=1", "-device", "igb,bus=rp0")

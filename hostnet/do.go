@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/netdev"
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/rtnet"
+	"github.com/nicwright/nicwright/internal/snapshot"
+	"github.com/nicwright/nicwright/internal/step"
+)
+
+// addressTimeout is how long a new IPv6 address may take until routes can use it:
+// it is looked for on the link first (RFC 4862, duplicate address detection).
+const addressTimeout = 10 * time.Second
+
+// Doer puts things back on netdevs, and takes them away.
+type Doer struct {
+	want, have State
+}
+
+// NewDoer makes a Doer of what its steps were made from: the want, with what was
+// before in it, and what was observed.
+func NewDoer(want, have State) *Doer { return &Doer{want, have} }
+
+// Do does the steps: what goes away first, then masters, then the rest in the order
+// in which the kernel takes it.
+func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
+	now, err := look(ctx)
+	if err != nil {
+		return err
+	}
+	type put struct {
+		item Item
+		on   resource.ID
+	}
+	var puts []put
+	for _, s := range steps {
+		_, there := now[s.Resource]
+		gone := s.To.IsAbsent()
+		switch {
+		case gone && !there:
+		case !there:
+			return fmt.Errorf("%s: putting back its %s: %w: is its driver bound, and is it in this network namespace?", s.Resource, s.Attribute, netdev.ErrNone)
+		case s.Attribute == attrMaster:
+			if err := d.setMaster(ctx, s, now); err != nil {
+				return err
+			}
+		case gone:
+			i, ok := find(d.have, s.Resource, s.Attribute)
+			if !ok {
+				return fmt.Errorf("%s: taking away its %s: it was not observed", s.Resource, s.Attribute)
+			}
+			if err := rtnet.Delete(i.Entry); err != nil {
+				return fmt.Errorf("%s: %w", d.have.called(s.Resource), err)
+			}
+		default:
+			i, ok := d.item(s)
+			if !ok {
+				return fmt.Errorf("%s: putting back its %s: nobody knows what it was: the plan is from elsewhere", s.Resource, s.Attribute)
+			}
+			puts = append(puts, put{i, s.Resource})
+		}
+	}
+	slices.SortStableFunc(puts, func(a, b put) int { return a.item.Rank() - b.item.Rank() })
+	for _, p := range puts {
+		at := func(index int) (int, error) {
+			id := p.item.Devices[index]
+			if index == p.item.Index {
+				id = p.on
+			}
+			if n, ok := now[id]; ok {
+				return n, nil
+			}
+			return 0, fmt.Errorf("netdev %s that it is on: %w", id, netdev.ErrNone)
+		}
+		if err := add(ctx, p.item.Entry, at); err != nil {
+			return fmt.Errorf("%s: %w", d.have.called(p.on), err)
+		}
+	}
+	return nil
+}
+
+// add puts an entry on; a route from an IPv6 address that is still looked for on
+// the link waits for that.
+func add(ctx context.Context, e rtnet.Entry, at func(int) (int, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, addressTimeout, fmt.Errorf("%v are over", addressTimeout))
+	defer cancel()
+	events, err := await.Addresses(ctx)
+	if err != nil {
+		return err
+	}
+	err = rtnet.Add(e, at)
+	if e.Kind != rtnet.Route || e.Family != familyIPv6 || !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	refused := err
+	err = await.Until(ctx, "its address can be used", events, func() (bool, error) {
+		if refused = rtnet.Add(e, at); errors.Is(refused, unix.EINVAL) {
+			return false, nil
+		}
+		return refused == nil, refused
+	})
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", err, refused)
+	}
+	return err
+}
+
+// item is what a step puts back: of the netdev itself, or of the uplink whose
+// addresses go to it.
+func (d *Doer) item(s step.Step) (Item, bool) {
+	for _, state := range []State{d.want, d.have} {
+		if i, ok := find(state, s.Resource, s.Attribute); ok {
+			return i, true
+		}
+		for from, to := range d.want.Move {
+			if to != s.Resource {
+				continue
+			}
+			if i, ok := find(state, from, s.Attribute); ok {
+				return i, true
+			}
+		}
+	}
+	return Item{}, false
+}
+
+func find(s State, id resource.ID, attribute string) (Item, bool) {
+	items := s.Netdevs[id].Items
+	n := slices.IndexFunc(items, func(i Item) bool { return i.attribute() == attribute })
+	if n < 0 {
+		return Item{}, false
+	}
+	return items[n], true
+}
+
+// setMaster makes a netdev a port again. A bond takes a netdev only while that is
+// down (drivers/net/bonding/bond_main.c, bond_enslave); a bridge gives it a VLAN of
+// its own choice, which goes unless it was there before.
+func (d *Doer) setMaster(ctx context.Context, s step.Step, now map[resource.ID]int) error {
+	w := d.want.Netdevs[s.Resource]
+	master, there := now[w.Master]
+	if !there {
+		return fmt.Errorf("%s: making it a port of %s again: %w", s.Resource, w.MasterName, netdev.ErrNone)
+	}
+	l, err := rtlink.ByIndex(now[s.Resource])
+	if err != nil || l.Master == master {
+		return err
+	}
+	if l.Master != 0 {
+		if err := rtlink.ClearMaster(l); err != nil {
+			return err
+		}
+	}
+	if w.MasterKind == "bond" && l.Up {
+		if err := rtlink.SetUp(l, false); err != nil {
+			return err
+		}
+	}
+	if err := rtlink.SetMaster(l, rtlink.Link{Name: w.MasterName, Index: master}); err != nil {
+		return err
+	}
+	if w.Up && w.MasterKind != "bond" && !l.Up {
+		if err := rtlink.SetUp(l, true); err != nil {
+			return err
+		}
+	}
+	if w.MasterKind != "bridge" {
+		return nil
+	}
+	vlans, err := rtnet.BridgeVLANs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range vlans {
+		had := slices.ContainsFunc(w.Items, func(i Item) bool { return i.Kind == v.Kind && i.Text == v.Text })
+		if v.Index != l.Index || had {
+			continue
+		}
+		if err := rtnet.Delete(v); err != nil {
+			return kernel.Wrap("taking away the VLAN that the bridge gave it", l.Name, err)
+		}
+	}
+	return nil
+}
+
+// look says which netdev is which at present.
+func look(ctx context.Context) (map[resource.ID]int, error) {
+	links, err := rtlink.Dump(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot.Snapshot{Links: links}
+	if s.Netdevs, err = netdev.All(ctx); err != nil {
+		return nil, err
+	}
+	now := map[resource.ID]int{}
+	for index, id := range identities(s) {
+		now[id] = index
+	}
+	return now, nil
+}

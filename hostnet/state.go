@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hostnet owns what hangs on a netdev: addresses, routes, permanent
+// neighbours, nexthop objects and the bridge or bond that it is a port of. No
+// profile says any of it. Other domains' steps take it away, as their effects say,
+// and this one plans how it comes back: in the apply itself, and in a rollback.
+// What belongs to the card, the bond or the switch is theirs.
+package hostnet
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtnet"
+	"github.com/nicwright/nicwright/internal/snapshot"
+	"github.com/nicwright/nicwright/internal/step"
+)
+
+// Domain is the package's name in steps.
+const Domain = "hostnet"
+
+// State is what hangs on the netdevs of a network namespace, observed or wanted.
+type State struct {
+	Netdevs map[resource.ID]Netdev `json:"netdevs,omitempty"`
+	// Absent are the attributes that a rollback takes away, for its operation put them there.
+	Absent map[resource.ID][]string `json:"absent,omitempty"`
+	// Move says, of an uplink, to which bond its addresses and routes go.
+	Move map[resource.ID]resource.ID `json:"move,omitempty"`
+}
+
+// Netdev is one netdev. Of a want, what is not said is left alone.
+type Netdev struct {
+	Name string `json:"name"`
+	Kind string `json:"kind,omitempty"` // IFLA_INFO_KIND; "" for hardware
+	Up   bool   `json:"up"`
+	// Lower is the netdev below, of a VLAN for example.
+	Lower resource.ID `json:"lower,omitzero"`
+	// Master is what it is a port of: a bridge of the kernel, a bond, a team. Of a want, zero leaves it.
+	Master     resource.ID `json:"master,omitzero"`
+	MasterName string      `json:"master_name,omitempty"`
+	MasterKind string      `json:"master_kind,omitempty"`
+	Items      []Item      `json:"items,omitempty"`
+}
+
+// Item is one thing on a netdev.
+type Item struct {
+	rtnet.Entry
+	// Devices are the netdevs whose ifindexes are in the entry.
+	Devices map[int]resource.ID `json:"devices,omitempty"`
+}
+
+// attribute is the item in steps: "address 198.51.100.10/24".
+func (i Item) attribute() string { return string(i.Kind) + " " + i.Text }
+
+// attrMaster is the attribute of what the netdev is a port of.
+const attrMaster = "master"
+
+// identities are the netdevs of a look, by ifindex.
+func identities(s *snapshot.Snapshot) map[int]resource.ID {
+	ids := map[int]resource.ID{}
+	for _, l := range s.Links {
+		ids[l.Index] = resource.OfLink(l.Name)
+		if l.Bond != nil {
+			ids[l.Index] = resource.OfBond(l.Name)
+		}
+	}
+	for _, l := range s.Netdevs {
+		id := resource.OfNetdev(l.Function)
+		if l.Representor {
+			id = resource.OfRepresentor(l.Function)
+		}
+		if l.SF != nil {
+			id.SF, id.IsSF = *l.SF, true
+		}
+		if _, there := ids[l.Index]; there {
+			ids[l.Index] = id
+		}
+	}
+	return ids
+}
+
+// Observe makes the state of a look at the host.
+func Observe(s *snapshot.Snapshot) State {
+	ids := identities(s)
+	state := State{Netdevs: map[resource.ID]Netdev{}}
+	for _, l := range s.Links {
+		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, Lower: ids[l.Lower], Master: ids[l.Master]}
+		if m, ok := s.Link(l.Master); ok {
+			n.MasterName, n.MasterKind = m.Name, m.Kind
+		}
+		state.Netdevs[ids[l.Index]] = n
+	}
+	for _, e := range s.Entries {
+		id, there := ids[e.Index]
+		if !there {
+			continue // the netdev went away between the two dumps
+		}
+		i := Item{Entry: e, Devices: map[int]resource.ID{}}
+		for _, index := range e.Indexes() {
+			i.Devices[index] = ids[index]
+		}
+		n := state.Netdevs[id]
+		n.Items = append(n.Items, i)
+		state.Netdevs[id] = n
+	}
+	return state
+}
+
+// Hangs is what an uplink has that a member of a bond cannot: addresses and
+// routes, in words.
+func (s State) Hangs(pf pci.Address) []string {
+	n := s.Netdevs[resource.OfNetdev(pci.PF(pf))]
+	if n.Master.Kind == resource.Bond {
+		return nil
+	}
+	var words []string
+	for _, i := range n.Items {
+		if i.Kind == rtnet.Address || i.Kind == rtnet.Route {
+			words = append(words, i.attribute())
+		}
+	}
+	return words
+}
+
+// Addresses are those of the netdev of a function.
+func (s State) Addresses(f pci.Function) []string {
+	var all []string
+	for _, i := range s.Netdevs[resource.OfNetdev(f)].Items {
+		if i.Kind == rtnet.Address {
+			all = append(all, i.Text)
+		}
+	}
+	return all
+}
+
+// Fill is over with what under has of the netdevs that over says nothing of: what
+// nobody asks to be otherwise is to be as it was. Whose port a netdev is is left to
+// whoever takes it out of there, but of one that is made again.
+func Fill(over, under State, effects step.Effects) State {
+	out := over
+	out.Netdevs = maps.Clone(over.Netdevs)
+	if out.Netdevs == nil {
+		out.Netdevs = map[resource.ID]Netdev{}
+	}
+	for id, n := range under.Netdevs {
+		if _, said := out.Netdevs[id]; said {
+			continue
+		}
+		if !effects.Loses(id) {
+			n.Master, n.MasterName, n.MasterKind = resource.ID{}, "", ""
+		}
+		out.Netdevs[id] = n
+	}
+	return out
+}
+
+// Lay lays what was before an operation upon s: of the netdevs that over has, over
+// counts.
+func (s State) Lay(over State) State {
+	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move}
+	if out.Netdevs == nil {
+		out.Netdevs = map[resource.ID]Netdev{}
+	}
+	maps.Copy(out.Netdevs, over.Netdevs)
+	if out.Absent == nil {
+		out.Absent = map[resource.ID][]string{}
+	}
+	maps.Copy(out.Absent, over.Absent)
+	return out
+}
+
+// Keep is the part of a want that was touched.
+func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
+	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move}
+	for id, n := range s.Netdevs {
+		n.Items = slices.DeleteFunc(slices.Clone(n.Items), func(i Item) bool { return !touched(id, i.attribute()) })
+		if !touched(id, attrMaster) {
+			n.Master, n.MasterName, n.MasterKind = resource.ID{}, "", ""
+		}
+		if len(n.Items) > 0 || !n.Master.IsZero() {
+			out.Netdevs[id] = n
+		}
+	}
+	return out
+}
+
+// TakeBack makes a rollback's want, laid over what was before its operation, take
+// from the bond what the operation moved to it from the uplink.
+func (s State) TakeBack(uplink, bond resource.ID) State {
+	absent := slices.Clone(s.Absent[bond])
+	for _, i := range s.Netdevs[uplink].Items {
+		had := slices.ContainsFunc(s.Netdevs[bond].Items, func(o Item) bool { return o.attribute() == i.attribute() })
+		if !had && moves(i) {
+			absent = append(absent, i.attribute())
+		}
+	}
+	if len(absent) == 0 {
+		return s
+	}
+	slices.Sort(absent)
+	out := s
+	out.Absent = maps.Clone(s.Absent)
+	if out.Absent == nil {
+		out.Absent = map[resource.ID][]string{}
+	}
+	out.Absent[bond] = slices.Compact(absent)
+	return out
+}
+
+// moves tells what goes along when an uplink goes into a bond.
+func moves(i Item) bool { return i.Kind != rtnet.Nexthop && i.Kind != rtnet.BridgeVLAN }
+
+// sorted are the netdevs of a state in a fixed order: what others hang on first.
+func (s State) sorted() []resource.ID {
+	ids := slices.SortedFunc(maps.Keys(s.Netdevs), resource.Compare)
+	depth := func(id resource.ID) int {
+		d := 0
+		for seen := map[resource.ID]bool{}; !id.IsZero() && !seen[id]; id = s.Netdevs[id].Lower {
+			seen[id] = true
+			d++
+		}
+		return d
+	}
+	slices.SortStableFunc(ids, func(a, b resource.ID) int { return depth(a) - depth(b) })
+	return ids
+}
+
+// called is the netdev as people know it.
+func (s State) called(id resource.ID) string {
+	if n, ok := s.Netdevs[id]; ok && !strings.HasSuffix(id.String(), "/"+n.Name) {
+		return n.Name + " (" + id.String() + ")"
+	}
+	return id.String()
+}

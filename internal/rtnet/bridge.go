@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtnet
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
+)
+
+// Of include/uapi/linux/if_bridge.h and rtnetlink.h.
+const (
+	bridgeVLANInfo    = 2 // IFLA_BRIDGE_VLAN_INFO: struct bridge_vlan_info, flags and vid
+	vlanInfoPVID      = 1 << 1
+	vlanInfoUntagged  = 1 << 2
+	extFilterBRVLAN   = 1 << 1
+	sizeofVLANInfo    = 4
+	attrAFSpec        = unix.IFLA_AF_SPEC
+	attrMasterOfAPort = unix.IFLA_MASTER
+)
+
+// BridgeVLANs reads the VLANs of all ports of the kernel's bridges, one by one. A
+// bridge without vlan_filtering has some as well.
+func BridgeVLANs(ctx context.Context) ([]Entry, error) {
+	for {
+		req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+		req.AddData(nl.NewIfInfomsg(unix.AF_BRIDGE))
+		req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(extFilterBRVLAN)))
+		msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+		switch {
+		case errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil:
+			continue
+		case err != nil:
+			return nil, kernel.Wrap("listing the VLANs of bridge ports over rtnetlink", "", err)
+		}
+		var all []Entry
+		for _, m := range msgs {
+			vlans, err := parseBridgePort(m)
+			if err != nil {
+				return nil, fmt.Errorf("listing the VLANs of bridge ports over rtnetlink: %w", err)
+			}
+			all = append(all, vlans...)
+		}
+		return all, nil
+	}
+}
+
+func parseBridgePort(m []byte) ([]Entry, error) {
+	if len(m) < unix.SizeofIfInfomsg {
+		return nil, errShort
+	}
+	attrs, err := attributes(m[unix.SizeofIfInfomsg:])
+	if err != nil {
+		return nil, err
+	}
+	var spec []byte
+	port := false
+	for _, a := range attrs {
+		switch a.kind {
+		case attrAFSpec:
+			spec = a.value
+		case attrMasterOfAPort:
+			port = true
+		}
+	}
+	if !port {
+		return nil, nil // the bridge itself, which nobody takes out of itself
+	}
+	infos, err := attributes(spec)
+	if err != nil {
+		return nil, err
+	}
+	index := u32(m[4:])
+	var all []Entry
+	for _, a := range infos {
+		if a.kind != bridgeVLANInfo || len(a.value) < sizeofVLANInfo {
+			continue
+		}
+		flags, vid := binary.NativeEndian.Uint16(a.value), binary.NativeEndian.Uint16(a.value[2:])
+		text := strconv.Itoa(int(vid))
+		if flags&vlanInfoPVID != 0 {
+			text += " pvid"
+		}
+		if flags&vlanInfoUntagged != 0 {
+			text += " untagged"
+		}
+		body := make([]byte, unix.SizeofIfInfomsg)
+		body[0] = unix.AF_BRIDGE
+		binary.NativeEndian.PutUint32(body[4:], index)
+		info := binary.NativeEndian.AppendUint16(nil, flags&(vlanInfoPVID|vlanInfoUntagged))
+		info = binary.NativeEndian.AppendUint16(info, vid)
+		body = appendAttribute(body, attrAFSpec|unix.NLA_F_NESTED, appendAttribute(nil, bridgeVLANInfo, info))
+		all = append(all, Entry{Kind: BridgeVLAN, Text: text, Index: int(index), Family: unix.AF_BRIDGE, Body: body})
+	}
+	return all, nil
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rtnet reads what hangs on netdevs over rtnetlink (addresses, routes,
+// neighbours, nexthop objects, VLANs of bridge ports) and puts it back. It keeps
+// the kernel's own messages, so that attributes which nobody here knows are put
+// back as well. Whose netdev is whose is left to others.
+package rtnet
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
+)
+
+// Kind is what an Entry is.
+type Kind string
+
+// The kinds.
+const (
+	Address   Kind = "address"
+	Neighbour Kind = "neighbour" // permanent ones
+	Nexthop   Kind = "nexthop"   // nexthop objects (ip nexthop)
+	Route     Kind = "route"     // but for those that the kernel makes itself
+	// BridgeVLAN is a VLAN of a port of a bridge.
+	BridgeVLAN Kind = "bridge-vlan"
+)
+
+// Entry is one thing that hangs on a netdev, as the kernel told it.
+type Entry struct {
+	Kind Kind   `json:"kind"`
+	Text string `json:"text"` // tells it from the others of its kind on the netdev, in ip's words
+	// Index of the netdev it hangs on; of a route with several, the first.
+	Index int `json:"index"`
+	// Family is AF_INET or AF_INET6.
+	Family uint8 `json:"family"`
+	// Daemon is who else looks after it, in words: a DHCP client, a routing daemon; "" for nobody.
+	Daemon string `json:"daemon,omitempty"`
+	// Body is the message's, with its family's header.
+	Body []byte `json:"body"`
+}
+
+// family says how the messages of a kind are made (include/uapi/linux).
+type family struct {
+	get, add, del uint16
+	header        int // bytes before the attributes
+	what          string
+}
+
+var families = map[Kind]family{
+	Address:   {unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.SizeofIfAddrmsg, "the address"},
+	Neighbour: {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the neighbour"},
+	Nexthop:   {unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP, sizeofNhMsg, "the nexthop"},
+	Route:     {unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.SizeofRtMsg, "the route"},
+	// What a bridge is asked to do with a port goes by SETLINK and DELLINK of its family.
+	BridgeVLAN: {unix.RTM_GETLINK, unix.RTM_SETLINK, unix.RTM_DELLINK, unix.SizeofIfInfomsg, "the bridge port's VLAN"},
+}
+
+// sizeofNhMsg is struct nhmsg (include/uapi/linux/nexthop.h).
+const sizeofNhMsg = 8
+
+var errShort = errors.New("the kernel's message is shorter than its format")
+
+// List reads all entries of the network namespace, each kind with one dump, in
+// the order in which they can be put back: nexthops, addresses, neighbours, routes
+// to the link, routes by a gateway.
+func List(ctx context.Context) ([]Entry, error) {
+	var all []Entry
+	for _, kind := range []Kind{Nexthop, Address, Neighbour, Route} {
+		f := families[kind]
+		msgs, err := dump(ctx, f)
+		if err != nil {
+			return nil, kernel.Wrapf("", err, "listing %ss over rtnetlink", kind)
+		}
+		for _, m := range msgs {
+			e, ok, err := parse(kind, m)
+			if err != nil {
+				return nil, fmt.Errorf("listing %ss over rtnetlink: %w", kind, err)
+			}
+			if ok {
+				all = append(all, e)
+			}
+		}
+	}
+	vlans, err := BridgeVLANs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, vlans...)
+	sortEntries(all)
+	return all, nil
+}
+
+// dump reads all messages of a kind, again if they changed meanwhile.
+func dump(ctx context.Context, f family) ([][]byte, error) {
+	for {
+		req := nl.NewNetlinkRequest(int(f.get), unix.NLM_F_DUMP)
+		req.AddRawData(make([]byte, f.header))
+		msgs, err := req.Execute(unix.NETLINK_ROUTE, f.add)
+		switch {
+		case errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil:
+		case errors.Is(err, unix.EOPNOTSUPP) && f.get == unix.RTM_GETNEXTHOP:
+			return nil, nil // a kernel before 5.3
+		default:
+			return msgs, err
+		}
+	}
+}
+
+// Add puts an entry on the netdevs that at says for those it was on; an entry
+// that is there is no error.
+func Add(e Entry, at func(index int) (int, error)) error {
+	body, err := moved(e, at)
+	if err != nil {
+		return kernel.Wrapf("", err, "putting back %s %s", families[e.Kind].what, e.Text)
+	}
+	req := nl.NewNetlinkRequest(int(families[e.Kind].add), unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+	req.AddRawData(body)
+	_, err = req.Execute(unix.NETLINK_ROUTE, 0)
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return kernel.Wrapf("", err, "putting back %s %s", families[e.Kind].what, e.Text)
+}
+
+// Delete takes an entry away; one that is not there is no error.
+func Delete(e Entry) error {
+	req := nl.NewNetlinkRequest(int(families[e.Kind].del), unix.NLM_F_ACK)
+	req.AddRawData(e.Body)
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return kernel.Wrapf("", err, "taking away %s %s", families[e.Kind].what, e.Text)
+}
+
+// attribute is one of a message, where it is.
+type attribute struct {
+	kind  uint16
+	at    int // of its header, in the bytes walked
+	value []byte
+}
+
+// attributes are those in b.
+func attributes(b []byte) ([]attribute, error) {
+	var all []attribute
+	for at := 0; at+unix.SizeofRtAttr <= len(b); {
+		n := int(binary.NativeEndian.Uint16(b[at:]))
+		if n < unix.SizeofRtAttr || at+n > len(b) {
+			return nil, errShort
+		}
+		kind := binary.NativeEndian.Uint16(b[at+2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+		all = append(all, attribute{kind, at, b[at+unix.SizeofRtAttr : at+n]})
+		at += (n + unix.RTA_ALIGNTO - 1) &^ (unix.RTA_ALIGNTO - 1)
+	}
+	return all, nil
+}
+
+// appendAttribute writes one.
+func appendAttribute(b []byte, kind uint16, value []byte) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(unix.SizeofRtAttr+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = append(b, value...)
+	for len(b)%unix.RTA_ALIGNTO != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
+
+func u32(b []byte) uint32 {
+	if len(b) < 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(b)
+}

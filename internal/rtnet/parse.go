@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtnet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Of include/uapi/linux/if_addr.h, nexthop.h and rtnetlink.h, where x/sys has none.
+const (
+	ifaFlags      = 8
+	ifaProto      = 11
+	protoKernelLO = 1
+	protoKernelRA = 2
+	protoKernelLL = 3
+
+	nhaID  = 1
+	nhaOIF = 5
+	nhaFDB = 11
+
+	rtaNHID = 30
+
+	rtProtoDHCP = 16
+)
+
+// daemons are who else looks after routes, by rtm_protocol (/etc/iproute2/rt_protos).
+var daemons = map[uint8]string{
+	9: "router advertisements", 10: "mrtd", 11: "zebra", 12: "bird", 15: "ntk", rtProtoDHCP: "a DHCP client", 17: "mrouted",
+	42: "babeld", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp",
+}
+
+// parse makes an Entry of a message; ok is false for what the kernel makes by
+// itself, or what is not kept.
+func parse(kind Kind, m []byte) (Entry, bool, error) {
+	f := families[kind]
+	if len(m) < f.header {
+		return Entry{}, false, errShort
+	}
+	attrs, err := attributes(m[f.header:])
+	if err != nil {
+		return Entry{}, false, err
+	}
+	by := map[uint16][]byte{}
+	for _, a := range attrs {
+		by[a.kind] = a.value
+	}
+	e := Entry{Kind: kind, Family: m[0], Body: slices.Clone(m)}
+	var ok bool
+	switch kind {
+	case Address:
+		ok = e.address(by)
+	case Neighbour:
+		ok = e.neighbour(by)
+	case Nexthop:
+		ok = e.nexthop(by)
+	case Route:
+		ok, err = e.route(by)
+	}
+	return e, ok, err
+}
+
+func addr(b []byte) string {
+	a, ok := netip.AddrFromSlice(b)
+	if !ok {
+		return "?"
+	}
+	return a.String()
+}
+
+// address is struct ifaddrmsg: family, prefixlen, flags, scope, index.
+func (e *Entry) address(by map[uint16][]byte) bool {
+	e.Index = int(u32(e.Body[4:]))
+	flags := uint32(e.Body[2])
+	if v := by[ifaFlags]; len(v) == 4 {
+		flags = u32(v)
+	}
+	local := by[unix.IFA_LOCAL]
+	if local == nil {
+		local = by[unix.IFA_ADDRESS]
+	}
+	e.Text = addr(local) + "/" + strconv.Itoa(int(e.Body[1]))
+	if peer := by[unix.IFA_ADDRESS]; by[unix.IFA_LOCAL] != nil && addr(peer) != addr(local) {
+		e.Text = addr(local) + " peer " + addr(peer) + "/" + strconv.Itoa(int(e.Body[1]))
+	}
+	proto := uint8(0)
+	if v := by[ifaProto]; len(v) == 1 {
+		proto = v[0]
+	}
+	switch {
+	case flags&unix.IFA_F_TEMPORARY != 0, proto == protoKernelLO, proto == protoKernelLL:
+		return false
+	case e.Family != unix.AF_INET && e.Family != unix.AF_INET6, e.Body[3] == unix.RT_SCOPE_HOST:
+		return false
+	case e.Family == unix.AF_INET6 && e.Body[3] == unix.RT_SCOPE_LINK && proto == 0:
+		return false // the link's own, of a kernel that does not say so
+	case proto == protoKernelRA:
+		e.Daemon = "router advertisements"
+	case flags&unix.IFA_F_PERMANENT == 0:
+		e.Daemon = "a DHCP client"
+	}
+	return true
+}
+
+// neighbour is struct ndmsg: family, pad, ifindex, state, flags, type.
+func (e *Entry) neighbour(by map[uint16][]byte) bool {
+	e.Index = int(u32(e.Body[4:]))
+	e.Text = addr(by[unix.NDA_DST]) + " lladdr " + net.HardwareAddr(by[unix.NDA_LLADDR]).String()
+	// Those of bridges are of AF_BRIDGE; a multicast address has one by itself, of a state of its own.
+	return (e.Family == unix.AF_INET || e.Family == unix.AF_INET6) && binary.NativeEndian.Uint16(e.Body[8:]) == unix.NUD_PERMANENT
+}
+
+// nexthop is struct nhmsg: family, scope, protocol, reserved, flags.
+func (e *Entry) nexthop(by map[uint16][]byte) bool {
+	e.Index = int(u32(by[nhaOIF]))
+	e.Text = "id " + strconv.FormatUint(uint64(u32(by[nhaID])), 10)
+	if e.Daemon = daemons[e.Body[2]]; e.Daemon == "" && e.Body[2] == unix.RTPROT_KERNEL {
+		return false
+	}
+	return e.Index != 0 && by[nhaFDB] == nil
+}
+
+// route is struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags.
+func (e *Entry) route(by map[uint16][]byte) (bool, error) {
+	dst, src, tos, proto, kind := e.Body[1], e.Body[2], e.Body[3], e.Body[5], e.Body[7]
+	if e.Family != unix.AF_INET && e.Family != unix.AF_INET6 || kind != unix.RTN_UNICAST || proto == unix.RTPROT_KERNEL ||
+		proto == unix.RTPROT_REDIRECT || binary.NativeEndian.Uint32(e.Body[8:])&unix.RTM_F_CLONED != 0 {
+		return false, nil
+	}
+	e.Daemon = daemons[proto]
+	words := []string{"default"}
+	if dst > 0 {
+		words[0] = addr(by[unix.RTA_DST]) + "/" + strconv.Itoa(int(dst))
+	}
+	if src > 0 {
+		words = append(words, "from", addr(by[unix.RTA_SRC])+"/"+strconv.Itoa(int(src)))
+	}
+	e.Index = int(u32(by[unix.RTA_OIF]))
+	switch {
+	case by[rtaNHID] != nil:
+		words = append(words, "nhid", strconv.FormatUint(uint64(u32(by[rtaNHID])), 10))
+	case by[unix.RTA_MULTIPATH] != nil:
+		hops, err := multipath(by[unix.RTA_MULTIPATH])
+		if err != nil {
+			return false, err
+		}
+		for _, h := range hops {
+			words = append(words, "nexthop via", h.gateway)
+		}
+		if len(hops) > 0 {
+			e.Index = hops[0].index
+		}
+	case by[unix.RTA_GATEWAY] != nil:
+		words = append(words, "via", addr(by[unix.RTA_GATEWAY]))
+	case len(by[unix.RTA_VIA]) > 2:
+		words = append(words, "via", addr(by[unix.RTA_VIA][2:]))
+	}
+	if v := by[unix.RTA_PRIORITY]; v != nil && (e.Family == unix.AF_INET || u32(v) != 1024) { // 1024 is what IPv6 has where nobody says
+		words = append(words, "metric", strconv.FormatUint(uint64(u32(v)), 10))
+	}
+	table := uint32(e.Body[4])
+	if v := by[unix.RTA_TABLE]; v != nil {
+		table = u32(v)
+	}
+	if table != unix.RT_TABLE_MAIN {
+		words = append(words, "table", strconv.FormatUint(uint64(table), 10))
+	}
+	if tos > 0 {
+		words = append(words, fmt.Sprintf("tos %#x", tos))
+	}
+	e.Text = strings.Join(words, " ")
+	return e.Index != 0, nil
+}
+
+// hop is one struct rtnexthop of RTA_MULTIPATH: len, flags, hops, ifindex.
+type hop struct {
+	at      int // of it, in the attribute's value
+	index   int
+	gateway string
+}
+
+func multipath(b []byte) ([]hop, error) {
+	var all []hop
+	for at := 0; at+unix.SizeofRtNexthop <= len(b); {
+		n := int(binary.NativeEndian.Uint16(b[at:]))
+		if n < unix.SizeofRtNexthop || at+n > len(b) {
+			return nil, errShort
+		}
+		attrs, err := attributes(b[at+unix.SizeofRtNexthop : at+n])
+		if err != nil {
+			return nil, err
+		}
+		h := hop{at: at, index: int(u32(b[at+4:])), gateway: "the link"}
+		for _, a := range attrs {
+			switch {
+			case a.kind == unix.RTA_GATEWAY:
+				h.gateway = addr(a.value)
+			case a.kind == unix.RTA_VIA && len(a.value) > 2:
+				h.gateway = addr(a.value[2:])
+			}
+		}
+		all = append(all, h)
+		at += (n + unix.RTNH_ALIGNTO - 1) &^ (unix.RTNH_ALIGNTO - 1)
+	}
+	return all, nil
+}
+
+// Rank is the order in which entries can be put back.
+func (e Entry) Rank() int {
+	switch e.Kind {
+	case Nexthop:
+		return 1
+	case Address:
+		return 0
+	case Neighbour, BridgeVLAN:
+		return 2
+	}
+	if strings.Contains(e.Text, "via") || strings.Contains(e.Text, "nhid") {
+		return 4
+	}
+	return 3
+}
+
+func sortEntries(all []Entry) {
+	slices.SortStableFunc(all, func(a, b Entry) int { return a.Rank() - b.Rank() })
+}

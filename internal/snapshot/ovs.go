@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/unixctl"
+)
+
+// OVS is Open vSwitch as its database and its daemon answer.
+type OVS struct {
+	Running bool
+	Reason  string // why it is not running or could not be read, and what to do
+	// Unread: it is there, and did not answer in time or not as it should.
+	Unread bool
+	Rows   *ovsdb.Database
+	// Stopped is why ovs-vswitchd does not answer, "" where it does: the database can be read and
+	// written without it, and nothing comes of it.
+	Stopped string
+	// Ingress has the ifindexes of the netdevs with an ingress or clsact qdisc, to which ovs-vswitchd
+	// hangs its TC rules. CanIngress tells that the kernel has shown that it can make one.
+	Ingress    map[int]bool
+	CanIngress bool
+}
+
+const (
+	// ovsTimeout is how long ovsdb-server may take for all that is read; it takes milliseconds.
+	ovsTimeout = 5 * time.Second
+	// daemonTimeout is how long ovs-vswitchd may take to tell its version: it answers between two
+	// rounds of its main loop, and making some hundred ports takes one of some seconds.
+	daemonTimeout = 5 * time.Second
+)
+
+// readOVS never fails: a switch that cannot be read is one that says why.
+func readOVS(ctx context.Context, sockets []string) OVS {
+	var o OVS
+	db, cancel := context.WithTimeoutCause(ctx, ovsTimeout, fmt.Errorf("%v are over", ovsTimeout))
+	defer cancel()
+	c, err := ovsdb.Dial(db, sockets)
+	if err == nil {
+		o.Rows, err = c.Read(db)
+		err = errors.Join(err, c.Close())
+	}
+	switch {
+	case o.Rows == nil:
+		o.Reason, o.Unread = err.Error(), !errors.Is(err, ovsdb.ErrNotRunning)
+		return o
+	case o.Rows.Root == nil:
+		o.Reason = "Open vSwitch's database was never initialised (it has no Open_vSwitch row): systemctl restart openvswitch-switch, or ovs-vsctl --no-wait init"
+		return o
+	}
+	o.Running = true
+	daemon, cancel := context.WithTimeoutCause(ctx, daemonTimeout, fmt.Errorf("%v are over", daemonTimeout))
+	defer cancel()
+	if _, err := unixctl.Call(daemon, "version"); err != nil {
+		o.Stopped = err.Error()
+	}
+	if o.Ingress, err = ingress(ctx); err == nil {
+		_, err := os.Stat("/sys/module/sch_ingress")
+		o.CanIngress = len(o.Ingress) > 0 || !errors.Is(err, fs.ErrNotExist)
+	}
+	return o
+}
+
+// ingress is one dump of the qdiscs (RTM_GETQDISC). It is nil where TC is not in
+// the kernel.
+func ingress(ctx context.Context) (map[int]bool, error) {
+	for {
+		req := nl.NewNetlinkRequest(unix.RTM_GETQDISC, unix.NLM_F_DUMP)
+		req.AddData(&nl.TcMsg{Family: nl.FAMILY_ALL})
+		msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWQDISC)
+		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return nil, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
+		}
+		with := map[int]bool{}
+		for _, m := range msgs {
+			if index, ok := parseIngress(m); ok {
+				with[index] = true
+			}
+		}
+		return with, nil
+	}
+}
+
+// parseIngress gives the ifindex of an ingress or clsact qdisc (struct tcmsg,
+// include/uapi/linux/rtnetlink.h): both have the parent TC_H_INGRESS, the same as
+// TC_H_CLSACT (include/uapi/linux/pkt_sched.h).
+func parseIngress(m []byte) (index int, ok bool) {
+	const sizeofTcmsg, ingressParent = 20, 0xFFFFFFF1
+	if len(m) < sizeofTcmsg {
+		return 0, false
+	}
+	return int(int32(binary.NativeEndian.Uint32(m[4:]))), binary.NativeEndian.Uint32(m[12:]) == ingressParent
+}
+
+// Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex.
+func Ingress(ctx context.Context) (map[int]bool, error) { return ingress(ctx) }

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package provision
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision/journal"
+)
+
+// clone copies a want as far as planning changes it: the maps and lists, not what
+// their entries point at, for that is replaced and never written to.
+func clone(w *profiles.Want) *profiles.Want {
+	c := *w
+	c.Ports, c.Offload, c.Bonds = maps.Clone(w.Ports), maps.Clone(w.Offload), slices.Clone(w.Bonds)
+	return &c
+}
+
+// follow takes the MTU and up of members out of the ports' wants: they follow
+// their bond, which sets both.
+func follow(have Host, w *profiles.Want) {
+	for _, b := range w.Bonds {
+		members := b.Members
+		if members == nil { // left as they are
+			members = have.Bonds.Members(b.Name)
+		}
+		for _, m := range members {
+			if spec, ok := w.Ports[pci.Address(m)]; ok {
+				spec.MTU, spec.Up, spec.Follows = nil, nil, true
+				w.Ports[pci.Address(m)] = spec
+			}
+		}
+	}
+}
+
+// lay lays what was before an operation upon base: what that operation touched is
+// there as over says, and what it made is not there.
+func lay(over, base *profiles.Want, t journal.Touched) {
+	w := clone(over)
+	for _, d := range domains() {
+		d.lay(w, base, nil)
+	}
+	for a, spec := range w.Ports {
+		if base.Ports == nil {
+			base.Ports = map[pci.Address]eswitch.PortSpec{}
+		}
+		base.Ports[a] = spec
+	}
+	for f, spec := range w.Offload {
+		if base.Offload == nil {
+			base.Offload = map[pci.Function]crypto.Spec{}
+		}
+		base.Offload[f] = spec
+	}
+	base.Bonds = bond.Lay(w.Bonds, base.Bonds, func(name string) bool { return t.Has(resource.OfBond(name), bond.Present) })
+	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
+	base.Net = base.Net.Lay(w.Net)
+}
+
+// layDocument is lay of a document of the journal.
+func layDocument(base *profiles.Want, over json.RawMessage, t journal.Touched) error {
+	w, err := wantOf(over)
+	if err != nil {
+		return err
+	}
+	lay(w, base, t)
+	return nil
+}
+
+// touches is what steps change, and what they affect.
+func touches(steps []step.Step) journal.Touched {
+	t := journal.Touched{}
+	for _, s := range steps {
+		t.Add(s.Resource, s.Attribute)
+		for _, e := range s.Effects {
+			switch e.Kind {
+			case step.Stops, step.LetGo:
+			default:
+				t.Add(e.On, journal.All)
+			}
+		}
+	}
+	return t
+}
+
+// dropVanished takes out of a rollback's want what its operation only changed and
+// somebody has removed since: it is not ours to make again.
+func (r *Road) dropVanished(w *profiles.Want, t journal.Touched) {
+	w.Bonds = slices.DeleteFunc(w.Bonds, func(b bond.Spec) bool {
+		return !r.Have.Bonds.Has(b.Name) && !t.Has(resource.OfBond(b.Name), bond.Present)
+	})
+	for a := range w.Ports {
+		if r.Have.Port(a) == nil {
+			delete(w.Ports, a)
+		}
+	}
+}
+
+func wantOf(b json.RawMessage) (*profiles.Want, error) {
+	w := new(profiles.Want)
+	if len(b) == 0 {
+		return w, nil
+	}
+	if err := json.Unmarshal(b, w); err != nil {
+		return nil, fmt.Errorf("not a want of this nicwright: %w", err)
+	}
+	return w, nil
+}
+
+func document(w *profiles.Want) (json.RawMessage, error) {
+	b, err := json.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("encoding what is wanted: %w", err)
+	}
+	return b, nil
+}
+
+// hashOf tells wants apart.
+func hashOf(w *profiles.Want) string {
+	b, err := json.Marshal(w)
+	if err != nil {
+		return "" // document says so when it is written
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// bootID tells boots apart (Documentation/admin-guide/sysctl/kernel.rst, random).
+func bootID() (string, error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("reading which boot this is: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

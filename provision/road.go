@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
+	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/profiles"
+	"github.com/nicwright/nicwright/provision/journal"
+)
+
+// Road is one look at the host and at the journal, from which operations are
+// planned.
+type Road struct {
+	Journal  journal.Dir
+	Have     Host
+	Snapshot *snapshot.Snapshot
+	Boot     string // of the running kernel
+	Tool     string // version of nicwright
+
+	ops []*journal.Operation
+}
+
+// Look observes the host, reads the journal and changes nothing.
+func Look(ctx context.Context, dir journal.Dir, tool string) (*Road, error) {
+	ops, err := readJournal(dir)
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	r := &Road{Journal: dir, Boot: boot, Tool: tool, ops: ops}
+	r.Have, r.Snapshot, err = Observe(ctx)
+	return r, err
+}
+
+// Operations is the journal, oldest first.
+func (r *Road) Operations() []*journal.Operation { return r.ops }
+
+// Allowed is what the operator allows an operation beyond its profile.
+type Allowed struct {
+	Take    []string // resources in use that may be taken (pci/0000:3b:00.0/vf/3), or "all"
+	Replace []string // profiles whose work on the same card gives way
+}
+
+func (a Allowed) options(owner string) (step.Options, error) {
+	opt := step.Options{Owner: owner, Also: a.Replace, Take: map[resource.ID]bool{}}
+	for _, t := range a.Take {
+		if t == "all" {
+			opt.TakeAll = true
+			continue
+		}
+		id, err := resource.Parse(t)
+		if err != nil {
+			return opt, fmt.Errorf("--take: %w, as `nicwright plan` names it, or all", err)
+		}
+		opt.Take[id] = true
+	}
+	return opt, nil
+}
+
+// Apply plans to bring the host to what a profile wants of it. What an
+// interrupted operation left is gone on with: what was before that one is what
+// counts. Of a want that was in force before the last boot likewise: a boot takes
+// the kernel's part away, and is nothing to go back to.
+func (r *Road) Apply(want *profiles.Want, doc journal.Profile, a Allowed) (*Plan, error) {
+	doc.Hash = hashOf(want)
+	if err := r.othersCard(want, doc.Name, a.Replace); err != nil {
+		return nil, err
+	}
+	opt, err := a.options(doc.Name)
+	if err != nil {
+		return nil, err
+	}
+	opt.Also = append(slices.Clone(opt.Also), r.alsoOwned(doc.Name)...)
+	op := &journal.Operation{Kind: journal.Apply, Profile: doc, Touched: journal.Touched{}, Replaces: a.Replace}
+	before := r.Have.want()
+	if goneOn := r.goesOnFrom(doc); goneOn != nil {
+		was := goneOn.Before
+		if goneOn.Kind != journal.Apply {
+			was = goneOn.Want // where a rollback that was interrupted was going
+		}
+		if err := layDocument(before, was, goneOn.Touched); err != nil {
+			return nil, fmt.Errorf("operation %s of the journal: %w", goneOn.ID, err)
+		}
+		op.Touched = op.Touched.With(goneOn.Touched)
+		if goneOn.Open() && goneOn.Kind == journal.Apply && goneOn.Profile.Hash == doc.Hash {
+			op.ID, op.Begun, op.Attempts, op.Resumes = goneOn.ID, goneOn.Begun, goneOn.Attempts, goneOn.Resumes
+		} else {
+			op.Resumes = []string{goneOn.ID}
+			op.Undoes = goneOn.Undoes // an interrupted rollback had begun to take those back
+		}
+	}
+	return r.plan(want, before, opt, op, a)
+}
+
+// goesOnFrom is the operation whose place an apply takes, or nil.
+func (r *Road) goesOnFrom(doc journal.Profile) *journal.Operation {
+	if open := journal.OpenOne(r.ops); open != nil {
+		return open
+	}
+	mine := journal.InForce(r.ops, doc.Name)
+	if len(mine) == 0 {
+		return nil
+	}
+	last := mine[len(mine)-1]
+	if last.Profile.Hash == doc.Hash && last.Boot != r.Boot {
+		return last
+	}
+	return nil
+}
+
+// Rollback plans to bring back what was before an operation: before the one that
+// was interrupted, to its end if that was a rollback itself; or else before the
+// last that is in force; or before the one named, and the later ones of its
+// profile with it.
+func (r *Road) Rollback(id string, a Allowed) (*Plan, error) {
+	open := journal.OpenOne(r.ops)
+	switch {
+	case id != "":
+		return r.rollbackTo(id, open, a)
+	case open != nil && open.Kind != journal.Apply:
+		return r.goOn(open, a)
+	case open != nil:
+		return r.back(journal.Rollback, open.Profile, []*journal.Operation{open}, a)
+	}
+	all := journal.InForce(r.ops, "")
+	if len(all) == 0 {
+		return nil, fmt.Errorf("there is nothing to roll back to: no operation in %s is in force", r.Journal)
+	}
+	last := all[len(all)-1]
+	return r.back(journal.Rollback, last.Profile, []*journal.Operation{last}, a)
+}
+
+func (r *Road) rollbackTo(id string, open *journal.Operation, a Allowed) (*Plan, error) {
+	op := journal.Find(r.ops, id)
+	switch {
+	case op == nil:
+		return nil, fmt.Errorf("the journal %s has no operation %q, or several: `nicwright history` lists them", r.Journal, id)
+	case open != nil && open.ID != op.ID:
+		return nil, fmt.Errorf("operation %s (%s of %s) was interrupted: `nicwright rollback` or `nicwright apply` has to end it first", open.ID, open.Kind, open.Profile.Name)
+	case open != nil && open.Kind != journal.Apply:
+		return r.goOn(open, a)
+	case open != nil:
+		return r.back(journal.Rollback, open.Profile, []*journal.Operation{open}, a)
+	case !op.InForce():
+		return nil, fmt.Errorf("operation %s (%s of %s) is not in force: it was %s", op.ID, op.Kind, op.Profile.Name, howEnded(op))
+	}
+	mine := journal.InForce(r.ops, op.Profile.Name)
+	i := slices.IndexFunc(mine, func(o *journal.Operation) bool { return o.ID == op.ID })
+	return r.back(journal.Rollback, op.Profile, mine[i:], a)
+}
+
+func howEnded(o *journal.Operation) string {
+	switch {
+	case o.UndoneBy != "":
+		return "taken back by " + o.UndoneBy
+	case o.Kind != journal.Apply:
+		return "itself a " + string(o.Kind)
+	}
+	return string(o.Outcome)
+}
+
+// Remove plans to take a profile away: what was before the first of its
+// operations in force comes back.
+func (r *Road) Remove(name string, a Allowed) (*Plan, error) {
+	chain := journal.InForce(r.ops, name)
+	if open := journal.OpenOne(r.ops); open != nil {
+		switch {
+		case open.Kind == journal.Remove && open.Profile.Name == name:
+			return r.goOn(open, a)
+		case open.Kind != journal.Apply || open.Profile.Name != name:
+			return nil, fmt.Errorf("operation %s (%s of %s) was interrupted: `nicwright rollback` or `nicwright apply` has to end it first", open.ID, open.Kind, open.Profile.Name)
+		}
+		chain = append(chain, open)
+	}
+	if len(chain) == 0 {
+		return nil, fmt.Errorf("profile %q is not in force on this host, says the journal %s: `nicwright history` lists what is", name, r.Journal)
+	}
+	return r.back(journal.Remove, chain[len(chain)-1].Profile, chain, a)
+}
+
+// goOn resumes a rollback or remove.
+func (r *Road) goOn(open *journal.Operation, a Allowed) (*Plan, error) {
+	want, err := wantOf(open.Want)
+	if err != nil {
+		return nil, fmt.Errorf("operation %s of the journal: %w", open.ID, err)
+	}
+	before := r.Have.want()
+	if err := layDocument(before, open.Before, open.Touched); err != nil {
+		return nil, fmt.Errorf("operation %s of the journal: %w", open.ID, err)
+	}
+	op := *open
+	return r.planBack(want, before, &op, a)
+}
+
+// back plans to what was before a chain of operations, oldest first.
+func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal.Operation, a Allowed) (*Plan, error) {
+	op := &journal.Operation{Kind: kind, Profile: profile, Touched: journal.Touched{}}
+	want := &profiles.Want{}
+	for _, o := range slices.Backward(chain) { // what was before the first counts
+		if err := layDocument(want, o.Before, o.Touched); err != nil {
+			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
+		}
+		op.Touched = op.Touched.With(o.Touched)
+		if o.Open() {
+			op.Resumes = append(op.Resumes, o.ID)
+		} else {
+			op.Undoes = append(op.Undoes, o.ID)
+		}
+	}
+	want.Profile = string(kind) + " of " + profile.Name
+	r.dropVanished(want, op.Touched)
+	before := r.Have.want()
+	lay(want, before, op.Touched) // of what an interrupted operation took away, that is before
+	return r.planBack(want, before, op, a)
+}
+
+func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Allowed) (*Plan, error) {
+	opt, err := a.options(op.Profile.Name)
+	if err != nil {
+		return nil, err
+	}
+	opt.Also = append(slices.Clone(opt.Also), r.alsoOwned(op.Profile.Name)...)
+	opt.Only = op.Touched.Resource
+	return r.plan(want, before, opt, op, a)
+}
+
+// plan makes the plan and the operation that will be written for it.
+func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.Operation, a Allowed) (*Plan, error) {
+	result, err := steps(r.Have, want, before, opt)
+	if err != nil {
+		return nil, err
+	}
+	op.Touched = op.Touched.With(touches(result.Steps))
+	kept := clone(before)
+	for _, d := range domains() {
+		d.keep(kept, op.Touched.Has)
+	}
+	if op.Want, err = document(want); err != nil {
+		return nil, err
+	}
+	if op.Before, err = document(kept); err != nil {
+		return nil, err
+	}
+	op.Boot, op.Tool = r.Boot, r.Tool
+	return &Plan{
+		Version: planVersion, Made: time.Now().UTC().Truncate(time.Second), Kind: op.Kind, Profile: op.Profile, Want: want,
+		Take: a.Take, Replace: a.Replace, Steps: result.Steps, Left: result.Left, Summary: summary(r.Have, result.Steps),
+		before: before, opt: opt, op: op, ops: r.ops,
+	}, nil
+}
+
+// Saved plans anew what a saved plan wanted; a *StalePlanError tells that it comes
+// out otherwise now.
+func (r *Road) Saved(saved *Plan) (*Plan, error) {
+	now, err := r.Apply(saved.Want, saved.Profile, Allowed{Take: saved.Take, Replace: saved.Replace})
+	if err != nil {
+		return nil, err
+	}
+	return now, saved.holds(now)
+}
+
+// othersCard refuses a second profile for one card or one bond.
+func (r *Road) othersCard(want *profiles.Want, name string, replace []string) error {
+	given := slices.Clone(replace)
+	for _, o := range journal.InForce(r.ops, "") {
+		given = append(given, o.Replaces...)
+	}
+	var errs []error
+	told := map[string]bool{}
+	for _, o := range journal.InForce(r.ops, "") {
+		other := o.Profile.Name
+		if other == name || slices.Contains(given, other) || told[other] {
+			continue
+		}
+		theirs, err := wantOf(o.Want)
+		if err != nil {
+			return fmt.Errorf("operation %s of the journal: %w", o.ID, err)
+		}
+		if what := shared(want, theirs); what != "" {
+			told[other] = true
+			errs = append(errs, fmt.Errorf("profile %s is in force for %s (operation %s), and two profiles for one are refused: take it away first (nicwright remove -p %s), or say that %s takes its place (--replace %s)",
+				other, what, o.ID, other, name, other))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// shared is what two wants are both about, in words, or "".
+func shared(a, b *profiles.Want) string {
+	var what []string
+	for pf := range a.Ports {
+		if _, both := b.Ports[pf]; both {
+			what = append(what, "pci/"+string(pf))
+		}
+	}
+	for _, x := range a.Bonds {
+		for _, y := range b.Bonds {
+			if x.Name == y.Name {
+				what = append(what, "bond "+x.Name)
+			}
+		}
+	}
+	slices.Sort(what)
+	return strings.Join(what, ", ")
+}
+
+// alsoOwned are the profiles whose work a profile has taken over, by its
+// operations in force, and the marks of a version that named none.
+func (r *Road) alsoOwned(name string) []string {
+	var also []string
+	for _, o := range journal.InForce(r.ops, name) {
+		also = append(also, o.Replaces...)
+		if o.Tool == migrated {
+			also = append(also, step.NoOwner)
+		}
+	}
+	if open := journal.OpenOne(r.ops); open != nil && open.Tool == migrated {
+		also = append(also, step.NoOwner)
+	}
+	return also
+}
