@@ -4,24 +4,11 @@ package rtlink
 
 import (
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// addrSet is NET_ADDR_SET (include/uapi/linux/netdevice.h).
-const addrSet = "3"
-
-// ReadMACSet tells whether somebody set the MAC address of a netdev by hand;
-// false also when it cannot be read.
-func ReadMACSet(name string) bool {
-	b, err := os.ReadFile(filepath.Join("/sys/class/net", filepath.Base(name), "addr_assign_type"))
-	return err == nil && strings.TrimSpace(string(b)) == addrSet
-}
 
 // Upper is a netdev to be made on another: a VLAN, a macvlan, ...
 type Upper struct {

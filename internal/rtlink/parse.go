@@ -47,6 +47,8 @@ func parse(m []byte) (Link, error) {
 			l.LowerElsewhere = true
 		case unix.IFLA_ADDRESS:
 			l.MAC = net.HardwareAddr(bytes.Clone(v))
+		case unix.IFLA_PERM_ADDRESS:
+			l.PermMAC = net.HardwareAddr(bytes.Clone(v))
 		case unix.IFLA_TXQLEN:
 			l.TxQLen = number(v)
 		case unix.IFLA_GROUP:

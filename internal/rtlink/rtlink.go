@@ -46,11 +46,9 @@ type Link struct {
 	// LowerElsewhere: it is on one in another network namespace (IFLA_LINK_NETNSID).
 	LowerElsewhere bool
 	MAC            net.HardwareAddr // IFLA_ADDRESS
-	// MACSet: somebody set the address by hand (NET_ADDR_SET, /sys/class/net/X/addr_assign_type);
-	// read by ReadMACSet, for rtnetlink does not tell.
-	MACSet bool
-	TxQLen int // IFLA_TXQLEN, packets
-	Group  int // IFLA_GROUP
+	PermMAC        net.HardwareAddr // IFLA_PERM_ADDRESS: the device's own; none of virtual ones
+	TxQLen         int              // IFLA_TXQLEN, packets
+	Group          int              // IFLA_GROUP
 	// ParentBus and Parent are the device it belongs to ("pci", "0000:3b:00.0"); "" for virtual ones.
 	ParentBus, Parent string
 	PhysPortName      string // IFLA_PHYS_PORT_NAME, for people to read
