@@ -3,61 +3,61 @@
 package rtlink
 
 import (
-	"slices"
+	"encoding/binary"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-func message() []byte {
-	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	info.Index, info.Flags = 7, unix.IFF_UP
-	m := info.Serialize()
-	add := func(a *nl.RtAttr) { m = append(m, a.Serialize()...) }
-	add(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated("bond0.70")))
-	add(nl.NewRtAttr(unix.IFLA_LINK, nl.Uint32Attr(5)))
-	add(nl.NewRtAttr(unix.IFLA_LINK_NETNSID, nl.Uint32Attr(0)))
-	add(nl.NewRtAttr(unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, 1}))
-	list := nl.NewRtAttr(unix.IFLA_PROP_LIST|unix.NLA_F_NESTED, nil)
-	list.AddRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated("storage"))
-	list.AddRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated("a-name-that-is-longer-than-15"))
-	add(list)
-	li := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	li.AddRtAttr(nl.IFLA_INFO_KIND, nl.ZeroTerminated("vlan"))
-	li.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.IFLA_VLAN_ID, nl.Uint16Attr(70))
-	add(li)
-	af := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-	af.AddRtAttr(unix.AF_INET, nil).AddRtAttr(inetConf, append(nl.Uint32Attr(1), nl.Uint32Attr(2)...))
-	add(af)
+// linkMessage is an RTM_NEWLINK as rtnl_fill_ifinfo (net/core/rtnetlink.c) makes it.
+func linkMessage(index uint32, attrs ...*nl.RtAttr) []byte {
+	m := make([]byte, unix.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(m[4:], index)
+	binary.NativeEndian.PutUint32(m[8:], unix.IFF_UP)
+	for _, a := range attrs {
+		m = append(m, a.Serialize()...)
+	}
 	return m
 }
 
-func TestParse(t *testing.T) {
-	l, err := parse(message())
-	if err != nil {
-		t.Fatal(err)
+func vlanMessage(more ...*nl.RtAttr) []byte {
+	names := nl.NewRtAttr(unix.IFLA_PROP_LIST|unix.NLA_F_NESTED, nil)
+	names.AddRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated("uplink-a"))
+	names.AddRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated("enp59s0f0-and-a-name-of-more-than-15"))
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("vlan"))
+	return linkMessage(9, append([]*nl.RtAttr{
+		nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated("eth0.70")), nl.NewRtAttr(unix.IFLA_LINK, u32s(7)), names, info,
+	}, more...)...)
+}
+
+func TestLinkOfAMessage(t *testing.T) {
+	want := Link{Index: 9, Name: "eth0.70", Kind: "vlan", Up: true, Lower: 7, AltNames: []string{"uplink-a", "enp59s0f0-and-a-name-of-more-than-15"}}
+	got, err := parse(vlanMessage())
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("%v (-want +got)\n%s", err, d)
 	}
-	if l.Name != "bond0.70" || l.Lower != 0 || !l.LowerElsewhere || l.Kind != "vlan" || !l.Up || l.MAC.String() != "02:00:00:00:00:01" {
-		t.Errorf("got %+v", l)
+	if got, err := parse(vlanMessage(nl.NewRtAttr(unix.IFLA_LINK_NETNSID, u32s(0)))); err != nil || got.Lower != 0 {
+		t.Errorf("its lower is in another network namespace: %+v, %v", got, err)
 	}
-	if !slices.Equal(l.Conf4, []int32{1, 2}) || len(l.Data) == 0 {
-		t.Errorf("got %+v", l)
+	if got, err := parse(linkMessage(9, nl.NewRtAttr(unix.IFLA_LINK, u32s(9)))); err != nil || got.Lower != 0 || got.AltNames != nil {
+		t.Errorf("it is its own lower: %+v, %v", got, err)
 	}
-	for _, name := range []string{"bond0.70", "storage", "a-name-that-is-longer-than-15"} {
-		if got, ok := Named([]Link{{Name: "x"}, l}, name); !ok || got.Index != 7 {
-			t.Errorf("%s is not found", name)
+	for name, m := range map[string][]byte{"no header": {1, 2, 3}, "an attribute that is cut": append(linkMessage(9), 8, 0, 3, 0, 'e')} {
+		if l, err := parse(m); err == nil {
+			t.Errorf("%s: %+v", name, l)
 		}
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(message())
-	f.Add(message()[:40])
-	f.Fuzz(func(_ *testing.T, m []byte) {
-		l, err := parse(m)
-		if err == nil {
-			BridgePort(l.SlaveData)
+	f.Add(vlanMessage())
+	f.Add(linkMessage(1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if l, err := parse(b); err == nil && l.Lower == l.Index && l.Index != 0 {
+			t.Error("a netdev is below itself")
 		}
 	})
 }
