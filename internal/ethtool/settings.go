@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/mdlayher/netlink"
@@ -141,4 +142,21 @@ func (g group) parse(data []byte) (now, most Numbers, err error) {
 		}
 	}
 	return now, most, ad.Err()
+}
+
+// ParseNumbers reads what String wrote.
+func ParseNumbers(s string) (Numbers, error) {
+	words := strings.Fields(s)
+	if len(words)%2 != 0 {
+		return nil, fmt.Errorf("%q are no numbers of ethtool: want a name and a number by turns", s)
+	}
+	n := Numbers{}
+	for i := 0; i < len(words); i += 2 {
+		v, err := strconv.ParseUint(words[i+1], 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("%q are no numbers of ethtool: %w", s, err)
+		}
+		n[words[i]] = uint32(v)
+	}
+	return n, nil
 }

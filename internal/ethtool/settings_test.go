@@ -27,6 +27,14 @@ func TestNumbersOnTheWire(t *testing.T) {
 	if got := now.String(); got != "rx 1024 tx 512 tx-push 1" {
 		t.Errorf("they are %q", got)
 	}
+	if back, err := ParseNumbers(now.String()); err != nil || !maps.Equal(back, now) {
+		t.Errorf("they are read back as %v, %v", back, err)
+	}
+	for _, bad := range []string{"rx", "rx a", "rx -1"} {
+		if n, err := ParseNumbers(bad); err == nil {
+			t.Errorf("%q is %v", bad, n)
+		}
+	}
 }
 
 func FuzzNumbers(f *testing.F) {
