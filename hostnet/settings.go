@@ -136,21 +136,18 @@ func (d *differ) settings(id resource.ID, h Netdev, f fate) {
 	w := d.want.Netdevs[id].Settings
 	isReset := d.effects.On(id, step.Reset)
 	for _, attribute := range w.sorted() {
-		is, has := h.Settings[attribute]
-		why := f.why
-		from := step.Unknown()
+		_, has := h.Settings[attribute]
+		why, from := f.why, step.Unknown()
 		switch {
 		case f.remade:
 		case isReset && reset(attribute):
 			why = "the driver goes back to its defaults"
-		case reset(attribute), has && is == w[attribute]:
+		case reset(attribute), has:
 			// Which features and numbers there are depends on the mode: they are compared when they are set.
+			// And what has another value by now was given it by somebody since.
 			continue
 		default:
-			why = "it is not so any more"
-			if from = step.Absent(); has {
-				from = step.Text(is)
-			}
+			why, from = "it is not so any more", step.Absent()
 		}
 		d.add(step.Step{Phase: d.phase(id), Resource: id, Attribute: attribute, From: from, To: step.Text(w[attribute]), Reason: why})
 	}

@@ -67,6 +67,9 @@ func (d *differ) upper(id resource.ID) bool {
 		}
 	}
 	s := step.Step{Phase: d.phase(id), Resource: id, Attribute: attrNetdev, To: step.Text(w.Kind + " on " + d.want.called(w.Lower)), Reason: "it is not there any more"}
+	if strings.HasSuffix(w.Kind, "tap") {
+		d.leave(id, attrNetdev, "it is made again, and the machine that has its /dev/tap open has to be started anew")
+	}
 	if goes {
 		s.From, s.Reason = step.Unknown(), d.have.called(below)+" below it is made again"
 	}
@@ -81,10 +84,17 @@ func (d *differ) made(id resource.ID) bool {
 	return slices.ContainsFunc(d.Steps, func(s step.Step) bool { return s.Resource == id && s.Attribute == attrNetdev })
 }
 
-// upperLink plans the state of a netdev on another that is made again.
-func (d *differ) upperLink(id resource.ID, why string) {
-	if d.want.Netdevs[id].Up {
-		d.add(step.Step{Phase: d.phase(id), Resource: id, Attribute: attrUp, From: step.Unknown(), To: step.Text("up"), Reason: why})
+// upperLink plans the state of a netdev on another: of one that is made again, and of
+// a VLAN that is down, which the kernel sets up with what it is on
+// (net/8021q/vlan.c, vlan_device_event).
+func (d *differ) upperLink(id resource.ID, h Netdev, f fate, again bool) {
+	s := step.Step{Phase: d.phase(id), Resource: id, Attribute: attrUp, From: step.Unknown(), To: step.Text("up"), Reason: f.why}
+	switch {
+	case again && d.want.Netdevs[id].Up:
+		d.add(s)
+	case !again && h.Kind == "vlan" && f.down && !f.remade && !h.Up && !d.want.Netdevs[id].Up:
+		s.To, s.Reason = step.Text("down"), f.why+", and the kernel sets VLANs up with what they are on"
+		d.add(s)
 	}
 }
 
