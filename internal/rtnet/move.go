@@ -27,6 +27,11 @@ const userHZ = 100
 // the kernel refuses them beside the object (net/ipv4/fib_semantics.c, fib_create_info).
 var ofObject = []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_ENCAP, unix.RTA_ENCAP_TYPE, unix.RTA_FLOW}
 
+// toldOfNexthops are attributes that the kernel tells and does not take: NHA_GROUPS,
+// NHA_MASTER, NHA_RES_BUCKET, NHA_OP_FLAGS and NHA_HW_STATS_USED (net/ipv4/nexthop.c,
+// rtm_nh_policy_new).
+var toldOfNexthops = []uint16{9, 10, 13, 14, 16}
+
 // moved is the message that makes the entry, with the ifindexes that at says in
 // the places of those in it.
 func moved(e Entry, at func(index int) (int, error)) ([]byte, error) {
@@ -98,7 +103,10 @@ func (m *mover) attribute(a *attribute) (bool, error) {
 	case Address:
 		return m.ofAddress(a), nil
 	case Nexthop:
-		if a.kind == nhaOIF && len(a.value) == 4 {
+		switch {
+		case slices.Contains(toldOfNexthops, a.kind):
+			return false, nil
+		case a.kind == nhaOIF && len(a.value) == 4:
 			return true, m.put(a.value)
 		}
 	case Route:

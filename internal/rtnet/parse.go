@@ -104,7 +104,7 @@ func (e *Entry) address(by map[uint16][]byte) bool {
 		proto = v[0]
 	}
 	switch {
-	case flags&unix.IFA_F_TEMPORARY != 0, proto == protoKernelLO, proto == protoKernelLL:
+	case e.Family == unix.AF_INET6 && flags&unix.IFA_F_TEMPORARY != 0, proto == protoKernelLO, proto == protoKernelLL:
 		return false
 	case e.Family != unix.AF_INET && e.Family != unix.AF_INET6, e.Body[3] == unix.RT_SCOPE_HOST:
 		return false
@@ -263,8 +263,27 @@ func (e Entry) Rank() int {
 
 func (e Entry) isGroup() bool { return e.Kind == Nexthop && strings.Contains(e.Text, " group ") }
 
+// sortEntries sorts what was dumped. Of IPv6 addresses, the kernel tells the newest
+// first (net/ipv6/addrconf.c, ipv6_link_dev_addr), and chooses the first where all else
+// is equal.
 func sortEntries(all []Entry) {
-	slices.SortStableFunc(all, func(a, b Entry) int { return a.Rank() - b.Rank() })
+	newest := func(e Entry) bool { return e.Kind == Address && e.Family == unix.AF_INET6 }
+	slices.SortStableFunc(all, func(a, b Entry) int {
+		if c := a.Rank() - b.Rank(); c != 0 || newest(a) == newest(b) {
+			return c
+		}
+		if newest(a) {
+			return 1
+		}
+		return -1
+	})
+	if from := slices.IndexFunc(all, newest); from >= 0 {
+		to := from
+		for to < len(all) && newest(all[to]) {
+			to++
+		}
+		slices.Reverse(all[from:to])
+	}
 }
 
 // resolve says on which netdevs groups of nexthop objects are, and routes by them:

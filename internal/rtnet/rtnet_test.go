@@ -74,7 +74,7 @@ func TestMoved(t *testing.T) {
 			message(nhmsg(inet, 253, boot, 4|16), attr{nhaID, n32(7)}, attr{nhaOIF, n32(7)}),
 			message(nhmsg(inet, 0, boot, 4), attr{nhaID, n32(7)}, attr{nhaOIF, n32(70)}),
 		},
-		"a group": {Nexthop, message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)}), message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)})},
+		"a group": {Nexthop, message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)}, attr{14, n32(0)}), message(nhmsg(0, 0, boot, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(7, 8)})},
 		"a route": {
 			Route,
 			message(rtmsg(inet, 24, main, boot, uni, 4|16), dst, gateway, attr{unix.RTA_OIF, n32(7)}, metrics, cacheinfo(0)),
@@ -189,6 +189,19 @@ func TestOrderAndGroups(t *testing.T) {
 	}
 	if got := (Entry{Kind: Route, Body: s["several hops"].m}).Indexes(); !slices.Equal(got, []int{7, 8}) {
 		t.Errorf("a route of several hops is on %v", got)
+	}
+}
+
+func TestIPv6AddressesAreOldestFirst(t *testing.T) {
+	six := func(text string) Entry { return Entry{Kind: Address, Family: inet6, Text: text} }
+	all := []Entry{six("new"), {Kind: Address, Family: inet, Text: "first"}, six("old"), {Kind: Address, Family: inet, Text: "second"}}
+	sortEntries(all)
+	var texts []string
+	for _, e := range all {
+		texts = append(texts, e.Text)
+	}
+	if !slices.Equal(texts, []string{"first", "second", "old", "new"}) {
+		t.Errorf("%q", texts)
 	}
 }
 
