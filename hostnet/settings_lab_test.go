@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,7 +50,9 @@ func putBack(t *testing.T, ctx context.Context, have State, effects step.Effects
 // A VF that goes through its driver gets a new netdev, and with it all that it was
 // told and all that was on it.
 func TestLabNetdevOfAVFIsMadeAgain(t *testing.T) {
-	ctx := lab(t)
+	// VFs come and go: on a busy machine that takes its time.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(lab(t)), 5*time.Minute)
+	t.Cleanup(cancel)
 	sh(t, "echo 2 > /sys/bus/pci/devices/"+string(port0)+"/sriov_numvfs")
 	t.Cleanup(func() { sh(t, "echo 0 > /sys/bus/pci/devices/"+string(port0)+"/sriov_numvfs") })
 	waitVF(t, ctx)

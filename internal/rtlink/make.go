@@ -20,9 +20,41 @@ type Upper struct {
 	MAC   net.HardwareAddr
 }
 
-// macvlanQueueUsed is IFLA_MACVLAN_BC_QUEUE_LEN_USED, which the kernel tells
-// and refuses to be told (drivers/net/macvlan.c, macvlan_policy).
-const macvlanQueueUsed = 8
+// Of include/uapi/linux/if_link.h. How many source addresses a macvlan has and how
+// much of its queue is used the kernel only tells, and refuses to be told; and the
+// addresses it takes with what is to be done with them (drivers/net/macvlan.c,
+// macvlan_validate, macvlan_changelink_sources).
+const (
+	macvlanAddrMode  = 3 // IFLA_MACVLAN_MACADDR_MODE
+	macvlanAddrData  = 5 // IFLA_MACVLAN_MACADDR_DATA
+	macvlanAddrCount = 6 // IFLA_MACVLAN_MACADDR_COUNT
+	macvlanQueueUsed = 8 // IFLA_MACVLAN_BC_QUEUE_LEN_USED
+	macvlanAddrSet   = 3 // MACVLAN_MACADDR_SET
+
+	vlanFlags   = 2 // IFLA_VLAN_FLAGS: struct ifla_vlan_flags, flags and the mask of those that are meant
+	vlanReorder = 1 // VLAN_FLAG_REORDER_HDR, which a new VLAN has
+)
+
+// upperData is the IFLA_INFO_DATA that makes a netdev, of that which the kernel tells.
+func upperData(upper string, told []byte) ([]byte, error) {
+	isMacvlan := upper == "macvlan" || upper == "macvtap"
+	var data []byte
+	add := func(kind int, v []byte) { data = append(data, nl.NewRtAttr(kind, v).Serialize()...) }
+	err := each(told, func(kind uint16, v []byte) {
+		switch {
+		case isMacvlan && (kind == macvlanAddrCount || kind == macvlanQueueUsed):
+			return
+		case isMacvlan && kind == macvlanAddrData:
+			add(macvlanAddrMode, nl.Uint32Attr(macvlanAddrSet))
+		case kind == vlanFlags && upper == "vlan" && len(v) == 8:
+			// It tells a mask of all bits, and refuses those that it does not know (net/8021q/vlan_dev.c).
+			flags := nl.NativeEndian().Uint32(v)
+			v = append(nl.Uint32Attr(flags), nl.Uint32Attr(flags|vlanReorder)...)
+		}
+		add(int(kind), v)
+	})
+	return data, err
+}
 
 // AddUpper makes a netdev on another with an RTM_NEWLINK.
 func AddUpper(u Upper) error {
@@ -38,16 +70,11 @@ func AddUpper(u Upper) error {
 	}
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(u.Kind))
-	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
-	isMacvlan := u.Kind == "macvlan" || u.Kind == "macvtap"
-	err := each(u.Data, func(kind uint16, v []byte) {
-		if !isMacvlan || kind != macvlanQueueUsed {
-			data.AddRtAttr(int(kind), v)
-		}
-	})
+	data, err := upperData(u.Kind, u.Data)
 	if err != nil {
 		return err
 	}
+	info.AddRtAttr(nl.IFLA_INFO_DATA, data)
 	req.AddData(info)
 	_, err = req.Execute(unix.NETLINK_ROUTE, 0)
 	return opError("making the "+u.Kind+" (RTM_NEWLINK)", u.Name, err)

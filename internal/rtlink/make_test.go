@@ -50,3 +50,19 @@ func TestAnAltnameIsAName(t *testing.T) {
 		t.Error("a netdev is found that is not there")
 	}
 }
+
+// The kernel refuses to be told what it only tells, and wants to be told what to do.
+func TestDataOfAnUpper(t *testing.T) {
+	attr := func(kind int, v ...byte) []byte { return nl.NewRtAttr(kind, v).Serialize() }
+	told := slices.Concat(attr(1, 4, 0, 0, 0), attr(6, 1, 0, 0, 0), attr(5, attr(4, 2, 0, 0, 0, 0, 1)...), attr(7, 232, 3, 0, 0), attr(8, 1, 0, 0, 0))
+	want := slices.Concat(attr(1, 4, 0, 0, 0), attr(3, 3, 0, 0, 0), attr(5, attr(4, 2, 0, 0, 0, 0, 1)...), attr(7, 232, 3, 0, 0))
+	if got, err := upperData("macvlan", told); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("of a macvlan\n%v, %v\n%v", got, err, want)
+	}
+	vlan := func(mask ...byte) []byte {
+		return slices.Concat(attr(1, 70, 0), attr(2, slices.Concat([]byte{4, 0, 0, 0}, mask)...), attr(5, 129, 0))
+	}
+	if got, err := upperData("vlan", vlan(255, 255, 255, 255)); err != nil || !bytes.Equal(got, vlan(5, 0, 0, 0)) {
+		t.Errorf("of a VLAN\n%v, %v", got, err)
+	}
+}
