@@ -23,7 +23,7 @@ type Settings map[string]string
 // The attributes. An altname and a sysctl have their names in the attribute:
 // "altname storage", "sysctl ipv4/rp_filter".
 const (
-	attrMAC      = "mac" // set by hand
+	attrMAC      = "mac" // set by hand, or taken at random
 	attrTxQLen   = "txqueuelen"
 	attrGroup    = "group"
 	attrAlias    = "alias"
@@ -65,8 +65,7 @@ func settingsOf(s *snapshot.Snapshot, l rtlink.Link, id resource.ID) Settings {
 	for _, name := range l.AltNames {
 		out[attrAltname+name] = present
 	}
-	// A member has the bond's address.
-	if len(l.PermMAC) > 0 && l.MAC.String() != l.PermMAC.String() && l.SlaveKind != "bond" {
+	if ownMAC(l, id) {
 		out[attrMAC] = l.MAC.String()
 	}
 	for name, v := range sysctl.Of(l).Other(s.Sysctls) {
@@ -84,6 +83,19 @@ func settingsOf(s *snapshot.Snapshot, l rtlink.Link, id resource.ID) Settings {
 		return nil
 	}
 	return out
+}
+
+// ownMAC tells an address that the netdev would not have again by itself: one that was
+// set by hand, or that the driver of a VF to which nobody gave one took at random
+// (net/core/dev.c, register_netdevice: such a netdev has no permanent one).
+func ownMAC(l rtlink.Link, id resource.ID) bool {
+	switch {
+	case l.SlaveKind == "bond" || l.Kind != "" || len(l.MAC) == 0: // a member has the bond's
+		return false
+	case len(l.PermMAC) == 0:
+		return ofVF(id)
+	}
+	return l.MAC.String() != l.PermMAC.String()
 }
 
 // allOn is the value of the features of a netdev with all on that could be.

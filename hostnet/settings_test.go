@@ -152,3 +152,24 @@ func TestSettingsAreSetInOrder(t *testing.T) {
 		t.Error("an altname has no name")
 	}
 }
+
+func TestWhoseMACIsPutBack(t *testing.T) {
+	a, b := net.HardwareAddr{2, 0, 0, 0, 0, 1}, net.HardwareAddr{2, 0, 0, 0, 0, 2}
+	vf, pf, rep := resource.OfNetdev(oneVF), resource.OfNetdev(onePF), resource.OfRepresentor(oneVF)
+	for name, c := range map[string]struct {
+		link rtlink.Link
+		id   resource.ID
+		want bool
+	}{
+		"a VF's of its own":               {rtlink.Link{MAC: a, PermMAC: a}, vf, false},
+		"a VF's, set by hand":             {rtlink.Link{MAC: a, PermMAC: b}, vf, true},
+		"a VF's, taken at random":         {rtlink.Link{MAC: a}, vf, true},
+		"a representor's, at random":      {rtlink.Link{MAC: a}, rep, false},
+		"an uplink's, set by hand":        {rtlink.Link{MAC: a, PermMAC: b}, pf, true},
+		"an uplink's, which the bond set": {rtlink.Link{MAC: a, PermMAC: b, SlaveKind: "bond"}, pf, false},
+	} {
+		if got := ownMAC(c.link, c.id); got != c.want {
+			t.Errorf("%s: put back %v, want %v", name, got, c.want)
+		}
+	}
+}
