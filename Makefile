@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab test-connectx test-kernels soak lint fuzz bench install clean
+.PHONY: all build lab demo test test-unit test-lab test-hosts test-connectx test-kernels soak lint fuzz bench install clean
 
 all: build
 
@@ -34,6 +34,11 @@ test-unit:
 
 test-lab: build lab
 	lab/test.sh $(LAB) $(BIN)
+
+# Every profile on every lived-in host of lab/hosts (test has one of each kind); NICWRIGHT_HOSTS=vmbr,team: on some.
+test-hosts: build lab
+	go build -trimpath -o $(BIN)/witness ./lab/hosts/cmd/witness
+	lab/test.sh $(LAB) $(BIN) hosts
 
 # The emulated card's own tests, with stock tools only: on the default kernel (part of test, but for the six that take longest), and on all.
 test-connectx: lab

@@ -18,7 +18,7 @@ type Spec struct {
 
 	// Before is what the switches were before, of those that nobody asks for: they are put back where they
 	// were lost, and are no reason to refuse a plan (Fill).
-	Before *Spec `yaml:"-" json:"before,omitempty"`
+	Before *Spec `yaml:"-" json:"before,omitempty" jsonschema:"-"`
 }
 
 // IsZero tells whether nothing is set.

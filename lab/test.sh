@@ -6,6 +6,7 @@
 #
 #   test.sh LAB BIN     LAB: the lab runner; BIN: the directory with nicwright
 #   test.sh LAB BIN KERNEL...   only the card's own tests, on each of the kernels, and those of kernel TLS on other kernels than the default
+#   test.sh LAB BIN hosts      only the lived-in hosts of lab/hosts, all of them with all their profiles
 #   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
 set -uo pipefail
 lab=$(realpath "$1") bin=$(realpath "$2")
@@ -44,7 +45,7 @@ later() {
 
 # gotest PACKAGE KERNEL [FLAGS]: in a machine with all that tests ask for; KERNEL "" is the default
 gotest() {
-	local card="--card ports=2,vfs=8 --ovs --netdevsim"
+	local card=${CARD:-"--card ports=2,vfs=8 --ovs --netdevsim"}
 	[ "$1" = crypto/ktls ] && card=--no-card # it takes TLS out of the kernel, which the card's driver holds
 	local where=(-exec "$lab exec ${2:+--kernel $2} $card --share $bin")
 	[ "$1" = lab/cmd/lab ] && where=() # it boots machines itself
@@ -67,12 +68,20 @@ cardtests() {
 	done
 }
 
-if [ $# = 0 ]; then
+if [ "${1:-}" = hosts ]; then
+	shift
+	export NICWRIGHT_HOSTS=${NICWRIGHT_HOSTS:-all}
+	for part in 1/3 2/3 3/3; do
+		NICWRIGHT_HOSTS_PART=$part later "lived-in hosts, part $part" gotest cmd/nicwright "" -timeout 60m -run TestLivedIn
+	done
+	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "lived-in hosts, two cards" gotest cmd/nicwright "" -run TestTwoCards
+elif [ $# = 0 ]; then
 	# what takes longest goes first
 	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
-	parts=(TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
+	parts=(TestLivedIn TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}")"
+	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestTwoCards")"
 	for package in $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 lag-affinity mpesw offloads striding tunnel wire-plain # these take longest, and make test-connectx has them
 fi

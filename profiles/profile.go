@@ -43,7 +43,8 @@ type Profile struct {
 	// Verify says what has to be proven with traffic.
 	Verify *VerifySpec `json:"verify,omitempty"`
 
-	doc *node // the merged document with the positions of its values
+	doc    *node // the merged document with the positions of its values
+	layers []Layer
 }
 
 // Card is one card: which one of the host's it is, and how its ports are to be.
@@ -80,13 +81,12 @@ type Port struct {
 
 	eswitch.PortSpec
 
-	// VFList is how many VFs the port has, 0..127, or named ranges of them that differ, merged by name:
-	// as many as the highest index of a range and one.
+	// VFList is the number of VFs, 0..127, or ranges of them, merged by name: up to the highest index.
 	VFList VFList `json:"vfs,omitzero"`
 	// Offload has the offload switches of the PF's netdev.
-	Offload crypto.Spec `json:"offload,omitempty"`
+	Offload crypto.Spec `json:"offload,omitzero"`
 	// VF is how every VF of the port is to be.
-	VF VF `json:"vf,omitempty"`
+	VF VF `json:"vf,omitzero"`
 }
 
 // VF is how every VF of a port is to be.
@@ -94,5 +94,14 @@ type VF struct {
 	eswitch.FunctionSpec
 
 	// Offload has the offload switches of the VF's own netdev.
-	Offload crypto.Spec `json:"offload,omitempty"`
+	Offload crypto.Spec `json:"offload,omitzero"`
 }
+
+// Layer is one document that a profile was made of, or one override.
+type Layer struct {
+	Source string // a file, builtin:NAME.yaml, or where an override is from
+	Text   string
+}
+
+// Layers are what the profile was made of, the first below the others.
+func (p *Profile) Layers() []Layer { return p.layers }

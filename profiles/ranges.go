@@ -23,7 +23,7 @@ type VFList struct {
 type Range struct {
 	// Name of the range in this profile, by which layers merge. Letters, digits, ".", "_" and "-".
 	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
-	// Indices of the VFs, from 0: the first and the last (4-7), or one alone ("5").
+	// Indices are the first and the last VF, from 0, as in 4-7, or one alone, in quotes: "5".
 	Indices string `json:"vf" jsonschema:"required,pattern=^[0-9]{1\\,3}(-[0-9]{1\\,3})?$"`
 
 	VF

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 )
 
@@ -25,7 +27,7 @@ func card(serial, bus string, vfs int) CardInfo {
 
 // twoPorts are the ports of a card at a bus.
 func twoPorts(bus string) []PortInfo {
-	return []PortInfo{{Address: pci.Address("0001:" + bus + ":00.0")}, {Address: pci.Address("0001:" + bus + ":00.1")}}
+	return []PortInfo{{Address: pci.Address("0001:" + bus + ":00.0")}, {Address: pci.Address("0001:" + bus + ":00.1"), Number: 1}}
 }
 
 func TestResolveBuiltIn(t *testing.T) {
@@ -73,7 +75,7 @@ func TestResolveBuiltIn(t *testing.T) {
 			if err := json.Unmarshal(got, &again); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(w, &again); diff != "" {
+			if diff := cmp.Diff(w, &again, cmpopts.IgnoreUnexported(ovs.Port{}, ovs.Bridge{}, ovs.Spec{})); diff != "" {
 				t.Errorf("a want that was saved reads differently (-saved +read):\n%s", diff)
 			}
 		})
@@ -142,7 +144,7 @@ func TestResolveErrors(t *testing.T) {
 		},
 		{
 			"a port that the card has not", head + "  - {name: a, select: {serial: MT1}, ports: [{name: p, port: 2}]}\n",
-			"p.yaml:4:62: port a/p: the card has 2 port(s) and none of index 2",
+			"p.yaml:4:62: port a/p: the card has port 0 (0001:3b:00.0) and port 1 (0001:3b:00.1) and no port 2",
 		},
 		{
 			"a VF beyond those that are there", head + "  - {name: a, select: {serial: MT1}, ports: [{name: p, port: 0}]}\novs: {bridges: [{name: b, ports: [{name: x, vf: a/p/vf1-2}]}]}\n",
@@ -165,7 +167,10 @@ func TestResolveErrors(t *testing.T) {
 // A profile may leave ports of a card out, but a VF LAG needs them all.
 func TestResolveLAGNeedsWholeCard(t *testing.T) {
 	four := card("MT1", "3b", 0)
-	four.Ports = append(four.Ports, twoPorts("3c")...)
+	for i, p := range twoPorts("3c") {
+		p.Number = 2 + i
+		four.Ports = append(four.Ports, p)
+	}
 	_, err := resolveText(t, `version: 1
 name: p
 cards:
@@ -200,7 +205,7 @@ verify: {pairs: [{from: a/p0/vf1, to: a/p1/vf0}]}
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"profile":"p","ports":{"0001:3b:00.0":{"vf":{}},"0001:3b:00.1":{"vfs":1,"vf":{}}},` +
+	want := `{"profile":"p","ports":{"0001:3b:00.0":{},"0001:3b:00.1":{"vfs":1}},` +
 		`"offload":{"pci/0001:3b:00.0/vf/0":{"tls-hw-tx-offload":true},"pci/0001:3b:00.0/vf/1":{"tls-hw-tx-offload":true},"pci/0001:3b:00.1/vf/0":{"tls-hw-tx-offload":false}},` +
 		`"ovs":{"bridges":[{"name":"br","ports":[{"name":"x-vf0","vf":"pci/0001:3b:00.0/vf/0","tag":5},{"name":"x-vf1","vf":"pci/0001:3b:00.0/vf/1","tag":5},{"name":"u","uplink":"pci/0001:3b:00.1"}]}]},` +
 		`"verify":{"pairs":[{"from":"pci/0001:3b:00.0/vf/1","to":"pci/0001:3b:00.1/vf/0"}]}}`

@@ -71,12 +71,15 @@ func fatalRules() []rule {
 	return append([]rule{
 		{"NW001", "a profile has a name and at least one card", "", checkWhole},
 		{"NW002", "a card says by select which one of the host's it is", "", checkSelect},
-		{"NW003", "a port has an index (port: 0), another one than the other ports of its card", "", checkPortIndex},
-		{"NW004", "a member of a bond is a port of the profile, and in no other bond", "", checkMembers},
+		{"NW003", "a port has a number (port: 0), another one than the other ports of its card", "", checkPortIndex},
+		{"NW004", "a member of a bond, and its primary, is a port of the profile, and in no other bond", "", checkMembers},
 		{"NW005", "a port of a bridge is exactly one of bond, vf and uplink", "", checkPortKind},
 		{"NW006", "the bond, uplink or VF of a bridge's port is one of the profile", "", checkPortTarget},
 		{"NW007", "a bond, an uplink or a VF is a port of one bridge only, and an uplink in a bond is there through its bond", "", checkPortOnce},
-		{"NW008", "a port of a bridge has a tag (access) or trunks, not both", "", checkTag},
+		{
+			"NW008", "a port of a bridge has a tag (access) or trunks; both with vlan_mode native-tagged or native-untagged, and cvlans with dot1q-tunnel only",
+			"ovs-vswitchd.conf.db(5), Port, vlan_mode", checkTag,
+		},
 		{"NW009", "the VFs of a proof are different VFs of the profile, and a peer is another address of its VF's network", "", checkVerify},
 		{
 			"NW010", "a VF has a representor only while the eswitch is in switchdev",
@@ -90,7 +93,7 @@ func fatalRules() []rule {
 			"NW012", "a VF LAG has at most 64 VFs a port",
 			"drivers/net/ethernet/mellanox/mlx5/core/lag/lag.c, mlx5_handle_changeupper_event", checkLAGVFs,
 		},
-		{"NW013", "lacp_rate is of mode 802.3ad only", "drivers/net/bonding/bond_options.c, BOND_OPT_LACP_RATE", checkBonds},
+		{"NW013", "an option of a bond goes with its mode, its members and its other options", "drivers/net/bonding/bond_options.c, bond_opts", checkBonds},
 		{
 			"NW101", "TLS on an uplink in switchdev never reaches the card; put it on the VFs, or stay in legacy mode",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_main.c, mlx5e_fix_uplink_rep_features", checkUplinkTLS,
@@ -99,7 +102,7 @@ func fatalRules() []rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
-	}, hardwareRules()...)
+	}, append(livedRules(), hardwareRules()...)...)
 }
 
 // check runs all rules on the profile alone.
@@ -143,9 +146,9 @@ func checkPortIndex(p *Profile, report report) {
 			at := p.At("cards", i, "ports", j, "port")
 			switch {
 			case port.Port == nil:
-				report(at, "port %s/%s has no index", c.Name, port.Name)
+				report(at, "port %s/%s has no number", c.Name, port.Name)
 			case taken[*port.Port] != "":
-				report(at, "ports %s and %s of card %s have the same index %d", taken[*port.Port], port.Name, c.Name, *port.Port)
+				report(at, "ports %s and %s of card %s have the same number %d", taken[*port.Port], port.Name, c.Name, *port.Port)
 			default:
 				taken[*port.Port] = port.Name
 			}
@@ -156,6 +159,7 @@ func checkPortIndex(p *Profile, report report) {
 func checkMembers(p *Profile, report report) {
 	taken := map[portRef]string{}
 	for i, b := range p.Bonds {
+		p.checkPrimary(i, b, report)
 		for j, m := range b.Members {
 			at := p.At("bonds", i, "members", j)
 			ref, err := parsePortRef(m)
@@ -253,8 +257,9 @@ func checkLAGVFs(p *Profile, report report) {
 
 func checkBonds(p *Profile, report report) {
 	for i, b := range p.Bonds {
-		if err := b.Validate(); err != nil {
-			report(p.At("bonds", i, "lacp_rate"), "%v", err)
+		b.LAG = nil // NW011 and NW111
+		for _, err := range each(b.Validate()) {
+			report(p.At("bonds", i, optionOf(b, err)), "%v", err)
 		}
 	}
 }

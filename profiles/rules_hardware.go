@@ -4,10 +4,8 @@ package profiles
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/nicwright/nicwright/bond"
-	"github.com/nicwright/nicwright/crypto"
 )
 
 // hardwareRules are what is known of the hardware and the drivers, beside

@@ -135,8 +135,46 @@ func checkPortOnce(p *Profile, report report) {
 
 func checkTag(p *Profile, report report) {
 	eachSwitchPort(p, func(sp switchPort) {
-		if sp.Tag != nil && sp.Trunks != nil {
-			report(sp.at("tag"), "port %s of bridge %s has tag and trunks", sp.Name, sp.bridge)
+		key, why := wrongVLANs(sp.Port)
+		if why != "" {
+			report(sp.at(key), "port %s of bridge %s %s", sp.Name, sp.bridge, why)
 		}
 	})
+}
+
+// wrongVLANs says what of a port's VLANs does not go together, and at which key.
+func wrongVLANs(p ovs.Port) (key, why string) {
+	mode := p.VLANMode
+	if p.CVLANs != nil && mode != "dot1q-tunnel" {
+		return "cvlans", "has cvlans, and its vlan_mode is " + orNotSet(mode)
+	}
+	switch mode {
+	case "":
+		if p.Tag != nil && p.Trunks != nil {
+			return "tag", "has tag and trunks, and no vlan_mode that takes both (native-untagged, native-tagged)"
+		}
+	case "access", "dot1q-tunnel":
+		if p.Tag == nil {
+			return "vlan_mode", "has vlan_mode " + mode + " and no tag"
+		}
+		if p.Trunks != nil {
+			return "trunks", "has trunks, and its vlan_mode is " + mode
+		}
+	case "trunk":
+		if p.Tag != nil {
+			return "tag", "has tag, and its vlan_mode is trunk"
+		}
+	default: // the native ones
+		if p.Tag == nil {
+			return "vlan_mode", "has vlan_mode " + mode + " and no tag, which is the native VLAN"
+		}
+	}
+	return "", ""
+}
+
+func orNotSet(s string) string {
+	if s == "" {
+		return "not set"
+	}
+	return s
 }

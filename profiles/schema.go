@@ -6,7 +6,6 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -16,7 +15,6 @@ import (
 
 	reflector "github.com/invopop/jsonschema"
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	errkind "github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // comments are the doc comments of the Spec types, which a program cannot read
@@ -68,9 +66,7 @@ func Schema() ([]byte, error) {
 	if err := json.Unmarshal(comments, &docs); err != nil {
 		return nil, fmt.Errorf("reading the embedded doc comments: %w", err)
 	}
-	r := reflector.Reflector{Anonymous: true, DoNotReference: true, RequiredFromJSONSchemaTags: true}
-	r.LookupComment = func(t reflect.Type, name string) string { return describe(docs, t, name) }
-	s := r.ReflectFromType(reflect.TypeFor[Profile]())
+	s := newReflector(docs).ReflectFromType(reflect.TypeFor[Profile]())
 	s.Title = "nicwright profile"
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -81,12 +77,19 @@ func Schema() ([]byte, error) {
 	if err := json.Unmarshal(text, &tree); err != nil {
 		return nil, fmt.Errorf("reading the profile schema back: %w", err)
 	}
+	tree.drop(reflect.TypeFor[Profile]())
 	tree.letNullIn()
 	out, err := json.MarshalIndent(tree, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("writing the profile schema: %w", err)
 	}
 	return append(out, '\n'), nil
+}
+
+func newReflector(docs map[string]string) *reflector.Reflector {
+	r := &reflector.Reflector{Anonymous: true, DoNotReference: true, RequiredFromJSONSchemaTags: true}
+	r.LookupComment = func(t reflect.Type, name string) string { return describe(docs, t, name) }
+	return r
 }
 
 // describe is the doc comment of a type, or of its field of that name. It begins
@@ -105,6 +108,48 @@ func describe(docs map[string]string, t reflect.Type, name string) string {
 	return text
 }
 
+// JSONSchema is a number, or a list of ranges; the validator takes of the keywords
+// those of the type that is there.
+func (VFList) JSONSchema() *reflector.Schema {
+	var docs map[string]string
+	_ = json.Unmarshal(comments, &docs) // Schema has read them
+	r := newReflector(docs)
+	list := r.ReflectFromType(reflect.TypeFor[[]Range]())
+	return &reflector.Schema{
+		OneOf: []*reflector.Schema{
+			{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxVFs))},
+			{Type: "array", Items: list.Items},
+		},
+	}
+}
+
+// drop takes out what is no key of a profile (yaml:"-"): what Resolve puts there.
+func (s schema) drop(t reflect.Type) {
+	switch t.Kind() {
+	case reflect.Pointer:
+		s.drop(t.Elem())
+	case reflect.Slice:
+		s.items().drop(t.Elem())
+	case reflect.Struct:
+		if t == reflect.TypeFor[VFList]() {
+			s.items().drop(reflect.TypeFor[Range]())
+			return
+		}
+		for i := range t.NumField() {
+			f := t.Field(i)
+			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			switch {
+			case f.Anonymous:
+				s.drop(f.Type)
+			case f.Tag.Get("yaml") == "-":
+				delete(s.raw("properties"), key)
+			case s.properties()[key] != nil:
+				s.properties()[key].drop(f.Type)
+			}
+		}
+	}
+}
+
 // letNullIn allows null for whatever is not required: a layer takes away with
 // it what is below.
 func (s schema) letNullIn() {
@@ -112,6 +157,10 @@ func (s schema) letNullIn() {
 	for name, p := range s.properties() {
 		p.letNullIn()
 		if slices.Contains(required, any(name)) {
+			continue
+		}
+		if one, ok := p["oneOf"].([]any); ok {
+			p["oneOf"] = append(one, map[string]any{"type": "null"})
 			continue
 		}
 		p["type"] = []any{p["type"], "null"}
@@ -124,8 +173,29 @@ func (s schema) letNullIn() {
 	}
 }
 
+// raw is a map in s.
+func (s schema) raw(key string) map[string]any {
+	m, _ := s[key].(map[string]any)
+	return m
+}
+
+// oneOf are the alternatives of s: itself where it has none.
+func (s schema) oneOf() []schema {
+	list, _ := s["oneOf"].([]any)
+	if list == nil {
+		return []schema{s}
+	}
+	var all []schema
+	for _, v := range list {
+		if m, ok := v.(map[string]any); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
 func (s schema) properties() map[string]schema {
-	m, _ := s["properties"].(map[string]any)
+	m := s.raw("properties")
 	out := make(map[string]schema, len(m))
 	for k, v := range m {
 		if p, ok := v.(map[string]any); ok {
@@ -135,9 +205,14 @@ func (s schema) properties() map[string]schema {
 	return out
 }
 
+// items is the schema of a list's entries, nil where there is no list.
 func (s schema) items() schema {
-	it, _ := s["items"].(map[string]any)
-	return it
+	for _, one := range s.oneOf() {
+		if it := one.raw("items"); it != nil {
+			return it
+		}
+	}
+	return nil
 }
 
 // keys are the properties' names in alphabetical order, "name" first.
@@ -167,13 +242,18 @@ func (s schema) named() bool {
 // types are the JSON types that are allowed, null left out.
 func (s schema) types() []string {
 	var out []string
-	switch t := s["type"].(type) {
-	case string:
-		out = append(out, t)
-	case []any:
-		for _, v := range t {
-			if name, ok := v.(string); ok && name != "null" {
-				out = append(out, name)
+	add := func(v any) {
+		if name, ok := v.(string); ok && name != "null" {
+			out = append(out, name)
+		}
+	}
+	for _, one := range s.oneOf() {
+		switch t := one["type"].(type) {
+		case string:
+			add(t)
+		case []any:
+			for _, v := range t {
+				add(v)
 			}
 		}
 	}
@@ -197,8 +277,9 @@ func (s schema) enum() []string {
 // allowed says what may be written, in words for people.
 func (s schema) allowed() string {
 	var b strings.Builder
-	lo, hasLo := s["minimum"]
-	hi, hasHi := s["maximum"]
+	bounds := s.oneOf()[0]
+	lo, hasLo := bounds["minimum"]
+	hi, hasHi := bounds["maximum"]
 	switch enum := s.enum(); {
 	case len(enum) > 0:
 		b.WriteString("allowed: " + strings.Join(enum, ", "))
@@ -206,6 +287,9 @@ func (s schema) allowed() string {
 		b.WriteString("allowed: true, false")
 	case s.isA("integer") && hasLo && hasHi:
 		fmt.Fprintf(&b, "allowed: an integer, %v..%v", lo, hi)
+		if s.isA("array") {
+			b.WriteString(", or a list")
+		}
 	case s.isA("object"):
 		b.WriteString("allowed: a mapping with the keys " + strings.Join(s.keys(), ", "))
 	case s.isA("array"):
@@ -238,147 +322,4 @@ func article(types []string) string {
 		}
 	}
 	return strings.Join(out, " or ")
-}
-
-// validate says all that is wrong in a document as far as the schema knows, and
-// the names that a list has twice.
-func validate(root *node) (Errors, error) {
-	book, err := theSchema()
-	if err != nil {
-		return nil, err
-	}
-	var errs Errors
-	var bad *jsonschema.ValidationError
-	if err := book.validator.Validate(root.plain()); errors.As(err, &bad) {
-		errs = collect(book.root, root, bad, nil)
-	} else if err != nil {
-		return nil, fmt.Errorf("validating against the profile schema: %w", err)
-	}
-	return append(errs, duplicates(book.root, root)...), nil
-}
-
-// collect turns the leaves of the validator's answer into errors with positions.
-func collect(s schema, root *node, bad *jsonschema.ValidationError, errs Errors) Errors {
-	for _, c := range bad.Causes {
-		errs = collect(s, root, c, errs)
-	}
-	if len(bad.Causes) > 0 {
-		return errs
-	}
-	at, n, path := s, root, ""
-	for _, part := range bad.InstanceLocation {
-		if n.kind == list {
-			i, err := strconv.Atoi(part)
-			if err != nil || i >= len(n.items) {
-				break
-			}
-			n, at = n.items[i], at.items()
-			if name := n.name(); name != "" {
-				part = "." + name
-			} else {
-				part = "[" + part + "]"
-			}
-		} else {
-			next := n.get(part)
-			if next == nil {
-				break
-			}
-			n, at = next, at.properties()[part]
-			part = "." + part
-		}
-		path = strings.TrimPrefix(path+part, ".")
-	}
-	return append(errs, explain(at, n, path, bad.ErrorKind)...)
-}
-
-// explain says one error of the validator in the words of a profile.
-func explain(s schema, n *node, path string, k jsonschema.ErrorKind) Errors {
-	if path == "" {
-		path = "the document"
-	}
-	one := func(at Position, message, allowed string) Errors {
-		return Errors{{Position: at, Message: message, Allowed: allowed}}
-	}
-	switch k := k.(type) {
-	case *errkind.AdditionalProperties:
-		var errs Errors
-		for _, p := range k.Properties {
-			keys := s.keys()
-			errs = append(errs, &Error{
-				Position: n.field(p).key, Message: fmt.Sprintf("unknown key %q%s", p, didYouMean(p, keys)),
-				Allowed: "allowed here: " + strings.Join(keys, ", "),
-			})
-		}
-		return errs
-	case *errkind.Required:
-		var errs Errors
-		for _, p := range k.Missing {
-			errs = append(errs, &Error{Position: n.pos, Message: fmt.Sprintf("%s: the key %q is missing", path, p), Allowed: s.properties()[p].allowed()})
-		}
-		return errs
-	case *errkind.Type:
-		hint := ""
-		if s.isA("string") && len(s.enum()) == 0 && n.kind == scalar && n.value != nil {
-			hint = "; write it in quotes"
-		}
-		return one(n.pos, fmt.Sprintf("%s: wrong type: %s is %s, not %s%s", path, n.quoted(), article([]string{k.Got}), article(s.types()), hint), s.allowed())
-	case *errkind.Enum:
-		hint := ""
-		if text, ok := n.value.(string); ok {
-			hint = didYouMean(text, s.enum())
-		}
-		return one(n.pos, fmt.Sprintf("%s: %s is not allowed%s", path, n.quoted(), hint), s.allowed())
-	case *errkind.UniqueItems:
-		twice := n.items[k.Duplicates[1]]
-		return one(twice.pos, fmt.Sprintf("%s: %s is in the list a second time", path, twice.quoted()), "")
-	default: // minimum, maximum, pattern and lengths
-		return one(n.pos, fmt.Sprintf("%s: %s is not allowed", path, n.quoted()), s.allowed())
-	}
-}
-
-// quoted is a scalar as it would be written, and in words what is not one.
-func (n *node) quoted() string {
-	switch n.kind {
-	case mapping:
-		return "this"
-	case list:
-		return "this"
-	}
-	if n.value == nil {
-		return "null"
-	}
-	if s, ok := n.value.(string); ok {
-		return strconv.Quote(s)
-	}
-	return fmt.Sprint(n.value)
-}
-
-// duplicates finds names that a list has twice: the schema cannot say it.
-func duplicates(s schema, n *node) Errors {
-	var errs Errors
-	for _, f := range n.fields {
-		if p := s.properties()[f.name]; p != nil {
-			errs = append(errs, duplicates(p, f.node)...)
-		}
-	}
-	seen := map[string]Position{}
-	for _, it := range n.items {
-		if s.items() == nil {
-			continue
-		}
-		errs = append(errs, duplicates(s.items(), it)...)
-		name := it.name()
-		if name == "" || !s.named() {
-			continue
-		}
-		if first, twice := seen[name]; twice {
-			errs = append(errs, &Error{
-				Position: it.get("name").pos, Message: fmt.Sprintf("the name %q is in this list a second time", name),
-				Allowed: "it is first at " + first.String(),
-			})
-			continue
-		}
-		seen[name] = it.get("name").pos
-	}
-	return errs
 }

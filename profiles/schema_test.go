@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -33,7 +35,7 @@ func TestComments(t *testing.T) {
 		// Only the types of the document, and their fields: the packages have many more.
 		pkg := name[strings.LastIndex(name, "/")+1:]
 		switch parts := strings.SplitN(pkg, ".", 3); parts[0] + "." + parts[min(1, len(parts)-1)] {
-		case "profiles.Profile", "profiles.Card", "profiles.Select", "profiles.Port", "profiles.VF", "eswitch.PortSpec", "eswitch.FunctionSpec",
+		case "profiles.Profile", "profiles.Card", "profiles.Select", "profiles.Port", "profiles.VF", "profiles.Range", "eswitch.PortSpec", "eswitch.FunctionSpec",
 			"bond.Spec", "ovs.Spec", "ovs.Bridge", "ovs.Port", "crypto.Spec", "crypto.KTLSSpec", "crypto.IPsecSpec",
 			"profiles.VerifySpec", "profiles.PairSpec", "profiles.PeerSpec", "ovs.VLANProofSpec", "ovs.FlowsProofSpec", "bond.ProofSpec":
 			keep[name] = strings.Join(strings.Fields(text), " ")
@@ -113,6 +115,7 @@ func TestSchemaIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{
+		"oneOf": true,
 		"$schema": true, "title": true, "description": true, "type": true, "properties": true, "additionalProperties": true, "required": true,
 		"items": true, "enum": true, "minimum": true, "maximum": true, "minLength": true, "maxLength": true, "pattern": true, "uniqueItems": true,
 	}
@@ -135,8 +138,73 @@ func TestSchemaIsComplete(t *testing.T) {
 		if it := s.items(); it != nil {
 			walk(path+"[]", it)
 		}
+		if s["oneOf"] != nil {
+			for i, one := range s.oneOf() {
+				walk(fmt.Sprintf("%s(%d)", path, i), one)
+			}
+		}
 	}
 	walk("$", book.root)
+}
+
+// What Resolve puts into a want is no key of a profile.
+func TestSchemaHasNoResolvedFields(t *testing.T) {
+	text, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{`"functions"`, `"follows"`, `"driver_kept"`, `"take-from-of"`, `"before"`, `"owner"`} {
+		if bytes.Contains(text, []byte(key)) {
+			t.Errorf("the schema has %s", key)
+		}
+	}
+}
+
+// vfs is a number or a list of ranges, also to a validator that is not ours, and
+// what is read is written as it was.
+func TestVFsAgainstSchema(t *testing.T) {
+	book, err := theSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		vfs string
+		ok  bool
+	}{
+		{`4`, true}, {`null`, true}, {`[]`, true}, {`[{"name":"a","vf":"0-3","driver":"vfio-pci"}]`, true}, {`[{"name":"a","vf":"5"}]`, true},
+		{`128`, false}, {`-1`, false}, {`"4"`, false}, {`{}`, false}, {`[{"name":"a"}]`, false}, {`[{"vf":"0"}]`, false}, {`[{"name":"a","vf":"0,1"}]`, false},
+		{`[{"name":"a","vf":"0","up":true}]`, false},
+	} {
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(`{"version":1,"cards":[{"name":"c","ports":[{"name":"p","vfs":` + tt.vfs + `}]}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := book.validator.Validate(doc); (err == nil) != tt.ok {
+			t.Errorf("vfs: %s: %v", tt.vfs, err)
+		}
+		if !tt.ok || tt.vfs == "null" {
+			continue
+		}
+		var l VFList
+		if err := json.Unmarshal([]byte(tt.vfs), &l); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := json.Marshal(l); err != nil || !sameJSON(t, tt.vfs, string(again)) {
+			t.Errorf("vfs: %s is written as %s, %v", tt.vfs, again, err)
+		}
+	}
+}
+
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := json.Unmarshal([]byte(a), &x); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(b), &y); err != nil {
+		t.Fatal(err)
+	}
+	return reflect.DeepEqual(x, y)
 }
 
 // A shell may stand in a directory that is gone.
@@ -148,5 +216,26 @@ func TestSchemaNeedsNoWorkingDirectory(t *testing.T) {
 	}
 	if _, err := newRulebook(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The example of docs/write-a-profile.md is what it says: eight VFs.
+func TestDocumentedRanges(t *testing.T) {
+	text, err := os.ReadFile("../docs/write-a-profile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(text), "\n    ports:\n")
+	example, _, _ = strings.Cut(example, "\n\n")
+	if !found {
+		t.Fatal("no example of ranges")
+	}
+	w, err := resolveText(t, onePort+example+"\n", []CardInfo{card("MT1", "3b", 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := w.Ports["0001:3b:00.0"]
+	if *port.VFs != 8 || *port.Functions[3].Driver != "vfio-pci" || *port.Functions[7].MAC != "02:00:00:00:00:07" || len(w.Offload) != 4 {
+		t.Errorf("got %+v, %v", port, w.Offload)
 	}
 }

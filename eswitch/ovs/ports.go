@@ -88,7 +88,7 @@ func (d *differ) mayMove(b BridgeState, p PortState, w place) (bool, error) {
 	}
 	if w.port.Exact { // a rollback: somebody has moved it meanwhile
 		d.done[p.ID] = true
-		d.left(w.bridge, p.ID, attrPort, fmt.Sprintf("it is on bridge %s, where %s since: it stays there", b.Name, whose))
+		d.left(w.bridge, p.ID, attrPort, fmt.Sprintf("somebody has moved it to bridge %s since: it stays there", b.Name))
 		return false, nil
 	}
 	return false, fmt.Errorf("OVS port %s on %s: %s is on bridge %s (port %s), where %s: write `take-from: %s` at the port in the profile and it moves from there, or name that bridge, or take it out: ovs-vsctl del-port %s %s",
@@ -131,7 +131,7 @@ func (d *differ) stays(b BridgeState, p PortState, before bool) error {
 		return nil
 	case len(p.Unhooked) > 0:
 		before = true
-		reason = "nothing that comes in on " + strings.Join(p.Unhooked, ", ") + " is offloaded: the ingress qdisc that ovs-vswitchd made there was removed by somebody else"
+		reason = "the ingress qdisc that ovs-vswitchd makes and hangs its rules to is gone from " + strings.Join(p.Unhooked, ", ") + ": nothing that comes in there is offloaded"
 	case p.Netdev == "" && len(p.Bonded) == 0:
 		reason = "its netdev was not there"
 	case p.Netdev != p.Interface && len(p.Bonded) == 0:
@@ -215,9 +215,11 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 		drop(notWanted)
 		return nil
 	case wanted && w.bridge != b.Name:
+		if ok, err := d.mayMove(b, a.port(v), w); err != nil || !ok {
+			return err
+		}
 		drop("it moves to bridge " + w.bridge)
-		w.port.before = nil
-		d.done[a.ID] = true
+		d.done[a.ID], v.ofport = true, 0
 		d.add(resource.OfSwitchPort(w.bridge, a.ID), attrPort, step.Absent(), step.Text(d.wish(w.port, v).text())).Reason = "it moves here from bridge " + b.Name
 		return nil
 	}

@@ -114,6 +114,8 @@ type seenFlows struct {
 	flows []flow // there and back; fewer when there is none
 	cpu   uint64 // packets that the processor saw at the representors
 	wire  uint64 // packets of the connection, both directions
+	// causes are why flows are not in the card, as far as that is seen.
+	causes []string
 }
 
 func proveFlows(ctx context.Context, from, to *site.Place, reps []netdev.Link, size int64, p *proof.Proof, rate func(int64, float64)) (seen seenFlows, err error) {
@@ -160,6 +162,9 @@ func proveFlows(ctx context.Context, from, to *site.Place, reps []netdev.Link, s
 		if err := site.Settle(ctx, again/20); err != nil {
 			return seen, err
 		}
+	}
+	if !seen.inCard() {
+		seen.causes = causes(ctx, reps)
 	}
 	p.Seen = append(p.Seen, proof.Field{Name: "packets of the connection", Value: strconv.FormatUint(seen.wire, 10)})
 	for _, f := range seen.flows {
@@ -218,8 +223,15 @@ func judgeFlows(p *proof.Proof, seen seenFlows, size int64, err error) {
 	}
 	for _, f := range seen.flows {
 		if !f.inCard() {
-			why = append(why, fmt.Sprintf("the flow from %s to %s is not in the card (%s): is hw-offload of Open vSwitch on, and hw-tc-offload of the uplink and representor?", f.src, f.dst, f.text()))
+			why = append(why, fmt.Sprintf("the flow from %s to %s is not in the card (%s)", f.src, f.dst, f.text()))
 		}
+	}
+	switch {
+	case seen.inCard():
+	case len(seen.causes) > 0:
+		why = append(why, seen.causes...)
+	default:
+		why = append(why, "hw-offload of Open vSwitch is on, and so are hw-tc-offload and the ingress qdisc of both representors: ovs-appctl dpctl/dump-flows -m and /var/log/openvswitch/ovs-vswitchd.log tell more")
 	}
 	// A part of them may belong to neighbours looking for one another, and to what OVS takes out to look at.
 	if most := seen.wire/50 + 16; seen.cpu > most {

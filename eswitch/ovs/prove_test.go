@@ -6,10 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/site"
 )
 
 const flowText = `ufid:91, skb_priority(0/0),skb_mark(0/0),in_port(enp59s0f0r0),packet_type(ns=0,id=0),eth(src=02:00:00:00:00:01,dst=02:00:00:00:00:02),eth_type(0x0800),ipv4(src=0.0.0.0/0.0.0.0,frag=no), packets:1201, bytes:99, used:0.1s, offloaded:yes, dp:tc, actions:enp59s0f0r1
@@ -63,6 +66,8 @@ func TestJudgeFlows(t *testing.T) {
 	}{
 		{"nothing is lacking", func(*seenFlows, *proof.Proof) {}, nil, proof.Offloaded, ""},
 		{"one flow is in software", func(s *seenFlows, _ *proof.Proof) { s.flows[1].dp = "ovs" }, nil, proof.Software, "is not in the card"},
+		{"nothing is seen that keeps it out", func(s *seenFlows, _ *proof.Proof) { s.flows[1].dp = "ovs" }, nil, proof.Software, "ovs-vswitchd.log tell more"},
+		{"the qdisc is gone", func(s *seenFlows, _ *proof.Proof) { s.flows[1].dp, s.causes = "ovs", []string{noQdisc("r1")} }, nil, proof.Software, "is gone from r1"},
 		{"one flow is there in part", func(s *seenFlows, _ *proof.Proof) { s.flows[0].offloaded = "partial" }, nil, proof.Software, "offloaded:partial"},
 		{"one flow is missing", func(s *seenFlows, _ *proof.Proof) { s.flows = s.flows[:1] }, nil, proof.Software, "1 of the 2 flows"},
 		{"the processor saw the packets", func(s *seenFlows, _ *proof.Proof) { s.cpu = 1900 }, nil, proof.Software, "1900 packets"},
@@ -165,9 +170,36 @@ func TestJudgeUplink(t *testing.T) {
 		{Uplink{Trunks: []int{100}}, 200, false},
 		{Uplink{Tag: &tag}, 5, true},
 		{Uplink{Tag: &tag, Trunks: []int{6}}, 6, false},
+		{Uplink{VLANMode: modeNativeUntagged, Tag: &tag, Trunks: []int{6}}, 6, true},
+		{Uplink{VLANMode: modeNativeUntagged, Tag: &tag, Trunks: []int{6}}, 5, true},
+		{Uplink{VLANMode: modeNativeTagged, Tag: &tag, Trunks: []int{6}}, 7, false},
+		{Uplink{VLANMode: modeTunnel, Tag: &tag}, 5, true},
+		{Uplink{VLANMode: modeTunnel, Tag: &tag, CVLANs: []int{6}}, 5, false},
+		{Uplink{VLANMode: modeTunnel, Tag: &tag}, 6, false},
 	} {
 		if c.u.Carries(c.vlan) != c.want {
 			t.Errorf("%+v carries %d: %t", c.u, c.vlan, !c.want)
 		}
+	}
+}
+
+func TestUplinkOf(t *testing.T) {
+	members := []pci.Address{"0001:3b:00.0", "0001:3b:00.1"}
+	for _, c := range []struct {
+		port Port
+		pfs  []pci.Address
+	}{
+		{Port{Bond: "bond0"}, members},
+		{Port{Uplink: "pci/0001:3b:00.1"}, members[1:]},
+		{Port{VF: "pci/0001:3b:00.1/vf/0"}, nil},
+		{Port{Uplink: "nonsense"}, nil},
+	} {
+		u, ok := UplinkOf(c.port, members)
+		if ok != (c.pfs != nil) || !slices.Equal(u.PFs, c.pfs) {
+			t.Errorf("%+v: %+v, %t", c.port, u, ok)
+		}
+	}
+	if p := ProveUplink(t.Context(), Member{Place: &site.Place{}}, Uplink{Name: "x"}); p.Verdict != proof.NotPossible {
+		t.Errorf("without a port of a card: %+v", p)
 	}
 }

@@ -207,20 +207,50 @@ func judgeApart(p *proof.Proof, shapes []shape, got arrived, err error) {
 }
 
 // Uplink is what a bridge's uplink port may carry, and the ports of the card
-// behind it.
+// behind it: one, or those in the bond.
 type Uplink struct {
-	Name   string // of the port
-	Tag    *int   // access
-	Trunks []int  // empty: all
-	PFs    []pci.Address
+	Name     string // of the port
+	VLANMode string // as Port has it
+	Tag      *int
+	Trunks   []int
+	CVLANs   []int
+	PFs      []pci.Address
 }
 
-// Carries tells whether the port lets a VLAN out.
-func (u Uplink) Carries(vlan int) bool {
-	if u.Tag != nil {
-		return vlan == *u.Tag
+// UplinkOf is the uplink that a port of a profile makes, with the members of its
+// bond where it is one; false for a VF's.
+func UplinkOf(p Port, members []pci.Address) (Uplink, bool) {
+	u := Uplink{Name: p.Name, VLANMode: p.VLANMode, Tag: p.Tag, Trunks: p.Trunks, CVLANs: p.CVLANs}
+	switch {
+	case p.Bond != "":
+		u.PFs = members
+	case p.Uplink != "":
+		f, err := pci.ParseFunction(p.Uplink)
+		if err != nil {
+			return u, false
+		}
+		u.PFs = []pci.Address{f.PF}
 	}
-	return len(u.Trunks) == 0 || slices.Contains(u.Trunks, vlan)
+	return u, len(u.PFs) > 0
+}
+
+// Carries tells whether the port lets a VLAN out (ofproto/ofproto-dpif-xlate.c,
+// xbundle_includes_vlan).
+func (u Uplink) Carries(vlan int) bool {
+	native := u.Tag != nil && vlan == *u.Tag
+	inTrunk := len(u.Trunks) == 0 || slices.Contains(u.Trunks, vlan)
+	switch u.VLANMode {
+	case modeNativeTagged, modeNativeUntagged:
+		return native || inTrunk
+	case modeTunnel: // frames of a VF have no second tag
+		return native && (len(u.CVLANs) == 0 || slices.Contains(u.CVLANs, 0))
+	case modeTrunk:
+		return inTrunk
+	}
+	if u.Tag != nil {
+		return native
+	}
+	return inTrunk
 }
 
 // txPackets is the packets that a port of the card has put on its cable
@@ -239,6 +269,10 @@ func ProveUplink(ctx context.Context, from Member, u Uplink) proof.Proof {
 		{Name: "claim", Value: claim},
 		{Name: "to", Value: u.Name},
 	}}
+	if len(u.PFs) == 0 {
+		p.Impossible("no port of a card is behind %s: there is no counter to look at", u.Name)
+		return p
+	}
 	quiet, moved, err := countOut(ctx, from, u, &p)
 	judgeUplink(&p, u.Carries(from.VLAN), quiet, moved, err)
 	return p

@@ -23,7 +23,7 @@ type Spec struct {
 	// Bridges, merged by name.
 	Bridges []Bridge `yaml:"bridges,omitempty" json:"bridges,omitempty"`
 	// OffloadUnset: hw-offload is false for nothing is said of it (of what was observed).
-	OffloadUnset bool `yaml:"-" json:"hw-offload-unset,omitempty" jsonschema:"-"`
+	OffloadUnset bool `yaml:"-" json:"hw-offload-unset,omitempty"`
 }
 
 // Bridge is one bridge, with the ports nicwright owns on it.
@@ -34,10 +34,10 @@ type Bridge struct {
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
 
 	// Of what was observed, for a rollback:
-	Exact   bool          `yaml:"-" json:"exact,omitempty" jsonschema:"-"`    // Owner and Rest are what there was
-	Owner   string        `yaml:"-" json:"owner,omitempty" jsonschema:"-"`    // "": somebody else's
-	IfThere bool          `yaml:"-" json:"if_there,omitempty" jsonschema:"-"` // it is not made where it is gone
-	Rest    ovsdb.Columns `yaml:"-" json:"rest,omitempty" jsonschema:"-"`     // its other columns
+	Exact   bool          `yaml:"-" json:"exact,omitempty"`    // Owner and Rest are what there was
+	Owner   string        `yaml:"-" json:"owner,omitempty"`    // "": somebody else's
+	IfThere bool          `yaml:"-" json:"if_there,omitempty"` // it is not made where it is gone
+	Rest    ovsdb.Columns `yaml:"-" json:"rest,omitempty"`     // its other columns
 }
 
 // Port is one port: either the kernel bond of the uplinks, or the representor of a VF, or the
@@ -67,13 +67,13 @@ type Port struct {
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`
 
 	// Of what was observed, for a rollback:
-	Other   string `yaml:"-" json:"port,omitempty" jsonschema:"-"`     // the name of a port that stands for none of the above
-	Exact   bool   `yaml:"-" json:"exact,omitempty" jsonschema:"-"`    // the VLAN columns are these, and Owner is whose it was
-	Owner   string `yaml:"-" json:"owner,omitempty" jsonschema:"-"`    // "": somebody else's
-	IfThere bool   `yaml:"-" json:"if_there,omitempty" jsonschema:"-"` // it is not put where it is gone
-	Stale   bool   `yaml:"-" json:"stale,omitempty" jsonschema:"-"`    // it had no netdev
-	OFPort  int    `yaml:"-" json:"ofport,omitempty" jsonschema:"-"`   // its OpenFlow number
-	Rest    *Rest  `yaml:"-" json:"rest,omitempty" jsonschema:"-"`     // its other columns, for when it has to be put again
+	Other   string `yaml:"-" json:"port,omitempty"`     // the name of a port that stands for none of the above
+	Exact   bool   `yaml:"-" json:"exact,omitempty"`    // the VLAN columns are these, and Owner is whose it was
+	Owner   string `yaml:"-" json:"owner,omitempty"`    // "": somebody else's
+	IfThere bool   `yaml:"-" json:"if_there,omitempty"` // it is not put where it is gone
+	Stale   bool   `yaml:"-" json:"stale,omitempty"`    // it had no netdev
+	OFPort  int    `yaml:"-" json:"ofport,omitempty"`   // its OpenFlow number
+	Rest    *Rest  `yaml:"-" json:"rest,omitempty"`     // its other columns, for when it has to be put again
 
 	before *Port // what it was, as Fill was told
 }

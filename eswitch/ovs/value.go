@@ -59,31 +59,23 @@ func (v value) text() string {
 }
 
 // parseValue reads what text wrote.
-func parseValue(s string) (v value, err error) {
+func parseValue(s string) (value, error) {
 	bad := func(why string, args ...any) (value, error) {
 		return value{}, fmt.Errorf("%q is no port of a switch: %s", s, fmt.Sprintf(why, args...))
 	}
-	head, with, has := strings.Cut(s, " "+wordWith+" {")
-	if has {
+	head, rest, v, err := splitValue(s)
+	if err != nil {
+		return bad("%v", err)
+	}
+	if rest != "" {
 		v.rest = new(Rest)
-		d := json.NewDecoder(strings.NewReader("{" + with))
+		d := json.NewDecoder(strings.NewReader(rest))
 		d.DisallowUnknownFields()
 		if err := d.Decode(v.rest); err != nil {
 			return bad("%v", err)
 		}
 		if d.More() {
 			return bad("there is something after the columns")
-		}
-	}
-	head, owner, has := strings.Cut(head, " "+wordOwner+" ")
-	if has {
-		v.owner = owner
-		if strings.HasPrefix(owner, `"`) {
-			if v.owner, err = strconv.Unquote(owner); err != nil {
-				return bad("the owner is quoted badly")
-			}
-		} else if !plainOwner.MatchString(owner) {
-			return bad("%q is no owner", owner)
 		}
 	}
 	var words []string
@@ -99,6 +91,44 @@ func parseValue(s string) (v value, err error) {
 		return bad("%q means nothing here", words[0])
 	}
 	return v, nil
+}
+
+// splitValue reads the owner, and gives what is before it and the columns after it.
+func splitValue(s string) (head, rest string, v value, err error) {
+	const owner, with = " " + wordOwner + " ", " " + wordWith + " {"
+	head = s
+	at := strings.Index(s, owner)
+	if i := strings.Index(s, with); i >= 0 && (at < 0 || i < at) {
+		return s[:i], s[i+len(with)-1:], v, nil
+	}
+	if at < 0 {
+		return head, "", v, nil
+	}
+	head, s = s[:at], s[at+len(owner):]
+	name, after := s, ""
+	if i := strings.IndexByte(s, ' '); i >= 0 {
+		name, after = s[:i], s[i:]
+	}
+	if strings.HasPrefix(s, `"`) {
+		quoted, err := strconv.QuotedPrefix(s)
+		if err != nil {
+			return "", "", v, fmt.Errorf("the owner is quoted badly")
+		}
+		after = s[len(quoted):]
+		if name, err = strconv.Unquote(quoted); err != nil {
+			return "", "", v, err
+		}
+	} else if !plainOwner.MatchString(name) {
+		return "", "", v, fmt.Errorf("%q is no owner", name)
+	}
+	if v.owner = name; after == "" {
+		return head, "", v, nil
+	}
+	rest, ok := strings.CutPrefix(after, with)
+	if !ok {
+		return "", "", v, fmt.Errorf("%q after the owner", after)
+	}
+	return head, "{" + rest, v, nil
 }
 
 // Marks in external_ids. The identity is kept beside the mark, so that the port of

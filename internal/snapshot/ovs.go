@@ -111,3 +111,27 @@ func parseIngress(m []byte) (index int, ok bool) {
 
 // Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex.
 func Ingress(ctx context.Context) (map[int]bool, error) { return ingress(ctx) }
+
+// BridgeOf gives, for the netdev of each port, the bridge of Open vSwitch that it
+// is on, and the profile that put it there ("" for somebody else: external_ids:nicwright).
+func (o OVS) BridgeOf() map[string]SwitchPort {
+	all := map[string]SwitchPort{}
+	if !o.Running {
+		return all
+	}
+	for _, b := range o.Rows.Bridges {
+		for _, id := range b.UUIDs("ports") {
+			p := o.Rows.Ports[id]
+			for _, i := range p.UUIDs("interfaces") {
+				all[o.Rows.Interfaces[i].String("name")] = SwitchPort{Bridge: b.String("name"), Owner: p.Map("external_ids")["nicwright"]}
+			}
+		}
+	}
+	return all
+}
+
+// SwitchPort is where a netdev is a port of Open vSwitch.
+type SwitchPort struct {
+	Bridge string
+	Owner  string // as it is in external_ids: versions that named no profile wrote "1"
+}

@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	hosts "github.com/nicwright/nicwright/lab/hosts/witness"
+)
+
+const hostScripts = "../../lab/hosts/"
+
+// lived is one profile on one host of lab/hosts, and what has to become of it.
+type lived struct {
+	host, profile string
+	args          []string // of plan and apply
+	// refused has the words that the refusal needs, of plan and of apply; nil: it is applied, and taken back.
+	refused []string
+	// says has words of a plan that is made: what is left alone, what is lost.
+	says []string
+	// choice: make test has it, for its kind.
+	choice bool
+	// keeps: the rollback does not give back what --take took, which its plan has to say.
+	keeps []string
+	// killed: the rollback is killed after every step, and goes on.
+	killed bool
+}
+
+const (
+	firstPF  = "pci/0001:3b:00.0"
+	secondPF = "pci/0001:3b:00.1"
+)
+
+// Two built-in profiles and some small ones, on every host that they mean something on.
+var livedCases = []lived{
+	{host: "bare", profile: "vm-host"},
+	{host: "bare", profile: "tls-server"},
+	{host: "bare", profile: "jumbo-mixed", refused: []string{"mtu", "1500", "9000"}},
+	{host: "bare", profile: "small", killed: true, choice: true},
+
+	{host: "ports-down", profile: "vm-host"},
+	{host: "ports-down", profile: "members", choice: true},
+	{host: "ports-down", profile: "jumbo"},
+	{host: "jumbo", profile: "members", choice: true},
+	{host: "jumbo", profile: "vm-host"},
+	{host: "jumbo", profile: "tls-server"},
+
+	{host: "mgmt-bond", profile: "adopt", choice: true},
+	{host: "mgmt-bond", profile: "mode", killed: true},
+	{host: "mgmt-bond", profile: "tls-server"},
+	{host: "mgmt-bond", profile: "jumbo"},
+	{host: "mgmt-bond", profile: "small"},
+	{host: "mgmt-bond", profile: "vm-host"},
+	{host: "mgmt-uplink", profile: "vm-host", refused: []string{"take-addresses"}},
+	{host: "mgmt-uplink", profile: "tls-server", refused: []string{"take-addresses"}},
+	{host: "mgmt-uplink", profile: "adopt-addresses", choice: true},
+	{host: "mgmt-uplink", profile: "switchdev"},
+	{host: "mgmt-uplink", profile: "more-vfs"},
+
+	{host: "vmbr", profile: "vm-host", refused: []string{"vmbr0", "take-from"}},
+	{host: "vmbr", profile: "tls-server", refused: []string{"vmbr0", "take-from"}},
+	{host: "vmbr", profile: "from-vmbr", choice: true},
+	{host: "vmbr", profile: "switchdev"},
+	{host: "bond-in-vmbr", profile: "vm-host", refused: []string{"vmbr0", "take-from"}, choice: true},
+	{host: "bond-in-vmbr", profile: "tls-server"},
+	{host: "bond-in-vmbr", profile: "mode"},
+	{host: "bond-in-vmbr", profile: "bond-from-vmbr"},
+	{host: "foreign-bond", profile: "vm-host", refused: []string{"bond9", "take-from"}},
+	{host: "foreign-bond", profile: "tls-server", refused: []string{"bond9", "take-from"}, choice: true},
+	{host: "foreign-bond", profile: "switchdev"},
+	{host: "team", profile: "vm-host", refused: []string{"team0", "take-from"}},
+	{host: "team", profile: "tls-server", refused: []string{"team0", "take-from"}},
+	{host: "vrf-ecmp", profile: "tls-server", refused: []string{"blue", "take-from"}},
+	{host: "vrf-ecmp", profile: "switchdev", choice: true},
+	{host: "foreign-ovs", profile: "vm-host", refused: []string{"br-ex", "take-from"}},
+	{host: "foreign-ovs", profile: "tls-server", refused: []string{"br-ex", "take-from"}},
+	{host: "foreign-ovs", profile: "trunks", choice: true},
+	{host: "foreign-ovs", profile: "native"},
+	{host: "foreign-ovs", profile: "under-br-ex"},
+	{host: "dot1q-tunnel", profile: "trunks"},
+	{host: "dot1q-tunnel", profile: "under-br-ex"},
+
+	{host: "container-host", profile: "vm-host", refused: []string{"pod0", "--take " + firstPF + "/vf/0"}, choice: true},
+	{host: "container-host", profile: "tls-server", refused: []string{"pod0", "--take " + firstPF + "/vf/0"}},
+	{host: "container-host", profile: "more-vfs", refused: []string{"pod0", "--take " + firstPF + "/vf/0"}},
+	{host: "container-host", profile: "unrelated"},
+	{host: "vm-host-vfio", profile: "vm-host", refused: []string{"--take " + firstPF + "/vf/0", "--take " + firstPF + "/vf/1"}},
+	{host: "vm-host-vfio", profile: "tls-server", refused: []string{"--take " + firstPF + "/vf/0"}},
+	{host: "vm-host-vfio", profile: "unrelated"},
+	{host: "vm-host-vfio", profile: "drivers", says: []string{firstPF + "/vf/1", "in use", "pci-stub"}},
+	{host: "vm-host-vfio", profile: "drivers", args: []string{"--take", firstPF + "/vf/1"}, says: []string{firstPF + "/vf/0", "in use"}, choice: true},
+	{host: "vf-uppers", profile: "vm-host", refused: []string{"stor0.30", "mv1", "tap2", "virbr1", "--take"}, choice: true},
+	{host: "vf-uppers", profile: "tls-server", refused: []string{"--take " + firstPF + "/vf/2"}},
+	{host: "vf-uppers", profile: "unrelated"},
+	{host: "vf-primary", profile: "vm-host", refused: []string{"198.51.100.10", "--take " + firstPF + "/vf/0"}},
+	{host: "vf-primary", profile: "adopt", choice: true},
+	{host: "legacy-sriov", profile: "more-vfs", choice: true},
+	{host: "legacy-sriov", profile: "switchdev"},
+	{host: "legacy-sriov", profile: "vm-host"},
+	{host: "asym-vfs", profile: "vm-host"},
+	{host: "asym-vfs", profile: "tls-server"},
+
+	{host: "tc-rules", profile: "legacy", refused: []string{"flower", "tc filter"}, choice: true},
+	{host: "tc-rules", profile: "unrelated"},
+	{host: "nm-host", profile: "tls-server"},
+	{host: "nm-host", profile: "adopt"},
+	{host: "networkd-host", profile: "vm-host", refused: []string{"take-addresses"}},
+	{host: "networkd-host", profile: "adopt-addresses"},
+	{host: "networkd-host", profile: "switchdev"},
+	{host: "after-reboot", profile: "vm-host"},
+	{host: "after-reboot", profile: "small", choice: true},
+	{host: "altnames", profile: "tls-server"},
+	{host: "altnames", profile: "switchdev"},
+	{host: "tuned", profile: "tls-server"},
+	{host: "tuned", profile: "switchdev", choice: true},
+}
+
+// What two cards of one model take a machine of their own for: there --card has cards=2.
+var twoCardCases = []lived{
+	{host: "two-cards", profile: "vm-host", refused: []string{"0001:3b:00.0", "0001:3c:00.0"}, choice: true},
+	{host: "two-cards", profile: "first-card", choice: true},
+}
+
+// Whatever is applied, what differs afterwards is what the plan said; a second apply has nothing to do; after a rollback
+// nothing differs; what is refused touches nothing.
+func TestLivedIn(t *testing.T) {
+	needLab(t)
+	testLived(t, livedCases)
+}
+
+func TestTwoCards(t *testing.T) {
+	needLab(t)
+	if _, err := os.Stat("/sys/bus/pci/devices/0001:3c:00.0"); err != nil {
+		t.Fatalf("this machine has one card; it wants lab exec --card cards=2: %v", err)
+	}
+	testLived(t, twoCardCases)
+}
+
+// testLived does the cases that make test has for their kinds, or, with NICWRIGHT_HOSTS=all, all of them; NICWRIGHT_HOSTS=HOST,...
+// those of some hosts; NICWRIGHT_HOSTS_PART=2/3 the second third of them.
+func testLived(t *testing.T, cases []lived) {
+	which, part := os.Getenv("NICWRIGHT_HOSTS"), os.Getenv("NICWRIGHT_HOSTS_PART")
+	cases = slices.Clone(cases)
+	if which == "" {
+		cases = slices.DeleteFunc(cases, func(c lived) bool { return !c.choice })
+	} else if which != "all" {
+		cases = slices.DeleteFunc(cases, func(c lived) bool { return !slices.Contains(strings.Split(which, ","), c.host) })
+	}
+	if part != "" {
+		n, of, _ := strings.Cut(part, "/")
+		first, err1 := strconv.Atoi(n)
+		parts, err2 := strconv.Atoi(of)
+		if err1 != nil || err2 != nil || first < 1 || first > parts {
+			t.Fatalf("NICWRIGHT_HOSTS_PART=%s: it is as 2/3", part)
+		}
+		var order []string
+		for _, c := range cases {
+			if !slices.Contains(order, c.host) {
+				order = append(order, c.host)
+			}
+		}
+		cases = slices.DeleteFunc(cases, func(c lived) bool { return slices.Index(order, c.host)%parts != first-1 })
+	}
+	t.Cleanup(func() { script(t, "reset") })
+	for _, c := range cases {
+		t.Run(strings.Join(append([]string{c.host, c.profile}, c.args...), " "), c.test)
+	}
+}
+
+func (c lived) test(t *testing.T) {
+	start := time.Now()
+	script(t, "reset")
+	script(t, c.host)
+	made := time.Since(start)
+	before := dump(t)
+	args := append([]string{"-p", c.file()}, c.args...)
+	if c.refused != nil {
+		c.testRefused(t, before, args)
+		return
+	}
+	printed := expect(t, exitSteps, append([]string{"plan"}, args...)...).stdout
+	t.Logf("the plan on %s:\n%s", c.host, printed)
+	plan := readPlan(t, expect(t, exitSteps, append([]string{"plan", "--json"}, args...)...).stdout)
+	for _, w := range c.says {
+		if !strings.Contains(printed, w) {
+			t.Errorf("the plan does not say %q", w)
+		}
+	}
+	expect(t, exitDone, append([]string{"apply"}, args...)...)
+	after := dump(t)
+	for _, d := range hosts.Diff(before, after) {
+		if !plan.explains(d) {
+			t.Errorf("apply changed what is in no step and no effect of the plan: %s", d)
+		}
+	}
+	if r := expect(t, exitDone, append([]string{"apply"}, args...)...); !strings.Contains(r.stdout, "nothing to do") {
+		t.Errorf("the second apply printed:\n%s", r.stdout)
+	}
+	assertSame(t, "the second apply", after)
+	if c.killed {
+		rollbackKilled(t)
+	} else {
+		expect(t, exitDone, "rollback")
+	}
+	assertSame(t, "the rollback", before)
+	assertProcesses(t)
+	t.Logf("made in %s, all in %s", made.Round(time.Second/10), time.Since(start).Round(time.Second/10))
+}
+
+func (c lived) testRefused(t *testing.T, before hosts.State, args []string) {
+	for _, verb := range []string{"check", "plan", "apply"} {
+		r := command(t, "nicwright", append([]string{verb}, args...)...)
+		if r.code != exitError {
+			t.Errorf("%s exited %d, want %d", verb, r.code, exitError)
+		}
+		if verb == "plan" {
+			t.Logf("refused on %s:\n%s%s", c.host, r.stdout, r.stderr)
+		}
+		for _, w := range c.refused {
+			if !strings.Contains(r.stdout+r.stderr, w) {
+				t.Errorf("%s does not say %q:\n%s%s", verb, w, r.stdout, r.stderr)
+			}
+		}
+	}
+	assertSame(t, "what was refused", before)
+	assertProcesses(t)
+}
+
+// file is the profile: of this package's testdata, or else a built-in one.
+func (c lived) file() string {
+	for _, dir := range []string{"testdata/lived", "testdata"} {
+		if f := filepath.Join(dir, c.profile+".yaml"); exists(f) {
+			return f
+		}
+	}
+	return c.profile
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func script(t *testing.T, name string) {
+	t.Helper()
+	if out, err := exec.Command("bash", hostScripts+name+".sh").CombinedOutput(); err != nil {
+		t.Fatalf("%s.sh: %v\n%s", name, err, out)
+	}
+}
+
+func dump(t *testing.T) hosts.State {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s, err := hosts.Dump(ctx)
+	if err != nil {
+		t.Fatalf("the witness: %v", err)
+	}
+	return s
+}
+
+// settles is how many times the witness looks: what the kernel and ovs-vswitchd do by themselves takes its time.
+const settles = 3
+
+func assertSame(t *testing.T, what string, want hosts.State) {
+	t.Helper()
+	var differ []hosts.Difference
+	for range settles {
+		if differ = hosts.Diff(want, dump(t)); len(differ) == 0 {
+			return
+		}
+	}
+	t.Errorf("after %s the host is not what it was:\n%s", what, hosts.Text(differ))
+}
+
+// assertProcesses asks whether those that have a VF still run.
+func assertProcesses(t *testing.T) {
+	t.Helper()
+	pids, err := os.ReadFile("/run/lived/pids")
+	if err != nil {
+		return // this host has none
+	}
+	for _, pid := range strings.Fields(string(pids)) {
+		if !exists("/proc/" + pid) {
+			t.Errorf("the process %s that had a VF is gone", pid)
+		}
+	}
+}
+
+// saidPlan is what plan --json says that it touches.
+type saidPlan struct {
+	Steps []struct {
+		Resource string
+		Effects  []struct{ On, From string }
+	}
+	named map[string]bool
+}
+
+func readPlan(t *testing.T, text string) saidPlan {
+	t.Helper()
+	p := saidPlan{named: map[string]bool{}}
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		t.Fatalf("plan --json printed no JSON: %v\n%s", err, text)
+	}
+	for _, s := range p.Steps {
+		p.named[s.Resource] = true
+		for _, e := range s.Effects {
+			p.named[e.On] = true
+		}
+	}
+	return p
+}
+
+// explains tells whether a plan says what differs: the resource is one of a step's or of an effect's, or it is new, and
+// what it is part of is.
+func (p saidPlan) explains(d hosts.Difference) bool {
+	if p.named[d.Resource] {
+		return true
+	}
+	parent, _, _ := strings.Cut(d.Resource, "/vf/")
+	bridge := ""
+	if parts := strings.SplitN(d.Resource, "/", 3); parts[0] == "ovs" && len(parts) == 3 {
+		bridge = "ovs/" + parts[1]
+	}
+	switch {
+	case d.New:
+		for r := d.Resource; strings.Contains(r, "/"); {
+			r = r[:strings.LastIndex(r, "/")]
+			if p.named[r] {
+				return true
+			}
+		}
+		name, ok := strings.CutPrefix(d.Resource, "link/") // the bridge's own port
+		return ok && p.named["ovs/"+name]
+	case d.Gone && strings.HasPrefix(d.Resource, "link/"):
+		return p.named["ovs/"+strings.TrimPrefix(d.Resource, "link/")]
+	case d.Gone && bridge != "":
+		// A port of a netdev that was not there has another name where a plan knows whose it is.
+		return strings.Contains(d.Resource, "/port/") && (p.named[bridge] || slices.ContainsFunc(p.Steps, func(s struct {
+			Resource string
+			Effects  []struct{ On, From string }
+		},
+		) bool {
+			return strings.HasPrefix(s.Resource, bridge+"/")
+		}))
+	case strings.HasPrefix(d.Attribute, "function "):
+		return p.named[parent] // the eswitch has functions' attributes in switchdev only
+	}
+	return false
+}
+
+// rollbackKilled kills a rollback after each of its steps (strace's injection, at what it prints of it) and starts the next.
+func rollbackKilled(t *testing.T) {
+	t.Helper()
+	const most = 100
+	for kills := 0; ; kills++ {
+		if kills == most {
+			t.Fatalf("%d killed rollbacks have not ended the work", kills)
+		}
+		report, err := os.Create(filepath.Join(t.TempDir(), fmt.Sprint(kills)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "strace", "-f", "-o", "/dev/null", "-P", report.Name(), "-e", "inject=write:signal=KILL:when=2", "nicwright", "rollback")
+		cmd.Stdout, cmd.Stderr = report, os.Stderr
+		err = cmd.Run()
+		report.Close()
+		// Killed as it told that it was done, it was done.
+		if err == nil || kills > 0 && lastOperation(t) == "rollback done" {
+			t.Logf("the rollback was killed %d times", kills)
+			if kills == 0 {
+				t.Error("it was never killed: the test proves nothing")
+			}
+			return
+		}
+		if code := cmd.ProcessState.ExitCode(); code >= 0 && code != 137 {
+			said, _ := os.ReadFile(report.Name())
+			t.Fatalf("rollback %d exited %d: %s", kills, code, said)
+		}
+	}
+}
+
+// lastOperation is the kind and outcome of the newest operation of the journal.
+func lastOperation(t *testing.T) string {
+	t.Helper()
+	var all []struct{ Kind, Outcome string }
+	if err := json.Unmarshal([]byte(expect(t, exitDone, "history", "--json").stdout), &all); err != nil || len(all) == 0 {
+		t.Fatalf("history: %v, %v", all, err)
+	}
+	last := all[len(all)-1]
+	return last.Kind + " " + last.Outcome
+}

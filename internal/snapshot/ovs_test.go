@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package snapshot
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nicwright/nicwright/internal/ovsdb"
+)
+
+func tcmsg(index int32, parent uint32) []byte {
+	b := make([]byte, 20)
+	binary.NativeEndian.PutUint32(b[4:], uint32(index))
+	binary.NativeEndian.PutUint32(b[12:], parent)
+	return b
+}
+
+func TestParseIngress(t *testing.T) {
+	for _, c := range []struct {
+		msg   []byte
+		index int
+		ok    bool
+	}{
+		{tcmsg(7, 0xFFFFFFF1), 7, true},  // ingress, clsact
+		{tcmsg(7, 0xFFFFFFFF), 7, false}, // a root qdisc
+		{tcmsg(7, 0xFFFFFFF1)[:19], 0, false},
+		{nil, 0, false},
+	} {
+		if index, ok := parseIngress(c.msg); index != c.index || ok != c.ok {
+			t.Errorf("%v: %d, %t", c.msg, index, ok)
+		}
+	}
+}
+
+func TestSwitchThatIsNotThere(t *testing.T) {
+	o := readOVS(t.Context(), []string{filepath.Join(t.TempDir(), "db.sock")})
+	if o.Running || o.Unread || !strings.Contains(o.Reason, "not running") {
+		t.Errorf("%+v", o)
+	}
+}
+
+// What listens and does not speak OVSDB is no switch, and nobody knows what is in it.
+func TestSwitchThatCannotBeRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			_, _ = c.Write([]byte("220 mail.example ESMTP\r\n"))
+			_ = c.Close()
+		}
+	}()
+	if o := readOVS(t.Context(), []string{path}); o.Running || !o.Unread || !strings.Contains(o.Reason, path) {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestBridgeOf(t *testing.T) {
+	rows := new(ovsdb.Database)
+	err := json.Unmarshal([]byte(`{"Bridges":{"b":{"name":"br0","ports":["set",[["uuid","p"],["uuid","q"],["uuid","gone"]]]}},
+		"Ports":{"p":{"interfaces":["uuid","i"],"external_ids":["map",[["nicwright","host1"]]]},"q":{"interfaces":["set",[["uuid","j"],["uuid","k"]]]}},
+		"Interfaces":{"i":{"name":"eth0"},"j":{"name":"eth1"},"k":{"name":"eth2"}}}`), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := OVS{Running: true, Rows: rows}.BridgeOf()
+	want := map[string]SwitchPort{"eth0": {"br0", "host1"}, "eth1": {Bridge: "br0"}, "eth2": {Bridge: "br0"}}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	if got := (OVS{}).BridgeOf(); len(got) != 0 {
+		t.Errorf("without a switch: %v", got)
+	}
+}
