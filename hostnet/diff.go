@@ -192,17 +192,19 @@ func (d *differ) enslaved(id resource.ID) bool {
 
 func (d *differ) netdev(id resource.ID) {
 	h, there := d.have.Netdevs[id]
+	again := d.upper(id)
 	if (!there || d.effects.On(id, step.Gone)) && !d.effects.On(id, step.Remade) {
 		return // nothing can hang on it
 	}
-	if below, goes := d.lost(id); goes {
-		d.leave(id, "netdev", fmt.Sprintf("it is on %s, goes with it, and has to be made again by whoever made it", d.have.called(below)))
-		return
+	if _, goes := d.lost(id); goes {
+		return // with what is below it
 	}
 	f := d.fate(id)
+	d.settings(id, h, f)
 	if f.remade {
 		d.vf(id, f.why)
 	}
+	d.upperLink(id, h, f, again)
 	d.master(id, h, f)
 	if d.enslaved(id) {
 		return
@@ -245,7 +247,7 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	case i.Daemon != "":
 		d.leave(id, i.attribute(), "it is put back, and it is also "+i.Daemon+"'s, which may have to be told")
 	}
-	s := step.Step{Phase: phase(append(i.others(id), id)...), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: f.why}
+	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: f.why}
 	if has {
 		s.From = step.Unknown()
 	}
@@ -294,7 +296,7 @@ func (d *differ) master(id resource.ID, h Netdev, f fate) {
 		why = "it is not there any more"
 	}
 	d.add(step.Step{
-		Phase: phase(id, w.Master), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
+		Phase: phase(append(d.belows(id), w.Master)...), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
 		Effects: []step.Effect{{Kind: step.Joins, On: id, From: w.Master, For: step.Moment}},
 	})
 }

@@ -82,7 +82,7 @@ func TestObserve(t *testing.T) {
 			{s.Entries[0], map[int]resource.ID{2: p0}}, {s.Entries[3], map[int]resource.ID{2: p0}},
 		}},
 		br: {Name: "vmbr0", Kind: "bridge"}, bond: {Name: "bond0", Kind: "bond"},
-		vlan: {Name: "p0.70", Kind: "vlan", Lower: p0, Items: []Item{{s.Entries[1], map[int]resource.ID{5: vlan, 6: bond}}}},
+		vlan: {Name: "p0.70", Kind: "vlan", Lower: p0, Upper: &Upper{}, Items: []Item{{s.Entries[1], map[int]resource.ID{5: vlan, 6: bond}}}},
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

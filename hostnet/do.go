@@ -47,12 +47,16 @@ func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 		_, there := now[s.Resource]
 		switch {
 		case s.To.IsAbsent() && !there:
+		case s.Attribute == attrNetdev:
+			err = d.makeUpper(s, now)
 		case !there:
 			return fmt.Errorf("%s: putting back its %s: %w: is its driver bound, and is it in this network namespace?", s.Resource, s.Attribute, netdev.ErrNone)
 		case s.To.IsAbsent():
 			err = d.remove(s)
 		case s.Attribute == attrMaster:
 			err = d.setMaster(ctx, s, now)
+		case isSetting(s.Attribute):
+			err = set(ctx, s, now[s.Resource])
 		case s.Attribute == attrUp, s.Attribute == attrMTU:
 			err = d.setLink(s, now[s.Resource])
 		default:
@@ -157,7 +161,7 @@ func (d *Doer) setLink(s step.Step, index int) error {
 		return err
 	}
 	if s.Attribute == attrUp {
-		return rtlink.SetUp(l, true)
+		return rtlink.SetUp(l, s.To.Str() == "up")
 	}
 	mtu, err := strconv.Atoi(s.To.Str())
 	if err != nil {
@@ -252,6 +256,11 @@ func (d *Doer) setMaster(ctx context.Context, s step.Step, now map[resource.ID]i
 	}
 	if w.MasterKind != "bridge" {
 		return nil
+	}
+	if len(w.Port) > 0 {
+		if err := rtlink.SetBridgePort(l, w.Port); err != nil {
+			return err
+		}
 	}
 	vlans, err := rtnet.BridgeVLANs(ctx)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
@@ -43,7 +44,12 @@ type Netdev struct {
 	Master     resource.ID `json:"master,omitzero"`
 	MasterName string      `json:"master_name,omitempty"`
 	MasterKind string      `json:"master_kind,omitempty"`
-	Items      []Item      `json:"items,omitempty"`
+	// Port is IFLA_INFO_SLAVE_DATA of a port of the kernel's bridge.
+	Port     []byte   `json:"port,omitempty"`
+	Settings Settings `json:"settings,omitempty"`
+	// Upper is what a netdev on another is made of.
+	Upper *Upper `json:"upper,omitempty"`
+	Items []Item `json:"items,omitempty"`
 }
 
 // Item is one thing on a netdev.
@@ -99,6 +105,13 @@ func Observe(s *snapshot.Snapshot) State {
 		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, MTU: l.MTU, Lower: ids[l.Lower], Master: ids[l.Master]}
 		if m, ok := s.Link(l.Master); ok {
 			n.MasterName, n.MasterKind = m.Name, m.Kind
+		}
+		if l.SlaveKind == "bridge" {
+			n.Port = rtlink.BridgePort(l.SlaveData)
+		}
+		n.Settings = settingsOf(s, l, ids[l.Index])
+		if lower, ok := s.Link(l.Lower); ok {
+			n.Upper = upperOf(l, lower)
 		}
 		state.Netdevs[ids[l.Index]] = n
 	}
@@ -187,13 +200,18 @@ func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 	for id, n := range s.Netdevs {
 		n.Items = slices.DeleteFunc(slices.Clone(n.Items), func(i Item) bool { return !touched(id, i.attribute()) })
 		if !touched(id, attrMaster) {
-			n.Master, n.MasterName, n.MasterKind = resource.ID{}, "", ""
+			n.Master, n.MasterName, n.MasterKind, n.Port = resource.ID{}, "", "", nil
+		}
+		n.Settings = maps.Clone(n.Settings)
+		maps.DeleteFunc(n.Settings, func(attribute, _ string) bool { return !touched(id, attribute) })
+		if !touched(id, attrNetdev) {
+			n.Upper = nil
 		}
 		n.Up = n.Up && touched(id, attrUp)
 		if !touched(id, attrMTU) {
 			n.MTU = 0
 		}
-		if len(n.Items) > 0 || !n.Master.IsZero() || n.Up || n.MTU != 0 {
+		if len(n.Items) > 0 || !n.Master.IsZero() || n.Up || n.MTU != 0 || len(n.Settings) > 0 || n.Upper != nil {
 			out.Netdevs[id] = n
 		}
 	}

@@ -144,9 +144,13 @@ func Add(e Entry, at func(index int) (int, error)) error {
 
 // Delete takes an entry away; one that is not there is no error.
 func Delete(e Entry) error {
+	body, err := removal(e)
+	if err != nil {
+		return kernel.Wrapf("", err, "taking away %s %s", families[e.Kind].what, e.Text)
+	}
 	req := nl.NewNetlinkRequest(int(families[e.Kind].del), unix.NLM_F_ACK)
-	req.AddRawData(e.Body)
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	req.AddRawData(body)
+	_, err = req.Execute(unix.NETLINK_ROUTE, 0)
 	for _, gone := range []error{unix.ESRCH, unix.EADDRNOTAVAIL, unix.ENOENT, unix.ENODEV} {
 		if errors.Is(err, gone) {
 			return nil

@@ -153,6 +153,23 @@ func (m *mover) ofRoute(a *attribute) (bool, error) {
 	return true, nil
 }
 
+// removal is the message that takes the entry away. Of a nexthop object, nothing but
+// its ID may be said (net/ipv4/nexthop.c, rtm_nh_policy_del).
+func removal(e Entry) ([]byte, error) {
+	body, err := moved(e, func(i int) (int, error) { return i, nil })
+	if err != nil || e.Kind != Nexthop {
+		return body, err
+	}
+	attrs, err := attributes(body[sizeofNhMsg:])
+	out := make([]byte, sizeofNhMsg)
+	for _, a := range attrs {
+		if a.kind == nhaID {
+			out = appendAttribute(out, a.kind, a.value)
+		}
+	}
+	return out, err
+}
+
 // hopByHop are the messages that make an entry of whose message body is. IPv6 keeps
 // the hops of a route as routes of their own: some of them may be there.
 func hopByHop(e Entry, body []byte) [][]byte {

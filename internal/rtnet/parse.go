@@ -313,8 +313,7 @@ func resolve(all []Entry) []Entry {
 		for _, id := range by {
 			indexes = append(indexes, on[id]...)
 		}
-		slices.Sort(indexes)
-		if indexes = slices.Compact(indexes); e.Index == 0 && len(indexes) > 0 {
+		if e.Index == 0 && len(indexes) > 0 { // in the order of the group, whatever the ifindexes
 			e.Index, e.Others = indexes[0], indexes[1:]
 		}
 		if e.Kind == Nexthop && e.Index != 0 {

@@ -114,6 +114,28 @@ func TestMoved(t *testing.T) {
 	}
 }
 
+func TestRemoval(t *testing.T) {
+	dst := attr{unix.RTA_DST, ip("198.51.100.0")}
+	for name, c := range map[string]struct {
+		kind    Kind
+		m, want []byte
+	}{
+		"a nexthop, by its ID": {Nexthop, message(nhmsg(inet, 253, boot, 4), attr{nhaID, n32(5)}, attr{nhaOIF, n32(7)}), message(make([]byte, sizeofNhMsg), attr{nhaID, n32(5)})},
+		"a route by an object": {
+			Route, message(rtmsg(inet, 24, main, boot, uni, 0), dst, attr{rtaNHID, n32(5)}, attr{unix.RTA_OIF, n32(7)}),
+			message(rtmsg(inet, 24, main, boot, uni, 0), dst, attr{rtaNHID, n32(5)}),
+		},
+	} {
+		got, err := removal(Entry{Kind: c.kind, Family: inet, Body: c.m})
+		if d := cmp.Diff(c.want, got); err != nil || d != "" {
+			t.Errorf("%s: %v (-want +got)\n%s", name, err, d)
+		}
+	}
+	if err := Delete(Entry{Kind: Nexthop}); !errors.Is(err, errShort) {
+		t.Errorf("an entry without a message is taken away: %v", err)
+	}
+}
+
 func TestIPv6GoesHopByHop(t *testing.T) {
 	a, b := rtnexthop(0, 7, "fe80::1"), rtnexthop(0, 8, "fe80::2")
 	oneOf := func(family byte, hops []byte) []byte {
