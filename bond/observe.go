@@ -29,6 +29,9 @@ func Observe(s *snapshot.Snapshot) State {
 		o.uplinks[d.Index] = d.Function.PF
 		u := Uplink{Netdev: l.Name, Index: l.Index, MTU: l.MTU, Up: l.Up}
 		u.Master, u.MasterKind = o.master(l)
+		if u.MasterKind == "openvswitch" {
+			u.Bridge, u.Owner = switchPort(s.OVS.Rows, u.Netdev)
+		}
 		state.Uplinks[d.Function.PF] = u
 	}
 	for _, l := range s.Links {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/probe"
 )
@@ -16,7 +17,13 @@ import (
 // waited for: mlx5_core keeps a directory for it in debugfs while it drives a port
 // that can be in a LAG, whether it is in one or not (m5/lag/debugfs.c,
 // mlx5_ldev_add_debugfs). debugfs is where that is mounted.
-func ShowsLAG(debugfs string, port pci.Address) probe.Answer {
+func ShowsLAG(k *kconfig.Kernel, debugfs string, port pci.Address) probe.Answer {
+	return probe.First(
+		func() probe.Answer { return showsNow(debugfs, port) },
+		func() probe.Answer { return k.Since(6, 0) })
+}
+
+func showsNow(debugfs string, port pci.Address) probe.Answer {
 	dir := filepath.Join(debugfs, "mlx5", string(port))
 	lag := filepath.Join(dir, "lag")
 	if _, err := os.Stat(filepath.Join(lag, "state")); err == nil {

@@ -7,24 +7,33 @@ import (
 
 	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/probe"
 )
 
 // Facts are what rules want to know of a host. What is not known (nil, zero, a
-// key that is not there) breaks no rule.
+// key that is not there) breaks no rule. What is dear to know is a fact that is
+// looked for when a rule asks for it: with nothing in a profile that takes it,
+// nobody does.
 type Facts struct {
 	Cards  []CardInfo
-	Kernel kconfig.Version
+	Kernel kconfig.Version // it refuses nothing: see needs
 	// What the mlx5_core that is loaded was built with: MLX5_EN_TLS, MLX5_EN_IPSEC, MLX5_CLS_ACT.
-	DriverTLS, DriverIPsec, DriverTC kconfig.Answer
-	Ports                            map[pci.Address]PortFacts
-	Functions                        map[pci.Function]FunctionFacts
-	Switch                           SwitchFacts
+	DriverTLS, DriverIPsec, DriverTC probe.Fact
+	// AES256: the driver gives TLS with AES-256-GCM to the card. HMFS: it has flow_steering_mode hmfs.
+	// GrantsIPsec: VFs have port function attributes for IPsec.
+	AES256, HMFS, GrantsIPsec probe.Fact
+
+	Ports     map[pci.Address]PortFacts
+	Functions map[pci.Function]FunctionFacts
+	Switch    SwitchFacts
 }
 
 // PortFacts are those of a PF.
 type PortFacts struct {
 	Mode     string // of the eswitch: legacy, switchdev, "" for none
-	TotalVFs int    // that the device offers
+	TotalVFs *int   // that the device offers
+	// WithoutVFs: its eswitch can be in switchdev without VFs. ShowsLAG: the driver shows its LAG.
+	WithoutVFs, ShowsLAG probe.Fact
 	// States are the IPsec states that are offloaded to the PF, Packet those of them in packet mode.
 	States, Packet int
 	IPv6           []string // addresses of its netdev

@@ -74,18 +74,39 @@ func Read(o Options) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	below := len(layers)
-	layers, err = o.dropins(doc.name())
+	dropins, err := o.dropins(doc.name())
 	if err != nil {
 		return nil, err
 	}
-	if doc, err = stack(book.root, doc, below, layers); err != nil {
+	if doc, err = stack(book.root, doc, len(layers), dropins); err != nil {
 		return nil, err
 	}
-	if doc, err = o.override(book.root, doc, below+len(layers)); err != nil {
+	layers = append(layers, dropins...)
+	if doc, err = o.override(book.root, doc, len(layers)); err != nil {
 		return nil, err
 	}
-	return decode(doc)
+	p, err := decode(doc)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range layers {
+		p.layers = append(p.layers, Layer{l.source, string(l.data)})
+	}
+	for _, set := range o.overrides() {
+		p.layers = append(p.layers, Layer{"override", set})
+	}
+	return p, nil
+}
+
+// overrides are the texts of the environment and of --set that say something of a profile.
+func (o Options) overrides() []string {
+	var all []string
+	for _, e := range o.Environ {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "NICWRIGHT_") && strings.Contains(name, "__") {
+			all = append(all, e)
+		}
+	}
+	return append(all, o.Sets...)
 }
 
 // Validate checks one document for itself, without layers, as Load does. source

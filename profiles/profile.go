@@ -43,7 +43,8 @@ type Profile struct {
 	// Verify says what has to be proven with traffic.
 	Verify *VerifySpec `json:"verify,omitempty"`
 
-	doc *node // the merged document with the positions of its values
+	doc    *node // the merged document with the positions of its values
+	layers []Layer
 }
 
 // Card is one card: which one of the host's it is, and how its ports are to be.
@@ -95,3 +96,12 @@ type VF struct {
 	// Offload has the offload switches of the VF's own netdev.
 	Offload crypto.Spec `json:"offload,omitzero"`
 }
+
+// Layer is one document that a profile was made of, or one override.
+type Layer struct {
+	Source string // a file, builtin:NAME.yaml, or where an override is from
+	Text   string
+}
+
+// Layers are what the profile was made of, the first below the others.
+func (p *Profile) Layers() []Layer { return p.layers }

@@ -11,6 +11,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
 )
 
@@ -73,6 +74,8 @@ type Want struct {
 	Offload map[pci.Function]crypto.Spec `json:"offload,omitempty"`
 	// Bonds have the addresses of PFs as Members.
 	Bonds []bond.Spec `json:"bonds,omitempty"`
+	// Net is what hangs on netdevs; no profile says any of it, what was before an operation does.
+	Net hostnet.State `json:"net,omitzero"`
 	// OVS has in VF and Uplink what pci.Function.String gives. A range of VFs is a port each,
 	// named by the entry's name and -vfN.
 	OVS *ovs.Spec `json:"ovs,omitempty"`

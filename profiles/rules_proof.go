@@ -3,40 +3,19 @@
 package profiles
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
-	"github.com/nicwright/nicwright/internal/kconfig"
 )
 
 // What is known of proofs of TLS and IPsec, over the plain values that a
 // profile's verify section has. "" is that nothing is against it.
 
-// ciphersUnmet: the card has AES-GCM only, with keys of 256 bits from Linux 6.1
-// on (m5/en_accel/ktls.h, mlx5e_ktls_type_check). An unknown kernel is
-// taken for a new one.
-func ciphersUnmet(require *string, ciphers []string, kernel kconfig.Version) string {
-	if !isSet(require, "offloaded") {
-		return ""
-	}
-	var never []string
-	for _, c := range ciphers {
-		switch {
-		case !slices.Contains([]string{"AES-128-GCM", "AES-256-GCM"}, c):
-			never = append(never, c+" is never offloaded")
-		case c == "AES-256-GCM" && kernel.Before(6, 1):
-			never = append(never, fmt.Sprintf("AES-256-GCM is offloaded from Linux 6.1 on, and this is %s", kernel))
-		}
-	}
-	return strings.Join(never, ", and ")
-}
-
 // packetUnmet says why IPsec in packet mode cannot be on a PF: in switchdev it takes
 // dmfs, set before (m5/en_accel/ipsec_offload.c, mlx5_ipsec_device_caps), and tunnels
-// take encap-mode none (m5/en_accel/ipsec.c; from Linux 6.18 on there are none, which
+// take encap-mode none (m5/en_accel/ipsec.c; some drivers take none at all, which
 // nicwright doctor says).
 func packetUnmet(port eswitch.PortSpec) []string {
 	if !isSet(port.Mode, "switchdev") {
@@ -98,14 +77,6 @@ func (s *subject) eachVFIPsec(do func(ref portRef, name string, at Position)) {
 				seen[at] = true
 				do(ref, name, at)
 			}
-		}
-	})
-}
-
-func checkVFIPsecKernel(s *subject, report report) {
-	s.eachVFIPsec(func(ref portRef, name string, at Position) {
-		if s.facts.Kernel.Before(6, 6) {
-			report(at, "ipsec_%s is wanted of the VFs of %s, and the kernel is %s", name, ref, s.facts.Kernel)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -70,16 +71,22 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	}
 	doers := map[string]step.Doer{}
 	for _, d := range domains() {
-		doers[d.name()] = d.doer()
+		doers[d.name()] = d.doer(&r.Have, plan.filled)
 	}
-	if err := (runner{doers: doers, progress: progress, stop: stop}).run(ctx, plan.Steps); err != nil {
+	err := runner{doers: doers, progress: progress, stop: stop}.run(ctx, plan.Steps)
+	for _, d := range doers {
+		if c, ok := d.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	if err != nil {
 		return err
 	}
 	have, _, err := Observe(ctx)
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}
-	left, err := steps(have, plan.Want, plan.before, plan.opt)
+	left, _, err := steps(have, plan.Want, plan.before, plan.opt)
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}

@@ -29,8 +29,8 @@ type domain interface {
 	lay(over, under *profiles.Want, effects step.Effects)
 	// diff is the steps from have to want, after those with the effects.
 	diff(have *Host, want *profiles.Want, effects step.Effects, opt step.Options) (step.Result, error)
-	// doer does the domain's steps of one operation.
-	doer() step.Doer
+	// doer does the domain's steps of one operation, from have to want as the plan filled it.
+	doer(have *Host, want *profiles.Want) step.Doer
 }
 
 type touched = func(id resource.ID, attribute string) bool
@@ -46,31 +46,31 @@ func domains() []domain {
 			plan: func(have []eswitch.Card, want map[pci.Address]eswitch.PortSpec, _ step.Effects, opt step.Options) (step.Result, error) {
 				return eswitch.Diff(have, want, opt)
 			},
-			do: func() step.Doer { return eswitch.NewDoer() },
+			do: func([]eswitch.Card, map[pci.Address]eswitch.PortSpec) step.Doer { return eswitch.NewDoer() },
 		},
 		part[bond.State, []bond.Spec]{
 			id: bond.Domain, state: func(h *Host) *bond.State { return &h.Bonds },
 			want: func(w *profiles.Want) *[]bond.Spec { return &w.Bonds },
 			look: bond.Observe, spec: bond.Specs, cut: bond.Keep, over: bond.Fill, plan: bond.Diff,
-			do: func() step.Doer { return bond.NewDoer() },
+			do: func(bond.State, []bond.Spec) step.Doer { return bond.NewDoer() },
 		},
 		part[hostnet.State, hostnet.State]{
 			id: hostnet.Domain, state: func(h *Host) *hostnet.State { return &h.Net },
 			want: func(w *profiles.Want) *hostnet.State { return &w.Net },
 			look: hostnet.Observe, spec: func(s hostnet.State) hostnet.State { return s }, cut: hostnet.Keep, over: hostnet.Fill, plan: hostnet.Diff,
-			do: func() step.Doer { return hostnet.NewDoer() },
+			do: func(have, want hostnet.State) step.Doer { return hostnet.NewDoer(want, have) },
 		},
 		part[*ovs.State, *ovs.Spec]{
 			id: ovs.Domain, state: func(h *Host) **ovs.State { return &h.Switch },
 			want: func(w *profiles.Want) **ovs.Spec { return &w.OVS },
 			look: ovs.Observe, spec: ovs.SpecOf, cut: ovs.Keep, over: ovs.Fill, plan: ovs.Diff,
-			do: func() step.Doer { return ovs.NewDoer() },
+			do: func(*ovs.State, *ovs.Spec) step.Doer { return ovs.NewDoer() },
 		},
 		part[map[pci.Function]crypto.State, map[pci.Function]crypto.Spec]{
 			id: crypto.Domain, state: func(h *Host) *map[pci.Function]crypto.State { return &h.Offload },
 			want: func(w *profiles.Want) *map[pci.Function]crypto.Spec { return &w.Offload },
 			look: crypto.Observe, spec: crypto.Specs, cut: crypto.Keep, over: crypto.Fill, plan: crypto.Diff,
-			do: func() step.Doer { return crypto.NewDoer() },
+			do: func(map[pci.Function]crypto.State, map[pci.Function]crypto.Spec) step.Doer { return crypto.NewDoer() },
 		},
 	}
 }
@@ -85,11 +85,10 @@ type part[S, W any] struct {
 	cut   func(W, touched) W
 	over  func(over, under W, effects step.Effects) W
 	plan  func(have S, want W, effects step.Effects, opt step.Options) (step.Result, error)
-	do    func() step.Doer
+	do    func(have S, want W) step.Doer
 }
 
 func (p part[S, W]) name() string                             { return p.id }
-func (p part[S, W]) doer() step.Doer                          { return p.do() }
 func (p part[S, W]) observe(s *snapshot.Snapshot, into *Host) { *p.state(into) = p.look(s) }
 func (p part[S, W]) say(have *Host, into *profiles.Want)      { *p.want(into) = p.spec(*p.state(have)) }
 func (p part[S, W]) keep(w *profiles.Want, touched touched)   { *p.want(w) = p.cut(*p.want(w), touched) }
@@ -100,4 +99,8 @@ func (p part[S, W]) lay(over, under *profiles.Want, effects step.Effects) {
 
 func (p part[S, W]) diff(have *Host, want *profiles.Want, effects step.Effects, opt step.Options) (step.Result, error) {
 	return p.plan(*p.state(have), *p.want(want), effects, opt)
+}
+
+func (p part[S, W]) doer(have *Host, want *profiles.Want) step.Doer {
+	return p.do(*p.state(have), *p.want(want))
 }

@@ -39,6 +39,10 @@ func HostOf(s *snapshot.Snapshot) Host {
 	for _, d := range domains() {
 		d.observe(s, &h)
 	}
+	for pf, u := range h.Bonds.Uplinks {
+		u.Hangs = h.Net.Hangs(pf)
+		h.Bonds.Uplinks[pf] = u
+	}
 	return h
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
@@ -29,21 +31,48 @@ func clone(w *profiles.Want) *profiles.Want {
 	return &c
 }
 
-// follow takes the MTU and up of members out of the ports' wants: they follow
-// their bond, which sets both.
+// follow lets members follow their bond: that has the MTU that is wanted of them
+// and sets it and up of them, so that the ports' wants say nothing of either. The
+// addresses of an uplink go to the bond where the profile says so.
 func follow(have Host, w *profiles.Want) {
-	for _, b := range w.Bonds {
-		members := b.Members
-		if members == nil { // left as they are
-			members = have.Bonds.Members(b.Name)
-		}
-		for _, m := range members {
+	ports := map[pci.Address]bond.Wanted{}
+	for a, spec := range w.Ports {
+		ports[a] = bond.Wanted{MTU: spec.MTU}
+	}
+	for i, b := range w.Bonds {
+		w.Bonds[i] = b.Follow(have.Bonds, ports)
+		for _, m := range membersOf(have, b) {
 			if spec, ok := w.Ports[pci.Address(m)]; ok {
 				spec.MTU, spec.Up, spec.Follows = nil, nil, true
 				w.Ports[pci.Address(m)] = spec
 			}
 		}
 	}
+	w.Net.Move = moves(w)
+}
+
+// membersOf are those that a bond will have.
+func membersOf(have Host, b bond.Spec) []string {
+	if b.Members == nil { // left as they are
+		return have.Bonds.Members(b.Name)
+	}
+	return b.Members
+}
+
+// moves says of uplinks to which bond their addresses go.
+func moves(w *profiles.Want) map[resource.ID]resource.ID {
+	out := map[resource.ID]resource.ID{}
+	for _, b := range w.Bonds {
+		if b.TakeAddresses == nil || !*b.TakeAddresses {
+			continue
+		}
+		for _, m := range b.Members {
+			if a, err := pci.ParseAddress(m); err == nil {
+				out[resource.OfNetdev(pci.PF(a))] = resource.OfBond(b.Name)
+			}
+		}
+	}
+	return out
 }
 
 // lay lays what was before an operation upon base: what that operation touched is
@@ -59,12 +88,8 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 		}
 		base.Ports[a] = spec
 	}
-	for f, spec := range w.Offload {
-		if base.Offload == nil {
-			base.Offload = map[pci.Function]crypto.Spec{}
-		}
-		base.Offload[f] = spec
-	}
+	// What over asks for, and not what Fill adds to bring back what is lost on the road.
+	base.Offload = crypto.Lay(over.Offload, base.Offload)
 	base.Bonds = bond.Lay(w.Bonds, base.Bonds, func(name string) bool { return t.Has(resource.OfBond(name), bond.Present) })
 	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
 	base.Net = base.Net.Lay(w.Net)

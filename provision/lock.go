@@ -80,9 +80,11 @@ func TakeLock(dir string, args []string) (*Lock, error) {
 
 // Release gives the lock back.
 func (l *Lock) Release() error {
-	if err := l.file.Truncate(0); err != nil {
-		l.file.Close()
-		return fmt.Errorf("emptying the lock %s: %w", l.file.Name(), err)
+	// Not left to the end of the process: a thread that the kernel does not let go keeps its files open.
+	err := l.file.Truncate(0)
+	err = errors.Join(err, unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
+	if err != nil {
+		return fmt.Errorf("giving back the lock %s: %w", l.file.Name(), err)
 	}
-	return l.file.Close()
+	return nil
 }

@@ -44,7 +44,8 @@ type Plan struct {
 	// Summary says in words what the steps do to what is in use.
 	Summary []string `json:"summary,omitempty"`
 
-	before *profiles.Want       // what there is, or was before what this goes on from
+	before *profiles.Want       // what there is, or was before what this goes on from, of what it touches
+	filled *profiles.Want       // Want, and what was before of what that leaves alone
 	opt    step.Options         // as given to the domains
 	op     *journal.Operation   // as it will be written
 	ops    []*journal.Operation // the journal as it was read
@@ -52,16 +53,15 @@ type Plan struct {
 
 // steps makes the plan's steps: every domain plans from have to want and sees the
 // effects of those before it. What want leaves alone, and a step takes away on the
-// road, becomes again what it was before.
-func steps(have Host, want, before *profiles.Want, opt step.Options) (step.Result, error) {
+// road, becomes again what it was before: filled is want with that.
+func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.Result, filled *profiles.Want, err error) {
 	for a := range want.Ports {
 		if have.Port(a) == nil {
-			return step.Result{}, fmt.Errorf("planning for %s: no such card is on this host: run `nicwright show` to see what is", pci.PF(a))
+			return all, nil, fmt.Errorf("planning for %s: no such card is on this host: run `nicwright show` to see what is", pci.PF(a))
 		}
 	}
 	w := clone(want)
 	follow(have, w)
-	var all step.Result
 	var errs []error
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)
@@ -71,7 +71,7 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (step.Resul
 		all.Steps, all.Left = append(all.Steps, r.Steps...), append(all.Left, r.Left...)
 	}
 	sortSteps(all.Steps)
-	return all, errors.Join(errs...)
+	return all, w, errors.Join(errs...)
 }
 
 // sortSteps puts steps in the order of the phases and, within a phase, of the

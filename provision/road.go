@@ -213,6 +213,13 @@ func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal
 			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
 		}
 		op.Touched = op.Touched.With(o.Touched)
+		made, err := wantOf(o.Want)
+		if err != nil {
+			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
+		}
+		for uplink, bond := range moves(made) {
+			want.Net = want.Net.TakeBack(uplink, bond)
+		}
 		if o.Open() {
 			op.Resumes = append(op.Resumes, o.ID)
 		} else {
@@ -238,7 +245,7 @@ func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Al
 
 // plan makes the plan and the operation that will be written for it.
 func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.Operation, a Allowed) (*Plan, error) {
-	result, err := steps(r.Have, want, before, opt)
+	result, filled, err := steps(r.Have, want, before, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -254,10 +261,13 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 		return nil, err
 	}
 	op.Boot, op.Tool = r.Boot, r.Tool
+	// After the last step the rest of the host may have become another: it is nobody's here.
+	after := *before
+	after.Net = kept.Net
 	return &Plan{
 		Version: planVersion, Made: time.Now().UTC().Truncate(time.Second), Kind: op.Kind, Profile: op.Profile, Want: want,
 		Take: a.Take, Replace: a.Replace, Steps: result.Steps, Left: result.Left, Summary: summary(r.Have, result.Steps),
-		before: before, opt: opt, op: op, ops: r.ops,
+		before: &after, filled: filled, opt: opt, op: op, ops: r.ops,
 	}, nil
 }
 

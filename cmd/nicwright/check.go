@@ -16,6 +16,7 @@ import (
 
 func newCheck(a *app) *cobra.Command {
 	var noHost, list bool
+	var allow provision.Allowed
 	c := &cobra.Command{
 		Use:   "check [NAME|FILE]",
 		Short: "Hold a profile against what is known of the hardware",
@@ -42,7 +43,7 @@ Exit status 0: no errors (warnings do not count); 1: there are errors.`,
 			if opts.Name == "" {
 				return exitStatus{exitUsage, errors.New("no profile is named: say nicwright check NAME, or -p NAME (`nicwright profile list` lists them)")}
 			}
-			out, err := a.check(cmd.Context(), opts, noHost)
+			out, err := a.check(cmd.Context(), opts, allow, noHost)
 			if err != nil {
 				return err
 			}
@@ -50,6 +51,7 @@ Exit status 0: no errors (warnings do not count); 1: there are errors.`,
 		},
 	}
 	c.Flags().BoolVar(&noHost, "no-host", false, "do not look at this host")
+	allowFlags(c, &allow)
 	c.Flags().BoolVar(&list, "rules", false, "list all rules and check nothing")
 	return c
 }
@@ -65,7 +67,7 @@ type checked struct {
 }
 
 // check loads the profile and looks at it; the error is that it could not look.
-func (a *app) check(ctx context.Context, opts profiles.Options, noHost bool) (checked, error) {
+func (a *app) check(ctx context.Context, opts profiles.Options, allow provision.Allowed, noHost bool) (checked, error) {
 	out := checked{Why: "the profile cannot be read"}
 	p, err := profiles.Read(opts)
 	var findings profiles.Errors
@@ -80,7 +82,7 @@ func (a *app) check(ctx context.Context, opts profiles.Options, noHost bool) (ch
 	if noHost {
 		out.Why = "--no-host"
 		out.Findings, _ = p.Check(nil)
-	} else if err := a.checkHere(ctx, p, &out); err != nil {
+	} else if err := a.checkHere(ctx, p, allow, &out); err != nil {
 		return out, err
 	}
 	out.OK = len(profiles.Errors(out.Findings).Fatal()) == 0
@@ -88,17 +90,17 @@ func (a *app) check(ctx context.Context, opts profiles.Options, noHost bool) (ch
 }
 
 // checkHere looks at the host, and, where no rule is against the profile, whether it can be planned.
-func (a *app) checkHere(ctx context.Context, p *profiles.Profile, out *checked) error {
-	seen, err := provision.ObserveCheckup(ctx)
+func (a *app) checkHere(ctx context.Context, p *profiles.Profile, allow provision.Allowed, out *checked) error {
+	road, err := a.look(ctx)
 	if err != nil {
 		return fmt.Errorf("%w; --no-host checks the profile alone", err)
 	}
-	if len(seen.Host.Cards) == 0 {
+	if len(road.Have.Cards) == 0 {
 		out.Why = "no card that nicwright knows is on it"
 		out.Findings, _ = p.Check(nil)
 		return nil
 	}
-	facts := seen.Facts()
+	facts := road.Facts(ctx)
 	findings, looked := p.Check(&facts)
 	out.Host, out.Why, out.Findings = looked, "", findings
 	if !looked {
@@ -109,7 +111,7 @@ func (a *app) checkHere(ctx context.Context, p *profiles.Profile, out *checked) 
 	}
 	want, err := profiles.Resolve(p, facts.Cards)
 	if err == nil {
-		_, err = provision.NewPlan(seen.Host, want, nil)
+		_, err = road.Apply(want, docOf(p), allow)
 	}
 	var more profiles.Errors
 	switch {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/crypto"
-	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/doctor"
 )
 
 func newDoctor(a *app) *cobra.Command {
@@ -45,11 +45,14 @@ all could be told). The exit status is 0 whatever they are.`,
 					return exitStatus{exitUsage, fmt.Errorf("--%s %s: it is one of %s", f.flag, f.value, strings.Join(f.allowed, ", "))}
 				}
 			}
-			seen, err := provision.ObserveCheckup(cmd.Context())
+			road, err := a.look(cmd.Context())
 			if err != nil {
 				return err
 			}
-			d, unmatched := provision.Diagnose(seen, ask, args...)
+			d, unmatched, err := doctor.Examine(road.Known(cmd.Context()), ask, args...)
+			if err != nil {
+				return err
+			}
 			if len(unmatched) > 0 {
 				return errors.New("no card here has " + strings.Join(unmatched, ", ") + ": name a netdev, a PCI address or a function as `nicwright show` prints them")
 			}

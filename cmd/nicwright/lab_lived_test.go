@@ -219,7 +219,10 @@ func (c lived) test(t *testing.T) {
 
 func (c lived) testRefused(t *testing.T, before hosts.State, args []string) {
 	for _, verb := range []string{"check", "plan", "apply"} {
-		r := expect(t, exitError, append([]string{verb}, args...)...)
+		r := command(t, "nicwright", append([]string{verb}, args...)...)
+		if r.code != exitError {
+			t.Errorf("%s exited %d, want %d", verb, r.code, exitError)
+		}
 		if verb == "plan" {
 			t.Logf("refused on %s:\n%s%s", c.host, r.stdout, r.stderr)
 		}

@@ -167,18 +167,23 @@ func (a *app) want() (func(context.Context, *provision.Road) (wanted, error), er
 	if err != nil {
 		return nil, err
 	}
-	doc := journal.Profile{Name: p.Name}
-	for _, l := range p.Layers() {
-		doc.Layers = append(doc.Layers, journal.Layer{Source: l.Source, Text: l.Text})
-	}
 	return func(ctx context.Context, r *provision.Road) (wanted, error) {
 		facts := r.Facts(ctx)
 		if err := p.CheckHost(facts); err != nil {
 			return wanted{}, err
 		}
 		w, err := profiles.Resolve(p, facts.Cards)
-		return wanted{w, doc}, err
+		return wanted{w, docOf(p)}, err
 	}, nil
+}
+
+// docOf is a profile as it was written, for the journal.
+func docOf(p *profiles.Profile) journal.Profile {
+	doc := journal.Profile{Name: p.Name}
+	for _, l := range p.Layers() {
+		doc.Layers = append(doc.Layers, journal.Layer{Source: l.Source, Text: l.Text})
+	}
+	return doc
 }
 
 // needRoot says in one sentence why verbs that change the host end here.
