@@ -36,6 +36,7 @@ type Netdev struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"` // IFLA_INFO_KIND; "" for hardware
 	Up   bool   `json:"up"`
+	MTU  int    `json:"mtu,omitempty"` // bytes
 	// Lower is the netdev below, of a VLAN for example.
 	Lower resource.ID `json:"lower,omitzero"`
 	// Master is what it is a port of: a bridge of the kernel, a bond, a team. Of a want, zero leaves it.
@@ -55,8 +56,16 @@ type Item struct {
 // attribute is the item in steps: "address 198.51.100.10/24".
 func (i Item) attribute() string { return string(i.Kind) + " " + i.Text }
 
-// attrMaster is the attribute of what the netdev is a port of.
-const attrMaster = "master"
+// The attributes of the netdev itself: what it is a port of, and of a VF's its state and MTU.
+const (
+	attrMaster = "master"
+	attrUp     = "up"
+	attrMTU    = "mtu"
+)
+
+func (n Netdev) has(i Item) bool {
+	return slices.ContainsFunc(n.Items, func(o Item) bool { return o.attribute() == i.attribute() })
+}
 
 // identities are the netdevs of a look, by ifindex.
 func identities(s *snapshot.Snapshot) map[int]resource.ID {
@@ -87,7 +96,7 @@ func Observe(s *snapshot.Snapshot) State {
 	ids := identities(s)
 	state := State{Netdevs: map[resource.ID]Netdev{}}
 	for _, l := range s.Links {
-		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, Lower: ids[l.Lower], Master: ids[l.Master]}
+		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, MTU: l.MTU, Lower: ids[l.Lower], Master: ids[l.Master]}
 		if m, ok := s.Link(l.Master); ok {
 			n.MasterName, n.MasterKind = m.Name, m.Kind
 		}
@@ -118,7 +127,7 @@ func (s State) Hangs(pf pci.Address) []string {
 	}
 	var words []string
 	for _, i := range n.Items {
-		if i.Kind == rtnet.Address || i.Kind == rtnet.Route {
+		if (i.Kind == rtnet.Address || i.Kind == rtnet.Route) && i.Daemon != rtnet.Advertised {
 			words = append(words, i.attribute())
 		}
 	}
@@ -180,7 +189,11 @@ func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 		if !touched(id, attrMaster) {
 			n.Master, n.MasterName, n.MasterKind = resource.ID{}, "", ""
 		}
-		if len(n.Items) > 0 || !n.Master.IsZero() {
+		n.Up = n.Up && touched(id, attrUp)
+		if !touched(id, attrMTU) {
+			n.MTU = 0
+		}
+		if len(n.Items) > 0 || !n.Master.IsZero() || n.Up || n.MTU != 0 {
 			out.Netdevs[id] = n
 		}
 	}
@@ -192,8 +205,7 @@ func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 func (s State) TakeBack(uplink, bond resource.ID) State {
 	absent := slices.Clone(s.Absent[bond])
 	for _, i := range s.Netdevs[uplink].Items {
-		had := slices.ContainsFunc(s.Netdevs[bond].Items, func(o Item) bool { return o.attribute() == i.attribute() })
-		if !had && moves(i) {
+		if !s.Netdevs[bond].has(i) && moves(i) {
 			absent = append(absent, i.attribute())
 		}
 	}
@@ -210,8 +222,9 @@ func (s State) TakeBack(uplink, bond resource.ID) State {
 	return out
 }
 
-// moves tells what goes along when an uplink goes into a bond.
-func moves(i Item) bool { return i.Kind != rtnet.Nexthop && i.Kind != rtnet.BridgeVLAN }
+// moves tells what goes along when an uplink goes into a bond. What routers
+// advertise, the bond learns by itself.
+func moves(i Item) bool { return i.Kind != rtnet.BridgeVLAN && i.Daemon != rtnet.Advertised }
 
 // sorted are the netdevs of a state in a fixed order: what others hang on first.
 func (s State) sorted() []resource.ID {

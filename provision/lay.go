@@ -115,6 +115,10 @@ func touches(steps []step.Step) journal.Touched {
 			case step.Stops, step.LetGo:
 			default:
 				t.Add(e.On, journal.All)
+				if e.On.Kind == resource.Netdev && !e.On.IsSF {
+					// A member has both from its bond, and keeps them when it leaves.
+					t.Add(resource.OfFunction(e.On.Function), "mtu", "up")
+				}
 			}
 		}
 	}

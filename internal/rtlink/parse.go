@@ -3,9 +3,9 @@
 package rtlink
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -96,23 +96,18 @@ func parseLinkInfo(l *Link, b []byte) error {
 	return err
 }
 
-// each calls f for every attribute in b.
+// each calls f for every attribute in b. The library's own (nl.ParseRouteAttr) panics
+// where the padding of the last one is missing.
 func each(b []byte, f func(kind uint16, value []byte)) error {
-	if len(b) == 0 {
-		return nil
-	}
-	attrs, err := nl.ParseRouteAttr(b)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errShort, err)
-	}
-	for _, a := range attrs {
-		f(attrType(a), a.Value)
+	for len(b) >= unix.SizeofRtAttr {
+		n := int(binary.NativeEndian.Uint16(b))
+		if n < unix.SizeofRtAttr || n > len(b) {
+			return errShort
+		}
+		f(binary.NativeEndian.Uint16(b[2:])&^(unix.NLA_F_NESTED|unix.NLA_F_NET_BYTEORDER), b[unix.SizeofRtAttr:n])
+		b = b[min(len(b), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 	}
 	return nil
-}
-
-func attrType(a syscall.NetlinkRouteAttr) uint16 {
-	return a.Attr.Type &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 }
 
 // number reads an unsigned attribute of 1, 2 or 4 bytes; a value of another

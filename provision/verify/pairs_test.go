@@ -87,7 +87,7 @@ func cardInfos(h report.Host) []profiles.CardInfo {
 	for _, c := range h.Cards {
 		info := profiles.CardInfo{Serial: c.Serial, Model: c.Model, VendorID: c.VendorID, DeviceID: c.DeviceID}
 		for _, p := range c.Ports {
-			info.Ports = append(info.Ports, profiles.PortInfo{Address: p.Address, NumVFs: p.NumVFs})
+			info.Ports = append(info.Ports, profiles.PortInfo{Address: p.Address, Number: p.Number, NumVFs: p.NumVFs})
 		}
 		infos = append(infos, info)
 	}
