@@ -61,7 +61,7 @@ type Spec struct {
 	LAG *bool `yaml:"lag,omitempty" json:"lag,omitempty" jsonschema:"description=the card has to report its VF LAG active over this bond"`
 	// TakeFrom is the master (a bridge of the kernel, say) that the bond itself may be taken out of.
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"description=the bridge or other master that the bond may be taken out of"`
-	// TakeAddresses: addresses, routes and rules of an uplink that goes into the bond move to the bond.
+	// TakeAddresses: addresses and routes of an uplink that goes into the bond move to the bond.
 	TakeAddresses *bool `yaml:"take-addresses,omitempty" json:"take-addresses,omitempty" jsonschema:"description=addresses and routes of an uplink that goes into the bond move to the bond"`
 
 	// TakeFromOf is, by member, the master that it may be taken out of: the take-from of its port.

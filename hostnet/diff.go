@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtnet"
@@ -14,6 +15,9 @@ import (
 
 // present is the value of an item that is to be there.
 const present = "present"
+
+// defaultMTU is what a netdev of Ethernet has when nobody says, in bytes.
+const defaultMTU = 1500
 
 // Diff is the steps that put back what hangs on the netdevs of want and is not
 // there, or will not be after the steps with the effects; that move what goes from
@@ -42,18 +46,31 @@ type differ struct {
 	step.Result
 }
 
-// phase is after that in which the netdev is there again.
-func phase(id resource.ID) step.Phase {
-	if id.Kind == resource.Netdev && (id.Function.IsVF() || id.IsSF) {
+// ofVF tells the netdev of a VF or SF, which comes with its driver, after all others.
+func ofVF(id resource.ID) bool { return id.Kind == resource.Netdev && (id.Function.IsVF() || id.IsSF) }
+
+// phase is after that in which the netdevs are there again.
+func phase(ids ...resource.ID) step.Phase {
+	if slices.ContainsFunc(ids, ofVF) {
 		return step.Addresses
 	}
 	return step.Network
 }
 
+// add adds a step, once: two uplinks may bring the same to their bond.
 func (d *differ) add(s step.Step) {
 	s.Domain, s.Device, s.Group = Domain, Domain, Domain
 	s.Action = step.ActionOf(s.From, s.To)
-	d.Steps = append(d.Steps, s)
+	same := func(o step.Step) bool {
+		return o.Resource == s.Resource && o.Attribute == s.Attribute && o.To == s.To
+	}
+	if !slices.ContainsFunc(d.Steps, same) {
+		d.Steps = append(d.Steps, s)
+	}
+}
+
+func (d *differ) leave(id resource.ID, attribute, reason string) {
+	d.Left = append(d.Left, step.Left{Resource: id, Attribute: attribute, Reason: reason})
 }
 
 func (d *differ) takeAway(id resource.ID, attributes []string) {
@@ -67,26 +84,98 @@ func (d *differ) takeAway(id resource.ID, attributes []string) {
 	}
 }
 
-// loss is what befalls a netdev: whether it is another afterwards, or goes down, and why.
-func (d *differ) loss(id resource.ID) (remade, down bool, why string) {
-	name := d.have.called(id)
+// fate is what befalls a netdev: whether it is another afterwards, goes down, and
+// stays so, and why.
+type fate struct {
+	remade, down, stays bool
+	why                 string
+}
+
+func (f fate) and(o fate) fate {
+	if f.why == "" {
+		f.why = o.why
+	}
+	return fate{f.remade || o.remade, f.down || o.down, f.stays || o.stays, f.why}
+}
+
+// fate of a netdev is also that of the one below a VLAN, which goes down and up
+// with it (net/8021q/vlan.c, vlan_device_event).
+func (d *differ) fate(id resource.ID) fate {
+	f, name := fate{}, d.have.called(id)
 	switch {
 	case d.effects.Loses(id):
-		return true, true, name + " is made again"
+		f = fate{true, true, false, name + " is made again"}
 	case d.effects.On(id, step.Joins):
-		return false, true, name + " goes into another netdev"
+		f = fate{down: true, why: name + " goes into another netdev"}
 	case d.effects.On(id, step.Leaves):
-		return false, true, name + " leaves its master"
+		f = fate{down: true, why: name + " leaves its master"}
 	case d.effects.On(id, step.Down):
-		return false, true, name + " goes down for a moment"
+		f = fate{down: true, why: name + " goes down" + d.span(id)}
+	}
+	f.stays = d.staysDown(id)
+	for seen, at := map[resource.ID]bool{id: true}, id; ; {
+		n := d.have.Netdevs[at]
+		if at = n.Lower; n.Kind != "vlan" || at.IsZero() || seen[at] {
+			return f
+		}
+		seen[at] = true
+		if d.effects.On(at, step.Down, step.Joins, step.Leaves) {
+			f = f.and(fate{down: true, stays: d.staysDown(at), why: d.have.called(at) + " below it goes down" + d.span(at)})
+		}
+	}
+}
+
+// span is how long a netdev is down, in words.
+func (d *differ) span(id resource.ID) string {
+	if d.staysDown(id) {
+		return ""
+	}
+	return " for a moment"
+}
+
+func (d *differ) staysDown(id resource.ID) bool {
+	return slices.ContainsFunc(d.effects, func(e step.Effect) bool {
+		return e.On == id && e.Kind == step.Down && e.For == step.ForGood
+	})
+}
+
+// fateOf is that of an item: of all netdevs that it needs.
+func (d *differ) fateOf(id resource.ID, i Item) fate {
+	f := d.fate(id)
+	for _, other := range i.others(id) {
+		f = f.and(d.fate(other))
+	}
+	if f.why == "" {
+		f.why = "it is not there any more"
+	}
+	return f
+}
+
+// others are the netdevs beside its own that an item needs.
+func (i Item) others(id resource.ID) []resource.ID {
+	var all []resource.ID
+	for _, o := range i.Devices {
+		if o != id && !o.IsZero() && !slices.Contains(all, o) {
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, resource.Compare)
+	return all
+}
+
+// lost is the netdev below that ceases to be, also if only to be made again: what
+// is on it goes with it.
+func (d *differ) lost(id resource.ID) (resource.ID, bool) {
+	if d.effects.Loses(id) {
+		return resource.ID{}, false
 	}
 	for seen, at := map[resource.ID]bool{id: true}, d.have.Netdevs[id].Lower; !at.IsZero() && !seen[at]; at = d.have.Netdevs[at].Lower {
 		seen[at] = true
-		if d.effects.On(at, step.Down, step.Joins, step.Leaves) {
-			return false, true, d.have.called(at) + " below it goes down for a moment"
+		if d.effects.Loses(at) {
+			return at, true
 		}
 	}
-	return false, false, "it is not there any more"
+	return resource.ID{}, false
 }
 
 // enslaved tells a netdev that will be a port of a bond: what a member has besides
@@ -103,39 +192,82 @@ func (d *differ) enslaved(id resource.ID) bool {
 
 func (d *differ) netdev(id resource.ID) {
 	h, there := d.have.Netdevs[id]
-	if !there && !d.effects.On(id, step.Remade) && id.Kind != resource.Netdev {
-		return // it is not there, and nobody makes it: nothing can hang on it
+	again := d.upper(id)
+	if (!there || d.effects.On(id, step.Gone)) && !d.effects.On(id, step.Remade) {
+		return // nothing can hang on it
 	}
-	if !there && !d.effects.On(id, step.Remade) || d.effects.On(id, step.Gone) && !d.effects.On(id, step.Remade) {
-		return
+	if _, goes := d.lost(id); goes {
+		return // with what is below it
 	}
-	remade, down, why := d.loss(id)
-	d.master(id, h, remade, why)
+	f := d.fate(id)
+	d.settings(id, h, f)
+	if f.remade {
+		d.vf(id, f.why)
+	}
+	d.upperLink(id, h, f, again)
+	d.master(id, h, f)
 	if d.enslaved(id) {
 		return
 	}
 	for _, i := range d.want.Netdevs[id].Items {
-		has := slices.ContainsFunc(h.Items, func(o Item) bool { return o.attribute() == i.attribute() })
-		if has && !remade && !(down && i.goesWithDown()) && !(i.Kind == rtnet.BridgeVLAN && d.effects.On(id, step.Leaves)) {
-			continue
-		}
-		if i.Kind == rtnet.BridgeVLAN && d.want.Netdevs[id].Master.IsZero() && h.MasterKind != "bridge" {
-			continue // it was taken out of the bridge
-		}
-		if i.Daemon != "" {
-			d.Left = append(d.Left, step.Left{Resource: id, Attribute: i.attribute(), Reason: "it is put back, and it is also " + i.Daemon + "'s, which may have to be told"})
-		}
-		s := step.Step{Phase: phase(id), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: why}
-		if has {
-			s.From = step.Unknown()
-		}
-		d.add(s)
+		d.item(id, h, i)
 	}
+}
+
+// vf puts back what nobody else does of the netdev of a VF.
+func (d *differ) vf(id resource.ID, why string) {
+	w := d.want.Netdevs[id]
+	if !ofVF(id) {
+		return // eswitch's, bond's
+	}
+	if w.MTU != 0 && w.MTU != defaultMTU {
+		d.add(step.Step{Phase: phase(id), Resource: id, Attribute: attrMTU, From: step.Unknown(), To: step.Text(strconv.Itoa(w.MTU)), Reason: why})
+	}
+	if w.Up {
+		d.add(step.Step{Phase: phase(id), Resource: id, Attribute: attrUp, From: step.Unknown(), To: step.Text("up"), Reason: why})
+	}
+}
+
+func (d *differ) item(id resource.ID, h Netdev, i Item) {
+	has, f := h.has(i), d.fateOf(id, i)
+	leaves := i.Kind == rtnet.BridgeVLAN && d.effects.On(id, step.Leaves)
+	switch {
+	case has && !f.remade && !leaves && !(f.down && i.goesWithDown()):
+		return
+	case i.Kind == rtnet.BridgeVLAN && !d.bridged(id, h.MasterKind == "bridge" && !leaves && !f.remade):
+		return // it was taken out of the bridge
+	case i.Daemon == rtnet.Advertised:
+		if has {
+			d.leave(id, i.attribute(), "it comes again with the next router advertisement")
+		}
+		return
+	case f.stays && (i.Kind == rtnet.Route || i.Kind == rtnet.Nexthop):
+		d.leave(id, i.attribute(), "its netdev is down from now on")
+		return
+	case i.Daemon != "":
+		d.leave(id, i.attribute(), "it is put back, and it is also "+i.Daemon+"'s, which may have to be told")
+	}
+	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: f.why}
+	if has {
+		s.From = step.Unknown()
+	}
+	d.add(s)
+}
+
+// bridged tells a netdev that will have its master: it stays there, or comes back.
+func (d *differ) bridged(id resource.ID, stays bool) bool {
+	master := d.want.Netdevs[id].Master
+	if master.IsZero() {
+		return stays
+	}
+	_, there := d.have.Netdevs[master]
+	return there || d.effects.On(master, step.Remade)
 }
 
 // goesWithDown tells what a netdev loses when it goes down: all but its IPv4
 // addresses (net/ipv6/addrconf.c, addrconf_ifdown; net/ipv4/fib_frontend.c,
-// fib_disable_ip; net/core/neighbour.c, neigh_ifdown).
+// fib_disable_ip; net/ipv4/nexthop.c, nexthop_flush_dev; net/core/neighbour.c,
+// neigh_ifdown).
 func (i Item) goesWithDown() bool {
 	return i.Kind != rtnet.BridgeVLAN && (i.Kind != rtnet.Address || i.Family == familyIPv6)
 }
@@ -143,24 +275,28 @@ func (i Item) goesWithDown() bool {
 // familyIPv6 is AF_INET6.
 const familyIPv6 = 10
 
-func (d *differ) master(id resource.ID, h Netdev, remade bool, why string) {
+func (d *differ) master(id resource.ID, h Netdev, f fate) {
 	w := d.want.Netdevs[id]
-	if w.Master.IsZero() || d.effects.On(id, step.Joins) || h.Master == w.Master && !remade && !d.effects.On(id, step.Leaves) {
+	if w.Master.IsZero() || d.effects.On(id, step.Joins) || h.Master == w.Master && !f.remade && !d.effects.On(id, step.Leaves) {
 		return
 	}
-	if _, there := d.have.Netdevs[w.Master]; !there {
-		d.Left = append(d.Left, step.Left{Resource: id, Attribute: attrMaster, Reason: fmt.Sprintf("it was a port of %s, which is not there any more", w.MasterName)})
+	if !d.bridged(id, true) {
+		d.leave(id, attrMaster, fmt.Sprintf("it was a port of %s, which is not there any more", w.MasterName))
 		return
 	}
 	from := step.Absent()
-	if h.MasterName != "" && !remade {
+	switch {
+	case f.remade:
+		from = step.Unknown()
+	case h.MasterName != "":
 		from = step.Text(h.MasterName)
 	}
-	if remade {
-		from = step.Unknown()
+	why := f.why
+	if why == "" {
+		why = "it is not there any more"
 	}
 	d.add(step.Step{
-		Phase: phase(id), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
+		Phase: phase(append(d.belows(id), w.Master)...), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
 		Effects: []step.Effect{{Kind: step.Joins, On: id, From: w.Master, For: step.Moment}},
 	})
 }
@@ -168,9 +304,10 @@ func (d *differ) master(id resource.ID, h Netdev, remade bool, why string) {
 // move takes addresses and routes from an uplink to the bond that it is in: from
 // what it has, and what it had before it went in.
 func (d *differ) move(uplink, bond resource.ID) {
+	on := d.have.Netdevs[uplink]
 	items := slices.Clone(d.want.Netdevs[uplink].Items)
-	for _, i := range d.have.Netdevs[uplink].Items {
-		if !slices.ContainsFunc(items, func(o Item) bool { return o.attribute() == i.attribute() }) {
+	for _, i := range on.Items {
+		if !d.want.Netdevs[uplink].has(i) {
 			items = append(items, i)
 		}
 	}
@@ -178,114 +315,18 @@ func (d *differ) move(uplink, bond resource.ID) {
 		if !moves(i) {
 			continue
 		}
-		on := d.have.Netdevs[uplink]
-		if slices.ContainsFunc(on.Items, func(o Item) bool { return o.attribute() == i.attribute() }) && !i.goesWithDown() {
+		if on.has(i) && i.Kind == rtnet.Address { // IPv6's too, which some hosts keep (keep_addr_on_down)
 			d.add(step.Step{
 				Phase: step.Network, Resource: uplink, Attribute: i.attribute(), From: step.Text(present), To: step.Absent(),
 				Reason: "it goes to " + bond.Name,
 			})
 		}
-		if slices.ContainsFunc(d.have.Netdevs[bond].Items, func(o Item) bool { return o.attribute() == i.attribute() }) && !d.effects.On(bond, step.Down, step.Gone, step.Remade) {
-			continue
+		if d.have.Netdevs[bond].has(i) {
+			continue // as what is the bond's
 		}
 		d.add(step.Step{
-			Phase: step.Network, Resource: bond, Attribute: i.attribute(), From: step.Absent(), To: step.Text(present),
+			Phase: phase(i.others(uplink)...), Resource: bond, Attribute: i.attribute(), From: step.Absent(), To: step.Text(present),
 			Reason: "it comes from " + d.have.called(uplink) + ", which goes into the bond",
 		})
 	}
-}
-
-// Summary is what a plan's effects do to what is in use, a line each.
-func Summary(effects step.Effects, have State) []string {
-	var lines []string
-	seen := map[string]bool{}
-	say := func(format string, args ...any) {
-		if l := fmt.Sprintf(format, args...); !seen[l] {
-			seen[l] = true
-			lines = append(lines, l)
-		}
-	}
-	for _, e := range effects {
-		name := have.called(e.On)
-		switch e.Kind {
-		case step.Stops:
-			say("%s: traffic stops: %s", name, e.Words())
-		case step.Down:
-			say("%s goes down%s%s", name, span(e.For), interrupts(have, e.On))
-		case step.Joins:
-			say("%s goes into %s%s", name, have.called(e.From), interrupts(have, e.On))
-		case step.Leaves:
-			say("%s leaves %s", name, have.called(e.From))
-		case step.Remade:
-			if _, there := have.Netdevs[e.On]; there {
-				say("%s is made again: its ifindex changes, and programs that hold it have to open it again%s", name, interrupts(have, e.On))
-			}
-		case step.Gone:
-			if _, there := have.Netdevs[e.On]; there {
-				say("%s ceases to be%s", name, interrupts(have, e.On))
-			}
-		}
-	}
-	return lines
-}
-
-func span(s step.Span) string {
-	switch s {
-	case step.Moment:
-		return " for a moment"
-	case step.Apply:
-		return " until the plan is done"
-	}
-	return ""
-}
-
-// interrupts names the addresses and routes on a netdev and on those above it.
-func interrupts(have State, id resource.ID) string {
-	counts := map[rtnet.Kind][]string{}
-	for _, at := range have.sorted() {
-		n := have.Netdevs[at]
-		for below, seen := at, map[resource.ID]bool{}; !below.IsZero() && !seen[below]; below = have.Netdevs[below].Lower {
-			seen[below] = true
-			if below != id {
-				continue
-			}
-			for _, i := range n.Items {
-				counts[i.Kind] = append(counts[i.Kind], i.Text)
-			}
-		}
-	}
-	words := ""
-	for _, k := range []rtnet.Kind{rtnet.Address, rtnet.Route} {
-		if all := counts[k]; len(all) > 0 {
-			words += fmt.Sprintf("; %s: %s", plural(string(k), len(all)), list(all, 6))
-		}
-	}
-	if words == "" {
-		return ""
-	}
-	return ", and with it" + words[1:]
-}
-
-func plural(what string, n int) string {
-	switch {
-	case n == 1:
-		return what
-	case what == string(rtnet.Address):
-		return "addresses"
-	}
-	return what + "s"
-}
-
-func list(all []string, most int) string {
-	text := ""
-	for i, s := range all {
-		switch {
-		case i == most:
-			return text + fmt.Sprintf(" and %d more", len(all)-most)
-		case i > 0:
-			text += ", "
-		}
-		text += s
-	}
-	return text
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,37 +35,30 @@ type Doer struct {
 // before in it, and what was observed.
 func NewDoer(want, have State) *Doer { return &Doer{want, have} }
 
-// Do does the steps: what goes away first, then masters, then the rest in the order
-// in which the kernel takes it.
+// Do does the steps: what goes away first, then masters and what is the netdev's
+// own, then the rest in the order in which the kernel takes it.
 func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 	now, err := look(ctx)
 	if err != nil {
 		return err
 	}
-	type put struct {
-		item Item
-		on   resource.ID
-	}
 	var puts []put
 	for _, s := range steps {
 		_, there := now[s.Resource]
-		gone := s.To.IsAbsent()
 		switch {
-		case gone && !there:
+		case s.To.IsAbsent() && !there:
+		case s.Attribute == attrNetdev:
+			err = d.makeUpper(s, now)
 		case !there:
 			return fmt.Errorf("%s: putting back its %s: %w: is its driver bound, and is it in this network namespace?", s.Resource, s.Attribute, netdev.ErrNone)
+		case s.To.IsAbsent():
+			err = d.remove(s)
 		case s.Attribute == attrMaster:
-			if err := d.setMaster(ctx, s, now); err != nil {
-				return err
-			}
-		case gone:
-			i, ok := find(d.have, s.Resource, s.Attribute)
-			if !ok {
-				return fmt.Errorf("%s: taking away its %s: it was not observed", s.Resource, s.Attribute)
-			}
-			if err := rtnet.Delete(i.Entry); err != nil {
-				return fmt.Errorf("%s: %w", d.have.called(s.Resource), err)
-			}
+			err = d.setMaster(ctx, s, now)
+		case isSetting(s.Attribute):
+			err = set(ctx, s, now[s.Resource])
+		case s.Attribute == attrUp, s.Attribute == attrMTU:
+			err = d.setLink(s, now[s.Resource])
 		default:
 			i, ok := d.item(s)
 			if !ok {
@@ -72,40 +66,123 @@ func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 			}
 			puts = append(puts, put{i, s.Resource})
 		}
+		if err != nil {
+			return err
+		}
 	}
+	return d.puts(ctx, puts, now)
+}
+
+// put is an item and the netdev that it goes to.
+type put struct {
+	item Item
+	on   resource.ID
+}
+
+// puts puts items on, those last that need others, whatever their order.
+func (d *Doer) puts(ctx context.Context, puts []put, now map[resource.ID]int) error {
+	if len(puts) == 0 {
+		return nil
+	}
+	has, err := entries(ctx)
+	if err != nil {
+		return err
+	}
+	puts = slices.DeleteFunc(puts, func(p put) bool { return has[key{now[p.on], p.item.attribute()}] })
 	slices.SortStableFunc(puts, func(a, b put) int { return a.item.Rank() - b.item.Rank() })
-	for _, p := range puts {
-		at := func(index int) (int, error) {
-			id := p.item.Devices[index]
-			if index == p.item.Index {
-				id = p.on
+	for {
+		var later []put
+		var refused error
+		for _, p := range puts {
+			err := add(ctx, p.item.Entry, d.at(p.item, now))
+			switch {
+			case err == nil:
+			case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH): // by a gateway that another route leads to
+				later, refused = append(later, p), errors.Join(refused, fmt.Errorf("%s: %w", d.have.called(p.on), err))
+			default:
+				return fmt.Errorf("%s: %w", d.have.called(p.on), err)
 			}
-			if n, ok := now[id]; ok {
-				return n, nil
-			}
-			return 0, fmt.Errorf("netdev %s that it is on: %w", id, netdev.ErrNone)
 		}
-		if err := add(ctx, p.item.Entry, at); err != nil {
-			return fmt.Errorf("%s: %w", d.have.called(p.on), err)
+		if len(later) == 0 || len(later) == len(puts) {
+			return refused
 		}
+		puts = later
+	}
+}
+
+// key is an item where it is.
+type key struct {
+	index     int
+	attribute string
+}
+
+// entries are those that are there at present.
+func entries(ctx context.Context) (map[key]bool, error) {
+	all, err := rtnet.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	has := map[key]bool{}
+	for _, e := range all {
+		has[key{e.Index, Item{Entry: e}.attribute()}] = true
+	}
+	return has, nil
+}
+
+// at says where the netdevs of an item are now, or the bonds that they went into.
+func (d *Doer) at(i Item, now map[resource.ID]int) func(int) (int, error) {
+	return func(index int) (int, error) {
+		id := i.Devices[index]
+		if bond, goes := d.want.Move[id]; goes {
+			id = bond
+		}
+		if n, ok := now[id]; ok {
+			return n, nil
+		}
+		return 0, fmt.Errorf("netdev %s that it is on: %w", id, netdev.ErrNone)
+	}
+}
+
+func (d *Doer) remove(s step.Step) error {
+	i, ok := find(d.have, s.Resource, s.Attribute)
+	if !ok {
+		return fmt.Errorf("%s: taking away its %s: it was not observed", s.Resource, s.Attribute)
+	}
+	if err := rtnet.Delete(i.Entry); err != nil {
+		return fmt.Errorf("%s: %w", d.have.called(s.Resource), err)
 	}
 	return nil
+}
+
+// setLink sets what is the netdev's own.
+func (d *Doer) setLink(s step.Step, index int) error {
+	l, err := rtlink.ByIndex(index)
+	if err != nil {
+		return err
+	}
+	if s.Attribute == attrUp {
+		return rtlink.SetUp(l, s.To.Str() == "up")
+	}
+	mtu, err := strconv.Atoi(s.To.Str())
+	if err != nil {
+		return fmt.Errorf("%s: its MTU is no number: %w", s.Resource, err)
+	}
+	return rtlink.SetMTU(l, mtu)
 }
 
 // add puts an entry on; a route from an IPv6 address that is still looked for on
 // the link waits for that.
 func add(ctx context.Context, e rtnet.Entry, at func(int) (int, error)) error {
+	refused := rtnet.Add(e, at)
+	if e.Kind != rtnet.Route || e.Family != familyIPv6 || !errors.Is(refused, unix.EINVAL) {
+		return refused
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, addressTimeout, fmt.Errorf("%v are over", addressTimeout))
 	defer cancel()
 	events, err := await.Addresses(ctx)
 	if err != nil {
 		return err
 	}
-	err = rtnet.Add(e, at)
-	if e.Kind != rtnet.Route || e.Family != familyIPv6 || !errors.Is(err, unix.EINVAL) {
-		return err
-	}
-	refused := err
 	err = await.Until(ctx, "its address can be used", events, func() (bool, error) {
 		if refused = rtnet.Add(e, at); errors.Is(refused, unix.EINVAL) {
 			return false, nil
@@ -179,6 +256,11 @@ func (d *Doer) setMaster(ctx context.Context, s step.Step, now map[resource.ID]i
 	}
 	if w.MasterKind != "bridge" {
 		return nil
+	}
+	if len(w.Port) > 0 {
+		if err := rtlink.SetBridgePort(l, w.Port); err != nil {
+			return err
+		}
 	}
 	vlans, err := rtnet.BridgeVLANs(ctx)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
@@ -36,13 +37,19 @@ type Netdev struct {
 	Name string `json:"name"`
 	Kind string `json:"kind,omitempty"` // IFLA_INFO_KIND; "" for hardware
 	Up   bool   `json:"up"`
+	MTU  int    `json:"mtu,omitempty"` // bytes
 	// Lower is the netdev below, of a VLAN for example.
 	Lower resource.ID `json:"lower,omitzero"`
 	// Master is what it is a port of: a bridge of the kernel, a bond, a team. Of a want, zero leaves it.
 	Master     resource.ID `json:"master,omitzero"`
 	MasterName string      `json:"master_name,omitempty"`
 	MasterKind string      `json:"master_kind,omitempty"`
-	Items      []Item      `json:"items,omitempty"`
+	// Port is IFLA_INFO_SLAVE_DATA of a port of the kernel's bridge.
+	Port     []byte   `json:"port,omitempty"`
+	Settings Settings `json:"settings,omitempty"`
+	// Upper is what a netdev on another is made of.
+	Upper *Upper `json:"upper,omitempty"`
+	Items []Item `json:"items,omitempty"`
 }
 
 // Item is one thing on a netdev.
@@ -55,8 +62,16 @@ type Item struct {
 // attribute is the item in steps: "address 198.51.100.10/24".
 func (i Item) attribute() string { return string(i.Kind) + " " + i.Text }
 
-// attrMaster is the attribute of what the netdev is a port of.
-const attrMaster = "master"
+// The attributes of the netdev itself: what it is a port of, and of a VF's its state and MTU.
+const (
+	attrMaster = "master"
+	attrUp     = "up"
+	attrMTU    = "mtu"
+)
+
+func (n Netdev) has(i Item) bool {
+	return slices.ContainsFunc(n.Items, func(o Item) bool { return o.attribute() == i.attribute() })
+}
 
 // identities are the netdevs of a look, by ifindex.
 func identities(s *snapshot.Snapshot) map[int]resource.ID {
@@ -87,9 +102,16 @@ func Observe(s *snapshot.Snapshot) State {
 	ids := identities(s)
 	state := State{Netdevs: map[resource.ID]Netdev{}}
 	for _, l := range s.Links {
-		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, Lower: ids[l.Lower], Master: ids[l.Master]}
+		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, MTU: l.MTU, Lower: ids[l.Lower], Master: ids[l.Master]}
 		if m, ok := s.Link(l.Master); ok {
 			n.MasterName, n.MasterKind = m.Name, m.Kind
+		}
+		if l.SlaveKind == "bridge" {
+			n.Port = rtlink.BridgePort(l.SlaveData)
+		}
+		n.Settings = settingsOf(s, l, ids[l.Index])
+		if lower, ok := s.Link(l.Lower); ok {
+			n.Upper = upperOf(l, lower)
 		}
 		state.Netdevs[ids[l.Index]] = n
 	}
@@ -118,7 +140,7 @@ func (s State) Hangs(pf pci.Address) []string {
 	}
 	var words []string
 	for _, i := range n.Items {
-		if i.Kind == rtnet.Address || i.Kind == rtnet.Route {
+		if (i.Kind == rtnet.Address || i.Kind == rtnet.Route) && i.Daemon != rtnet.Advertised {
 			words = append(words, i.attribute())
 		}
 	}
@@ -178,9 +200,18 @@ func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 	for id, n := range s.Netdevs {
 		n.Items = slices.DeleteFunc(slices.Clone(n.Items), func(i Item) bool { return !touched(id, i.attribute()) })
 		if !touched(id, attrMaster) {
-			n.Master, n.MasterName, n.MasterKind = resource.ID{}, "", ""
+			n.Master, n.MasterName, n.MasterKind, n.Port = resource.ID{}, "", "", nil
 		}
-		if len(n.Items) > 0 || !n.Master.IsZero() {
+		n.Settings = maps.Clone(n.Settings)
+		maps.DeleteFunc(n.Settings, func(attribute, _ string) bool { return !touched(id, attribute) })
+		if !touched(id, attrNetdev) {
+			n.Upper = nil
+		}
+		n.Up = n.Up && touched(id, attrUp)
+		if !touched(id, attrMTU) {
+			n.MTU = 0
+		}
+		if len(n.Items) > 0 || !n.Master.IsZero() || n.Up || n.MTU != 0 || len(n.Settings) > 0 || n.Upper != nil {
 			out.Netdevs[id] = n
 		}
 	}
@@ -192,8 +223,7 @@ func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 func (s State) TakeBack(uplink, bond resource.ID) State {
 	absent := slices.Clone(s.Absent[bond])
 	for _, i := range s.Netdevs[uplink].Items {
-		had := slices.ContainsFunc(s.Netdevs[bond].Items, func(o Item) bool { return o.attribute() == i.attribute() })
-		if !had && moves(i) {
+		if !s.Netdevs[bond].has(i) && moves(i) {
 			absent = append(absent, i.attribute())
 		}
 	}
@@ -210,8 +240,9 @@ func (s State) TakeBack(uplink, bond resource.ID) State {
 	return out
 }
 
-// moves tells what goes along when an uplink goes into a bond.
-func moves(i Item) bool { return i.Kind != rtnet.Nexthop && i.Kind != rtnet.BridgeVLAN }
+// moves tells what goes along when an uplink goes into a bond. What routers
+// advertise, the bond learns by itself.
+func moves(i Item) bool { return i.Kind != rtnet.BridgeVLAN && i.Daemon != rtnet.Advertised }
 
 // sorted are the netdevs of a state in a fixed order: what others hang on first.
 func (s State) sorted() []resource.ID {

@@ -115,7 +115,7 @@ func TestSchemaIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{
-		"oneOf": true,
+		"oneOf":   true,
 		"$schema": true, "title": true, "description": true, "type": true, "properties": true, "additionalProperties": true, "required": true,
 		"items": true, "enum": true, "minimum": true, "maximum": true, "minLength": true, "maxLength": true, "pattern": true, "uniqueItems": true,
 	}

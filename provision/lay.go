@@ -93,7 +93,7 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 	untouched := crypto.Keep(base.Offload, func(id resource.ID, attribute string) bool { return !t.Has(id, attribute) })
 	base.Offload = crypto.Lay(over.Offload, untouched)
 	for i, b := range base.Bonds {
-		if t.Has(resource.OfBond(b.Name), "lag") { // the card's LAG of now may be the operation's doing
+		if t.Resource(resource.OfBond(b.Name)) { // the card's LAG of now may be the operation's doing, as by a member more
 			base.Bonds[i].LAG = nil
 		}
 	}
@@ -125,8 +125,9 @@ func touches(steps []step.Step) journal.Touched {
 			case step.Stops, step.LetGo:
 			default:
 				t.Add(e.On, journal.All)
-				if e.On.Kind == resource.Netdev && !e.On.IsSF && !e.On.Function.IsVF() {
-					t.Add(resource.OfFunction(e.On.Function), "mtu", "up") // a bond sets them of its members
+				if e.On.Kind == resource.Netdev && !e.On.IsSF {
+					// A member has both from its bond, and keeps them when it leaves.
+					t.Add(resource.OfFunction(e.On.Function), "mtu", "up")
 				}
 			}
 		}
@@ -146,20 +147,6 @@ func made(t journal.Touched, id resource.ID) bool {
 		return t.Has(id, "port")
 	}
 	return t.Resource(id)
-}
-
-// ofSwitch tells whether anything of Open vSwitch was touched.
-func ofSwitch(t journal.Touched) bool {
-	if t == nil {
-		return true
-	}
-	for id := range t {
-		switch id.Kind {
-		case resource.Switch, resource.Bridge, resource.SwitchPort:
-			return true
-		}
-	}
-	return false
 }
 
 // dropVanished takes out of a rollback's want what its operation only changed and

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
@@ -61,6 +62,9 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 		}
 	}
 	w := clone(want)
+	if w.OVS == nil {
+		w.OVS = &ovs.Spec{} // as with bonds: what is the operation's own and not wanted any more goes
+	}
 	follow(have, w)
 	var errs []error
 	for _, d := range domains() {

@@ -94,33 +94,6 @@ func roadOf(t *testing.T, name string) *Road {
 	return &Road{Journal: journal.Dir(filepath.Join(t.TempDir(), "state")), Have: hostOf(t, name), Boot: "b", Tool: "t"}
 }
 
-func TestPlanForACardThatIsGone(t *testing.T) {
-	r := roadOf(t, "bare")
-	r.Have.Cards = nil
-	_, err := r.Apply(hostOf(t, "small").want(), journal.Profile{Name: "x"}, Allowed{})
-	if err == nil || !strings.Contains(err.Error(), "no such card") || !strings.Contains(err.Error(), "nicwright show") {
-		t.Errorf("planning for a card that is not there: %v", err)
-	}
-}
-
-func TestWhatMayBeTakenIsNamedAsPlansNameIt(t *testing.T) {
-	r := roadOf(t, "bare")
-	want := &profiles.Want{Profile: "x"}
-	for _, take := range []string{"eth0", "pci/3", ""} {
-		if _, err := r.Apply(want, journal.Profile{Name: "x"}, Allowed{Take: []string{take}}); err == nil || !strings.Contains(err.Error(), "--take") {
-			t.Errorf("--take %q: %v", take, err)
-		}
-	}
-	vf := resource.OfFunction(pci.VF("0001:3b:00.0", 1))
-	p, err := r.Apply(want, journal.Profile{Name: "x"}, Allowed{Take: []string{vf.String()}})
-	if err != nil || !p.opt.Takes(vf) || p.opt.Takes(resource.OfFunction(pci.VF("0001:3b:00.0", 2))) {
-		t.Errorf("one VF: %+v, %v", p, err)
-	}
-	if p, err = r.Apply(want, journal.Profile{Name: "x"}, Allowed{Take: []string{"all"}}); err != nil || !p.opt.Takes(vf) {
-		t.Errorf("all: %+v, %v", p, err)
-	}
-}
-
 func TestPlanIsSavedAndReadBack(t *testing.T) {
 	r := roadOf(t, "bare")
 	plan, err := r.Apply(hostOf(t, "small").want(), journal.Profile{Name: "x"}, Allowed{})

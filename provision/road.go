@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
@@ -228,9 +227,6 @@ func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal
 		}
 	}
 	want.Profile = string(kind) + " of " + profile.Name
-	if want.OVS == nil && ofSwitch(op.Touched) {
-		want.OVS = &ovs.Spec{} // there was nothing of what it made there
-	}
 	r.dropVanished(want, op.Touched)
 	before := r.Have.want()
 	lay(want, before, op.Touched) // of what an interrupted operation took away, that is before

@@ -3,333 +3,259 @@
 package provision
 
 import (
+	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nicwright/nicwright/bond"
-	"github.com/nicwright/nicwright/eswitch"
-	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/golden"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/report"
 )
 
-const pf0, pf1 = pci.Address("0001:3b:00.0"), pci.Address("0001:3b:00.1")
-
-// wantVFs wants VFs of one port.
-func wantVFs(pf pci.Address, n int) *profiles.Want {
-	return &profiles.Want{Ports: map[pci.Address]eswitch.PortSpec{pf: {VFs: &n}}}
-}
-
-// newFlow is a bare host with a journal on disk.
-func newFlow(t *testing.T) *flow {
-	return &flow{t: t, m: newModel(t, "bare"), dir: journal.Dir(t.TempDir()), boot: "b"}
-}
-
-// does walks the plan that a call gave.
-func (f *flow) does(cut int, plan *Plan, err error) *Plan {
-	f.t.Helper()
-	if err == nil {
-		err = f.walk(plan, cut)
-	}
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return plan
-}
-
-func (f *flow) apply(cut int, profile string, want *profiles.Want, a Allowed) *Plan {
-	f.t.Helper()
-	plan, err := f.look().Apply(want, journal.Profile{Name: profile}, a)
-	return f.does(cut, plan, err)
-}
-
-func (f *flow) rollback(cut int, id string) *Plan {
-	f.t.Helper()
-	plan, err := f.look().Rollback(id, Allowed{})
-	return f.does(cut, plan, err)
-}
-
-func (f *flow) remove(cut int, profile string) *Plan {
-	f.t.Helper()
-	plan, err := f.look().Remove(profile, Allowed{})
-	return f.does(cut, plan, err)
-}
-
-// journal is what it says, an operation a word: KIND PROFILE OUTCOME, "undone" if it was taken back.
-func (f *flow) journal(want ...string) {
-	f.t.Helper()
-	var got []string
-	for _, o := range f.look().ops {
-		words := []string{string(o.Kind), o.Profile.Name, string(o.Outcome)}
-		if o.UndoneBy != "" {
-			words = append(words, "undone")
-		}
-		got = append(got, strings.Join(words, " "))
-	}
-	if d := cmp.Diff(want, got); d != "" {
-		f.t.Errorf("the journal (-want +got):\n%s", d)
-	}
-}
-
-func (f *flow) vfs(want0, want1 int) {
-	f.t.Helper()
-	if n0, n1 := f.m.Port(pf0).NumVFs, f.m.Port(pf1).NumVFs; n0 != want0 || n1 != want1 {
-		f.t.Errorf("the ports have %d and %d VFs, want %d and %d", n0, n1, want0, want1)
-	}
-}
-
-func refusal(t *testing.T, plan *Plan, err error, says ...string) {
+// pictured is a host as a report pictures it, with the uplinks that its cards have.
+func pictured(t *testing.T, name string) Host {
 	t.Helper()
-	if err == nil {
-		t.Fatalf("it was not refused: %s", formatted(plan))
-	}
-	for _, s := range says {
-		if !strings.Contains(err.Error(), s) {
-			t.Errorf("%q does not say %q", err, s)
+	var r report.Host
+	golden.Read(t, filepath.Join("report/testdata/hosts", name+".yaml"), &r)
+	h := Host{Cards: r.Cards, Bonds: bond.State{Bonds: r.Bonds, Uplinks: map[pci.Address]bond.Uplink{}}, Switch: r.Switch, Offload: r.Offload}
+	for _, c := range h.Cards {
+		for _, p := range c.Ports {
+			u := bond.Uplink{Netdev: p.Netdev, Index: p.Ifindex, MTU: p.MTU, Up: p.Up}
+			for _, b := range h.Bonds.Bonds {
+				for _, m := range b.Members {
+					if m.ID == string(p.Address) {
+						u.Master, u.MasterKind = b.Name, "bond"
+					}
+				}
+			}
+			h.Bonds.Uplinks[p.Address] = u
 		}
 	}
+	return h
 }
 
-func TestApplyThenRollback(t *testing.T) {
-	f := newFlow(t)
-	before := asWant(t, f.m.copy(t))
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.vfs(2, 0)
-	f.rollback(-1, "")
-	if d := cmp.Diff(before, asWant(t, f.m.copy(t))); d != "" {
-		t.Errorf("(-before +now):\n%s", d)
-	}
-	f.journal("apply a done undone", "rollback a done")
-	plan, err := f.look().Rollback("", Allowed{})
-	refusal(t, plan, err, "nothing to roll back to")
-}
-
-func TestApplyThatWasInterruptedGoesOnAsTheSameOperation(t *testing.T) {
-	f := newFlow(t)
-	f.apply(1, "a", wantVFs(pf0, 2), Allowed{}) // autoprobe is off, and no VF is made yet
-	f.journal("apply a failed")
-	first := f.look().ops[0].ID
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.journal("apply a done")
-	if o := f.look().ops[0]; o.ID != first || o.Attempts != 2 {
-		t.Errorf("it is %s with %d attempts, and was %s", o.ID, o.Attempts, first)
-	}
-	f.rollback(-1, "")
-	f.vfs(0, 0)
-	if p := f.m.Port(pf0); !*p.Autoprobe {
-		t.Error("what was before the first attempt is forgotten: autoprobe is off")
-	}
-}
-
-func TestAnotherApplyTakesThePlaceOfAnInterruptedOne(t *testing.T) {
-	f := newFlow(t)
-	before := asWant(t, f.m.copy(t))
-	f.apply(2, "a", wantVFs(pf0, 2), Allowed{})
-	f.apply(-1, "b", wantVFs(pf1, 3), Allowed{})
-	f.journal("apply a superseded", "apply b done")
-	f.rollback(-1, "")
-	if d := cmp.Diff(before, asWant(t, f.m.copy(t))); d != "" {
-		t.Errorf("what was before the first is forgotten (-before +now):\n%s", d)
-	}
-}
-
-func TestRollbackOfAnInterruptedApply(t *testing.T) {
-	f := newFlow(t)
-	before := asWant(t, f.m.copy(t))
-	f.apply(2, "a", wantVFs(pf0, 2), Allowed{})
-	f.rollback(-1, "")
-	f.journal("apply a superseded", "rollback a done")
-	if d := cmp.Diff(before, asWant(t, f.m.copy(t))); d != "" {
-		t.Errorf("(-before +now):\n%s", d)
-	}
-}
-
-func TestRollbackThatWasInterruptedGoesOnToTheSameEnd(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 1), Allowed{})
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	cut := f.rollback(2, "") // the VFs are gone, and not made again
-	f.vfs(0, 0)
-	plan := f.rollback(-1, "")
-	if plan.op.ID != cut.op.ID {
-		t.Errorf("%s is another operation than %s", plan.op.ID, cut.op.ID)
-	}
-	f.vfs(1, 0)
-	f.journal("apply a done", "apply a done undone", "rollback a done")
-}
-
-func TestApplyAfterAnInterruptedRollback(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 1), Allowed{})
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.rollback(2, "")
-	f.apply(-1, "a", wantVFs(pf0, 3), Allowed{})
-	f.vfs(3, 0)
-	f.journal("apply a done", "apply a done undone", "rollback a superseded", "apply a done")
-	f.rollback(-1, "") // to where the rollback was going
-	f.vfs(1, 0)
-}
-
-func TestRollbackOfOneTakesTheLaterOnesOfItsProfileBack(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 1), Allowed{})
-	second := f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.apply(-1, "b", wantVFs(pf1, 3), Allowed{})
-	f.apply(-1, "a", wantVFs(pf0, 3), Allowed{})
-	f.rollback(-1, second.op.ID)
-	f.vfs(1, 3)
-	f.journal("apply a done", "apply a done undone", "apply b done", "apply a done undone", "rollback a done")
-	plan, err := f.look().Rollback(second.op.ID, Allowed{})
-	refusal(t, plan, err, "not in force", "taken back by")
-	plan, err = f.look().Rollback("2", Allowed{})
-	refusal(t, plan, err, "or several", "nicwright history")
-	f.apply(1, "a", wantVFs(pf0, 2), Allowed{})
-	plan, err = f.look().Rollback(f.look().ops[0].ID, Allowed{})
-	refusal(t, plan, err, "was interrupted", "has to end it first")
-}
-
-func TestRemoveTakesAllOfAProfileBack(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 1), Allowed{})
-	f.apply(-1, "b", wantVFs(pf1, 3), Allowed{})
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.apply(2, "a", wantVFs(pf0, 3), Allowed{})
-	plan, err := f.look().Remove("b", Allowed{})
-	refusal(t, plan, err, "was interrupted")
-	cut := f.remove(0, "a") // with the one that was interrupted
-	if again := f.remove(-1, "a"); again.op.ID != cut.op.ID {
-		t.Errorf("%s is another operation than %s", again.op.ID, cut.op.ID)
-	}
-	f.vfs(0, 3)
-	f.journal("apply a done undone", "apply b done", "apply a done undone", "apply a superseded", "remove a done")
-	plan, err = f.look().Remove("a", Allowed{})
-	refusal(t, plan, err, "not in force")
-}
-
-func TestASecondProfileForOneCardIsRefusedUnlessItReplaces(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 1), Allowed{})
-	plan, err := f.look().Apply(wantVFs(pf0, 2), journal.Profile{Name: "b"}, Allowed{})
-	refusal(t, plan, err, "profile a is in force for pci/0001:3b:00.0", "nicwright remove -p a", "--replace a")
-	f.apply(-1, "b", wantVFs(pf0, 2), Allowed{Replace: []string{"a"}})
-	f.vfs(2, 0)
-	f.apply(-1, "b", wantVFs(pf0, 3), Allowed{}) // it need not be said twice
-	f.remove(-1, "b")
-	f.vfs(1, 0)
-}
-
-func bondWant(members ...string) *profiles.Want {
-	mode, mtu, up := "active-backup", 1500, true
-	return &profiles.Want{Bonds: []bond.Spec{{Name: "bond0", Mode: &mode, MTU: &mtu, Up: &up, Members: members}}}
-}
-
-func TestASecondProfileForOneBondIsRefused(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", bondWant(string(pf0)), Allowed{})
-	plan, err := f.look().Apply(bondWant(string(pf1)), journal.Profile{Name: "b"}, Allowed{})
-	refusal(t, plan, err, "profile a is in force for bond bond0")
-	f.apply(-1, "b", bondWant(string(pf1)), Allowed{Replace: []string{"a"}})
-	if o := f.m.Bonds.Bonds[0].Owner; o != "b" {
-		t.Errorf("the bond is %q's", o)
-	}
-	f.rollback(-1, "")
-	if b := f.m.Bonds.Bonds[0]; b.Owner != "a" || b.Members[0].ID != string(pf0) {
-		t.Errorf("back is %+v", b)
-	}
-}
-
-func TestAfterABootTheSameWantIsOfTheSameBefore(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 1), Allowed{})
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.boot, f.m = "c", newModel(t, "bare") // which takes the kernel's part away
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	f.vfs(2, 0)
-	f.rollback(-1, "")
-	f.vfs(1, 0)
-}
-
-func TestApplyOfWhatIsThereWritesNothing(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	before := stamps(t, f.dir)
-	r := f.look()
-	plan, err := r.Apply(wantVFs(pf0, 2), journal.Profile{Name: "a"}, Allowed{})
-	if err != nil || len(plan.Steps) > 0 {
-		t.Fatalf("%v, %v", plan, err)
-	}
-	if err := r.Do(t.Context(), t.Context(), plan, nil); err != nil {
-		t.Fatal(err)
-	}
-	if after := stamps(t, f.dir); after != before {
-		t.Errorf("it wrote: %s, then %s", before, after)
-	}
-	w, err := AppliedWant(f.dir, "a")
-	if err != nil || *w.Ports[pf0].VFs != 2 {
-		t.Errorf("what was applied is %+v, %v", w, err)
-	}
-	if _, err := AppliedWant(f.dir, "b"); err == nil || !strings.Contains(err.Error(), "no profile has been applied") {
-		t.Errorf("of another profile: %v", err)
-	}
-}
-
-// Of the first operation of a profile without steps the journal is told, the kernel is not.
-func TestFirstApplyOfWhatIsThereIsInTheJournal(t *testing.T) {
-	f := newFlow(t)
-	r := f.look()
-	plan, err := r.Apply(wantVFs(pf0, 0), journal.Profile{Name: "a"}, Allowed{})
-	if err == nil {
-		err = r.Do(t.Context(), t.Context(), plan, nil)
-	}
+// lookAt is a look at a host and at the journal in dir.
+func lookAt(t *testing.T, dir journal.Dir, h Host, boot string) *Road {
+	t.Helper()
+	ops, err := readJournal(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.journal("apply a done")
+	return &Road{Journal: dir, Have: h, Boot: boot, Tool: "test", ops: ops}
 }
 
-// What an operation did not touch belongs to whoever changed it meanwhile.
-func TestRollbackTouchesWhatItsOperationTouched(t *testing.T) {
-	f := newFlow(t)
-	f.apply(-1, "a", wantVFs(pf0, 2), Allowed{})
-	tag := 7
-	f.m.Port(pf1).MTU = 9000
-	f.m.Bonds.Bonds = append(f.m.Bonds.Bonds, bond.Bond{Name: "theirs", Mode: "active-backup", MTU: 1500, Alias: "nicwright:a", Owner: "a", Members: []bond.Member{}})
-	f.m.Switch.Bridges = append(f.m.Switch.Bridges, ovs.BridgeState{Name: "br-theirs", Owner: "a", Ports: []ovs.PortState{
-		{Name: "eth1", Interface: "eth1", ID: pci.PF(pf1).String(), Owner: "a", Tag: &tag, VLANMode: "access", OFPort: 1},
-	}})
-	f.m.Switch.HWOffload = true
-	f.m.sync()
-	plan := f.rollback(-1, "")
-	for _, s := range plan.Steps {
-		if s.Resource.Function.PF != pf0 {
-			t.Errorf("the operation did not touch %s", s)
+// wantedOf is a profile on a host.
+func wantedOf(t *testing.T, h Host, file string, sets ...string) (*profiles.Want, journal.Profile) {
+	t.Helper()
+	p, err := profiles.Load(profiles.Options{Name: file, Sets: sets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := profiles.Resolve(p, h.CardInfos())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, journal.Profile{Name: p.Name}
+}
+
+const smallProfile = "../cmd/nicwright/testdata/small.yaml"
+
+// begun writes the plan's operation as Do does, and stops there: what a kill leaves.
+func begun(t *testing.T, r *Road, p *Plan, err error) *journal.Operation {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Journal.Begin(p.op, r.ops); err != nil {
+		t.Fatal(err)
+	}
+	return p.op
+}
+
+func ended(t *testing.T, r *Road, p *Plan, err error) *journal.Operation {
+	t.Helper()
+	o := begun(t, r, p, err)
+	ops, err := readJournal(r.Journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Journal.End(o, nil, ops); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// deletes tells whether a plan takes a resource away.
+func deletes(p *Plan, id resource.ID) bool {
+	for _, s := range p.Steps {
+		if s.Resource == id && s.To.IsAbsent() {
+			return true
 		}
 	}
-	f.vfs(0, 0)
+	return false
 }
 
-// A bond that the operation only changed, and somebody removed, is not made again.
-func TestRollbackMakesNothingAgainThatItsOperationDidNotMake(t *testing.T) {
-	f := newFlow(t)
-	f.m.Bonds.Bonds = append(f.m.Bonds.Bonds, bond.Bond{Name: "bond0", Mode: "active-backup", MTU: 1500, Members: []bond.Member{}})
-	f.m.sync()
-	w := bondWant()
-	w.Bonds[0].Mode, w.Bonds[0].Up, w.Bonds[0].MTU = nil, nil, new(9000)
-	f.apply(-1, "a", w, Allowed{})
-	f.m.Bonds.Bonds = slices.DeleteFunc(f.m.Bonds.Bonds, func(bond.Bond) bool { return true })
-	f.m.sync()
-	if plan := f.rollback(-1, ""); len(plan.Steps) > 0 {
-		t.Errorf("the plan is %s", formatted(plan))
+func TestOperationsGoOnByTheirKind(t *testing.T) {
+	dir := journal.Dir(t.TempDir())
+	bare, done := pictured(t, "bare"), pictured(t, "small")
+	for i := range done.Bonds.Bonds { // as an apply of the profile makes it
+		done.Bonds.Bonds[i].Owner = "small"
+	}
+	w, doc := wantedOf(t, bare, smallProfile)
+
+	r := lookAt(t, dir, bare, "b")
+	p, err := r.Apply(w, doc, Allowed{})
+	first := begun(t, r, p, err)
+
+	// Killed: the same apply is the same operation, and what was before it stays.
+	r = lookAt(t, dir, done, "b")
+	p, err = r.Apply(w, doc, Allowed{})
+	again := begun(t, r, p, err)
+	if again.ID != first.ID || again.Attempts != 2 || string(again.Before) == "" {
+		t.Errorf("the apply that goes on is %s, attempt %d; it was %s", again.ID, again.Attempts, first.ID)
+	}
+	if before, err := wantOf(again.Before); err != nil || before.Ports["0001:3b:00.0"].VFs == nil || *before.Ports["0001:3b:00.0"].VFs != 0 {
+		t.Errorf("before it there were the VFs %+v, %v; there were none", before.Ports, err)
+	}
+
+	// Killed again, and taken back: the bond that it made goes.
+	r = lookAt(t, dir, done, "b")
+	p, err = r.Rollback("", Allowed{})
+	back := begun(t, r, p, err)
+	if back.Kind != journal.Rollback || !slices.Equal(back.Resumes, []string{first.ID}) || !deletes(p, resource.OfBond("bond0")) {
+		t.Errorf("the rollback is %+v", back)
+	}
+
+	// The rollback is killed: the next one goes on to the same end.
+	r = lookAt(t, dir, done, "b")
+	p, err = r.Rollback("", Allowed{})
+	if o := ended(t, r, p, err); o.ID != back.ID || o.Attempts != 2 || !deletes(p, resource.OfBond("bond0")) {
+		t.Errorf("the rollback that goes on is %s, attempt %d", o.ID, o.Attempts)
+	}
+	r = lookAt(t, dir, bare, "b")
+	if _, err := r.Rollback("", Allowed{}); err == nil || !strings.Contains(err.Error(), "nothing to roll back to") {
+		t.Errorf("a rollback after the rollback: %v", err)
 	}
 }
 
-func TestNotConvergedNamesWhatIsLeft(t *testing.T) {
-	err := &NotConvergedError{Left: stepsOf("1/a")}
-	if !strings.Contains(err.Error(), "still: bond/r a") {
+func TestAnApplyAfterAnInterruptedRollbackKnowsWhereThatWent(t *testing.T) {
+	dir := journal.Dir(t.TempDir())
+	bare, done := pictured(t, "bare"), pictured(t, "small")
+	w, doc := wantedOf(t, bare, smallProfile)
+	r := lookAt(t, dir, bare, "b")
+	p, err := r.Apply(w, doc, Allowed{})
+	ended(t, r, p, err)
+	r = lookAt(t, dir, done, "b")
+	p, err = r.Rollback("", Allowed{})
+	begun(t, r, p, err)
+	r = lookAt(t, dir, done, "b")
+	p, err = r.Apply(w, doc, Allowed{})
+	o := begun(t, r, p, err)
+	before, err := wantOf(o.Before)
+	if err != nil || before.Ports["0001:3b:00.0"].VFs == nil || *before.Ports["0001:3b:00.0"].VFs != 0 || len(o.Resumes) != 1 {
+		t.Errorf("what it goes back to: %+v, %v", before.Ports, err)
+	}
+}
+
+func TestABootIsNothingToGoBackTo(t *testing.T) {
+	dir := journal.Dir(t.TempDir())
+	bare := pictured(t, "bare")
+	w, doc := wantedOf(t, bare, smallProfile)
+	r := lookAt(t, dir, bare, "one")
+	p, err := r.Apply(w, doc, Allowed{})
+	first := ended(t, r, p, err)
+	r = lookAt(t, dir, bare, "two") // the kernel's part is gone
+	p, err = r.Apply(w, doc, Allowed{})
+	second := ended(t, r, p, err)
+	if !slices.Equal(second.Resumes, []string{first.ID}) {
+		t.Errorf("the apply after the boot resumes %v", second.Resumes)
+	}
+	ops, err := readJournal(dir)
+	if err != nil || len(journal.InForce(ops, "")) != 1 {
+		t.Errorf("in force are %d, %v", len(journal.InForce(ops, "")), err)
+	}
+}
+
+func TestTwoProfilesForOneCardAreRefused(t *testing.T) {
+	dir := journal.Dir(t.TempDir())
+	bare := pictured(t, "bare")
+	w, doc := wantedOf(t, bare, smallProfile)
+	r := lookAt(t, dir, bare, "b")
+	p, err := r.Apply(w, doc, Allowed{})
+	ended(t, r, p, err)
+	other, otherDoc := wantedOf(t, bare, "tls-server")
+	r = lookAt(t, dir, bare, "b")
+	if _, err := r.Apply(other, otherDoc, Allowed{}); err == nil || !strings.Contains(err.Error(), "remove -p small") || !strings.Contains(err.Error(), "--replace small") {
+		t.Errorf("the second profile: %v", err)
+	}
+	p, err = r.Apply(other, otherDoc, Allowed{Replace: []string{"small"}})
+	ended(t, r, p, err)
+	r = lookAt(t, dir, bare, "b")
+	if _, err := r.Apply(other, otherDoc, Allowed{}); err != nil {
+		t.Errorf("once it has taken the other's place: %v", err)
+	}
+	if _, err := r.Remove("nothing", Allowed{}); err == nil || !strings.Contains(err.Error(), "not in force") {
+		t.Errorf("removing what is not there: %v", err)
+	}
+	p, err = r.Remove("tls-server", Allowed{})
+	if o := ended(t, r, p, err); len(o.Undoes) != 1 || o.Kind != journal.Remove {
+		t.Errorf("the removal is %+v", o)
+	}
+}
+
+func TestARollbackNamesTheOperationsThatItTakes(t *testing.T) {
+	dir := journal.Dir(t.TempDir())
+	bare := pictured(t, "bare")
+	var ids []string
+	for _, vfs := range []string{"2", "3"} {
+		w, doc := wantedOf(t, bare, smallProfile, "cards.nic0.ports.p0.vfs="+vfs)
+		r := lookAt(t, dir, bare, "b")
+		p, err := r.Apply(w, doc, Allowed{})
+		ids = append(ids, ended(t, r, p, err).ID)
+	}
+	r := lookAt(t, dir, bare, "b")
+	if p, err := r.Rollback(ids[0], Allowed{}); err != nil || !slices.Equal(p.op.Undoes, []string{ids[1], ids[0]}) {
+		t.Errorf("the rollback to before the first: %+v, %v", p, err)
+	}
+	if p, err := r.Rollback("", Allowed{}); err != nil || !slices.Equal(p.op.Undoes, ids[1:]) {
+		t.Errorf("the rollback: %+v, %v", p, err)
+	}
+	if _, err := r.Rollback("2000", Allowed{}); err == nil || !strings.Contains(err.Error(), "nicwright history") {
+		t.Errorf("of an operation that is not there: %v", err)
+	}
+}
+
+func TestWhatMayBeTakenIsNamed(t *testing.T) {
+	if _, err := (Allowed{Take: []string{"eth0"}}).options("x"); err == nil || !strings.Contains(err.Error(), "--take") {
+		t.Errorf("--take eth0: %v", err)
+	}
+	opt, err := Allowed{Take: []string{"pci/0001:3b:00.0/vf/1"}}.options("x")
+	if err != nil || !opt.Takes(resource.OfFunction(pci.VF("0001:3b:00.0", 1))) || opt.Takes(resource.OfFunction(pci.VF("0001:3b:00.0", 0))) {
+		t.Errorf("--take of a VF: %+v, %v", opt, err)
+	}
+	if opt, _ := (Allowed{Take: []string{"all"}}).options("x"); !opt.TakeAll {
+		t.Error("--take all takes not all")
+	}
+}
+
+func TestACardThatIsGoneIsNamed(t *testing.T) {
+	bare := pictured(t, "bare")
+	w, doc := wantedOf(t, bare, smallProfile)
+	bare.Cards = nil
+	if _, err := lookAt(t, journal.Dir(t.TempDir()), bare, "b").Apply(w, doc, Allowed{}); err == nil || !strings.Contains(err.Error(), "no such card") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestNotConvergedSaysWhatIsLeft(t *testing.T) {
+	var e error = &NotConvergedError{}
+	if !errors.As(e, new(*NotConvergedError)) || !strings.Contains(e.Error(), "not as wanted") {
+		t.Errorf("got %v", e)
 	}
 }

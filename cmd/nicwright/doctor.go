@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/doctor"
 )
 
@@ -45,11 +46,11 @@ all could be told). The exit status is 0 whatever they are.`,
 					return exitStatus{exitUsage, fmt.Errorf("--%s %s: it is one of %s", f.flag, f.value, strings.Join(f.allowed, ", "))}
 				}
 			}
-			road, err := a.look(cmd.Context())
+			host, look, err := provision.Observe(cmd.Context())
 			if err != nil {
 				return err
 			}
-			d, unmatched, err := doctor.Examine(road.Known(cmd.Context()), ask, args...)
+			d, unmatched, err := doctor.Examine(provision.Known(cmd.Context(), host, look), ask, args...)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -81,7 +82,8 @@ func (e entry) state() string {
 	case e.InForce:
 		return "in force"
 	case e.Outcome == journal.Failed:
-		return "failed: " + e.Error
+		first, _, _ := strings.Cut(e.Error, "\n") // --json has all of it
+		return "failed: " + first
 	case e.Open:
 		return "interrupted, or under way"
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/nicwright/nicwright/internal/chain"
-	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/doctor"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 // diagnosis asks the doctor about one function.
 func diagnosis(t *testing.T, args ...string) map[string]chain.Chain {
 	t.Helper()
-	var d provision.Diagnosis
+	var d doctor.Diagnosis
 	r := expect(t, exitDone, append([]string{"doctor", "--json"}, args...)...)
 	if err := json.Unmarshal([]byte(r.stdout), &d); err != nil {
 		t.Fatalf("doctor printed no JSON: %v\n%s", err, r.stdout)

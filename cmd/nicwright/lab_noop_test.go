@@ -12,18 +12,22 @@ import (
 
 // reads are the netlink requests that change nothing, by family: whatever else is sent is a write. The commands are
 // DEVLINK_CMD_GET, _PORT_GET, _ESWITCH_GET, _PARAM_GET, _INFO_GET (linux/devlink.h) and ETHTOOL_MSG_STRSET_GET,
-// _FEATURES_GET (linux/ethtool_netlink.h), as strace prints them.
+// _FEATURES_GET, _RINGS_GET, _CHANNELS_GET, _COALESCE_GET (linux/ethtool_netlink.h), as strace prints them.
 var reads = map[string]*regexp.Regexp{
 	"nlctrl":      regexp.MustCompile(`cmd=CTRL_CMD_GETFAMILY\b`),
 	"devlink":     regexp.MustCompile(`cmd=(0x1|0x5|0x1d|0x26|0x33)\b`),
-	"ethtool":     regexp.MustCompile(`cmd=(0x1|0xb)\b`),
-	"RTM_GETLINK": regexp.MustCompile(``),
+	"ethtool":     regexp.MustCompile(`cmd=(0x1|0xb|0xf|0x11|0x13)\b`),
+	"RTM_GETLINK": regexp.MustCompile(``), "RTM_GETADDR": regexp.MustCompile(``), "RTM_GETROUTE": regexp.MustCompile(``), "RTM_GETNEIGH": regexp.MustCompile(``),
+	"RTM_GETNEXTHOP": regexp.MustCompile(``), "RTM_GETQDISC": regexp.MustCompile(``), "RTM_GETTFILTER": regexp.MustCompile(``), "RTM_GETRULE": regexp.MustCompile(``),
+	"XFRM_MSG_GETSA": regexp.MustCompile(``),
 }
 
 var (
 	netlinkType  = regexp.MustCompile(`nlmsg_type=(\w+)`)
 	openForWrite = regexp.MustCompile(`open(at)?\(.*"/(sys|proc)/.*O_(WRONLY|RDWR)`)
-	writeIoctl   = regexp.MustCompile(`ioctl\(.*(ETHTOOL_S|SIOCS|SIOCBOND)`)
+	// Operations of RFC 7047 other than select.
+	databaseWrite = regexp.MustCompile(`\\"op\\":\\"(insert|update|mutate|delete|wait|commit|abort|assert|comment)\\"`)
+	writeIoctl    = regexp.MustCompile(`ioctl\(.*(ETHTOOL_S|SIOCS|SIOCBOND)`)
 )
 
 // testNoOpWritesNothing has the kernel's view of a second apply: no netlink, sysfs, ioctl or OVSDB write, and no file
@@ -53,9 +57,10 @@ func testNoOpWritesNothing(t *testing.T) {
 		case writeIoctl.MatchString(line):
 			t.Errorf("ioctl write: %.300s", line)
 		case strings.Contains(line, `\"transact\"`):
-			t.Errorf("OVSDB write: %.300s", line)
-		case strings.Contains(line, `\"monitor_cond_since\"`):
 			seen["OVSDB"]++
+			if databaseWrite.MatchString(line) {
+				t.Errorf("OVSDB write: %.300s", line)
+			}
 		}
 	}
 	for _, what := range []string{"RTM_GETLINK", "devlink", "ethtool", "OVSDB"} {

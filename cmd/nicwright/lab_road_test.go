@@ -69,7 +69,10 @@ func TestTLSServerAfterVMHost(t *testing.T) {
 	small := filepath.Join("testdata", "small.yaml")
 	expect(t, exitDone, "apply", "-p", small)
 	assertHost(t, 2, func(int) string { return "100" })
-	expect(t, exitDone, "apply", "-p", "tls-server")
+	if r := expect(t, exitError, "apply", "-p", "tls-server"); !strings.Contains(r.stderr, "--replace small") {
+		t.Errorf("a second profile for the card is refused with: %s", r.stderr)
+	}
+	expect(t, exitDone, "apply", "-p", "tls-server", "--replace", "small")
 	if got := strings.TrimSpace(witness(t, "ovs-vsctl", "list-br")); got != "" {
 		t.Errorf("ovs-vsctl: the bridges %s are left", got)
 	}
@@ -100,6 +103,6 @@ func TestTLSServerAfterVMHost(t *testing.T) {
 	}
 	expect(t, exitDone, "rollback")
 	assertHost(t, 2, func(int) string { return "100" })
-	// A rollback goes back one apply: for the card as it was before both there is a profile.
-	expect(t, exitDone, "apply", "-p", filepath.Join("testdata", "bare.yaml"))
+	// A rollback goes back one apply, and the next one goes on from there.
+	rollback(t)
 }

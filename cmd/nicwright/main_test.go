@@ -22,7 +22,7 @@ func ran(t *testing.T, args ...string) (string, error) {
 }
 
 func TestWrongUsageHasItsOwnStatus(t *testing.T) {
-	for _, args := range [][]string{{"plan", "--nonsense"}, {"plan", "surplus"}, {"plan"}, {"apply", "--plan", "x", "-p", "vm-host"}, {"profile", "show"}} {
+	for _, args := range [][]string{{"plan", "--nonsense"}, {"plan", "surplus"}, {"plan"}, {"apply", "--plan", "x", "-p", "vm-host"}, {"profile", "show"}, {"apply", "--plan", "x", "--take", "all"}, {"apply", "--plan", "x", "--replace", "y"}, {"rollback", "a", "b"}, {"remove", "surplus"}, {"history", "surplus"}} {
 		_, err := ran(t, args...)
 		var status exitStatus
 		if !errors.As(err, &status) || status.code != exitUsage {

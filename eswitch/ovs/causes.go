@@ -47,7 +47,7 @@ func causes(ctx context.Context, reps []netdev.Link) []string {
 		if f, ok := features[r.Index]; ok && !f.Active {
 			note(fmt.Sprintf("%s of %s is off: ethtool -K %s %s on", tcOffload, r.Name, r.Name, tcOffload), nil)
 		}
-		if err == nil && !with[r.Index] {
+		if _, has := with[r.Index]; err == nil && !has {
 			note(noQdisc(r.Name), nil)
 		}
 	}

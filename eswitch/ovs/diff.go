@@ -16,12 +16,13 @@ import (
 
 // Attributes of the steps.
 const (
-	attrBridge  = "bridge"   // its being there: "owner NAME"
-	attrMark    = "mark"     // of a bridge or port: whose it is
-	attrPort    = "port"     // its being there, with all that it is (value)
-	attrVLAN    = "vlan"     // of a port that is there
-	attrOnPort  = "attached" // of a port that is to stay: off while the eswitch changes, and on again
-	attrMaster  = "master"   // of a netdev that becomes a port: what it is taken out of
+	attrBridge  = "bridge"        // its being there: "owner NAME"
+	attrMark    = "mark"          // of a bridge or port: whose it is
+	attrPort    = "port"          // its being there, with all that it is (value)
+	attrVLAN    = "vlan"          // of a port that is there
+	attrOnPort  = "attached"      // of a port that is to stay: off while the eswitch changes, and on again
+	attrHook    = "ingress-qdisc" // of the members of a bond that is a port
+	attrMaster  = "master"        // of a netdev that becomes a port: what it is taken out of
 	attrOffload = keyOffload
 )
 

@@ -67,12 +67,7 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// The connection of a call that failed is closed already.
-		if cerr := c.Close(); err == nil {
-			err = cerr
-		}
-	}()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	rules, err := await.TC(ctx) // before the act: what it causes is not missed
 	if err != nil {
 		return err
@@ -89,6 +84,9 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 		return err
 	}
 	if err := t.awaitNoRules(ctx, rules, n); err != nil {
+		return err
+	}
+	if err := n.hook(ctx, e.hooks()); err != nil {
 		return err
 	}
 	return unpin(ctx, c, t.pinned)

@@ -37,6 +37,7 @@ type portEdit struct {
 	on   *value // it is there
 	vlan *vlan
 	mark *step.Value
+	hook bool // the members of a bond get its ingress block again
 }
 
 // masterEdit takes a netdev out of a master of the kernel's.
@@ -132,6 +133,8 @@ func (p *portEdit) parse(s step.Step) error {
 			return fmt.Errorf("%s: %q is no VLANs of a port (%v)", s.Resource, text, err)
 		}
 		p.vlan = &v
+	case s.Attribute == attrHook && there:
+		p.hook = true
 	case s.Attribute == attrOnPort && !there:
 		p.off, p.note = true, s.From.Str()
 	case s.Attribute == attrPort && !there:
@@ -158,6 +161,19 @@ func (e *edits) puts() (all []*portEdit) {
 		}
 	}
 	return all
+}
+
+// hooks are the bonds whose members may lack the ingress qdisc: those that are put
+// there, and those of which a step says so.
+func (e *edits) hooks() (bonds []string) {
+	for _, name := range e.order {
+		for _, p := range e.bridges[name].ports {
+			if strings.HasPrefix(p.id, idBond) && (p.on != nil || p.hook) {
+				bonds = append(bonds, p.id)
+			}
+		}
+	}
+	return bonds
 }
 
 // interfaces are the rows of a port that is put there, each with its name, and the

@@ -236,16 +236,22 @@ func identity(p ovsdb.Columns, device string, n names) string {
 }
 
 // unhooked finds the ports that work and whose netdevs have no ingress qdisc. Only
-// netdevs of cards and bonds are looked at.
-func (s *State) unhooked(n names, ingress map[int]bool) {
+// netdevs of cards and bonds are looked at; the members of a bond are to share its
+// block, where it has one.
+func (s *State) unhooked(n names, ingress map[int]uint32) {
 	for i := range s.Bridges {
 		for j := range s.Bridges[i].Ports {
 			p := &s.Bridges[i].Ports[j]
 			if p.OFPort <= 0 || p.Netdev == "" || p.Netdev != p.Interface {
 				continue
 			}
-			for _, id := range append([]string{p.ID}, p.Over...) {
-				if index := n.index[id]; index != 0 && !ingress[index] {
+			index := n.index[p.ID]
+			block, has := ingress[index]
+			if index != 0 && !has {
+				p.Unhooked = append(p.Unhooked, p.Netdev)
+			}
+			for _, id := range p.Over {
+				if _, has := ingress[n.index[id]]; block != 0 && !has {
 					p.Unhooked = append(p.Unhooked, n.netdevs[id])
 				}
 			}

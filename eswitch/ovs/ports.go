@@ -4,6 +4,7 @@ package ovs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/resource"
@@ -129,9 +130,12 @@ func (d *differ) stays(b BridgeState, p PortState, before bool) error {
 		reason = "its netdev is made again"
 	case !wanted, w.port.Stale:
 		return nil
+	case len(p.Unhooked) > 0 && !slices.Contains(p.Unhooked, p.Netdev):
+		d.add(r, attrHook, step.Absent(), step.Text("of "+strings.Join(p.Over, ", "))).Reason = noQdiscReason(p)
+		return nil
 	case len(p.Unhooked) > 0:
 		before = true
-		reason = "the ingress qdisc that ovs-vswitchd makes and hangs its rules to is gone from " + strings.Join(p.Unhooked, ", ") + ": nothing that comes in there is offloaded"
+		reason = noQdiscReason(p)
 	case p.Netdev == "" && len(p.Bonded) == 0:
 		reason = "its netdev was not there"
 	case p.Netdev != p.Interface && len(p.Bonded) == 0:
@@ -282,4 +286,8 @@ func (d *differ) takeFromMaster(bridge, id string, w Port) error {
 	}
 	s.Reason = "the profile says take-from: " + m.Name
 	return nil
+}
+
+func noQdiscReason(p PortState) string {
+	return "the ingress qdisc that ovs-vswitchd makes and hangs its rules to is gone from " + strings.Join(p.Unhooked, ", ") + ": nothing that comes in there is offloaded"
 }

@@ -137,3 +137,7 @@ func (p PortState) value() value {
 func (p PortState) carried() step.Value {
 	return step.Text(value{vlan: p.vlan(), owner: p.owner()}.text())
 }
+
+// VLANs is what the port does with VLANs, in words: "access 100", "trunk all",
+// "native-untagged 10 trunks 10,100".
+func (p PortState) VLANs() string { return p.vlan().means() }

@@ -4,15 +4,9 @@ package ovs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
-
-	"github.com/nicwright/nicwright/internal/await"
-	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/ovsdb"
 )
 
@@ -140,45 +134,4 @@ func (w *watcher) unattached(name, id string, n names) (string, error) {
 		return fmt.Sprintf("port %s (%s) is on ifindex %d, and the netdev has %d", name, id, *index, n.index[id]), nil
 	}
 	return "", nil
-}
-
-// awaitNoRules waits until no TC rule is left at the ingress of what was let go:
-// ovs-vswitchd takes them away a while after the port.
-func (t *transaction) awaitNoRules(ctx context.Context, events <-chan struct{}, n names) error {
-	left := slices.Compact(slices.Sorted(slices.Values(t.off)))
-	err := await.Until(ctx, "the TC rules of the ports that were taken off are gone", events, func() (bool, error) {
-		for len(left) > 0 {
-			index := n.index[left[0]]
-			if index != 0 {
-				has, err := hasRules(index)
-				if err != nil || has {
-					return false, err
-				}
-			}
-			left = left[1:]
-		}
-		return true, nil
-	})
-	if err != nil && ctx.Err() != nil && len(left) > 0 {
-		name := n.netdevs[left[0]]
-		return fmt.Errorf("%w: there are some on %s (%s): tc filter show dev %s ingress", err, name, left[0], name)
-	}
-	return err
-}
-
-// tcIngress is TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) of
-// include/uapi/linux/pkt_sched.h: the ingress side also of an ingress qdisc, and of
-// a block that it shares.
-const tcIngress = 0xFFFFFFF2
-
-// hasRules asks for the TC rules at the ingress of a netdev (RTM_GETTFILTER).
-// Without an ingress qdisc, and without the netdev, there are none.
-func hasRules(index int) (bool, error) {
-	req := nl.NewNetlinkRequest(unix.RTM_GETTFILTER, unix.NLM_F_DUMP)
-	req.AddData(&nl.TcMsg{Family: nl.FAMILY_ALL, Ifindex: int32(index), Parent: tcIngress})
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWTFILTER)
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) {
-		return false, nil
-	}
-	return len(msgs) > 0, kernel.Wrapf(fmt.Sprintf("netdev %d", index), err, "asking for its TC rules (RTM_GETTFILTER)")
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSourcesEndWithTheirContext(t *testing.T) {
-	for name, source := range map[string]func(context.Context) (<-chan struct{}, error){"Links": Links, "Uevents": Uevents} {
+	for name, source := range map[string]func(context.Context) (<-chan struct{}, error){"Links": Links, "Addresses": Addresses, "Uevents": Uevents} {
 		ctx, stop := context.WithCancel(context.Background())
 		ch, err := source(ctx)
 		if err != nil {

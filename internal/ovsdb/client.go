@@ -73,8 +73,13 @@ func Dial(ctx context.Context, paths []string) (*Client, error) {
 	return &Client{path: path, conn: conn, dec: json.NewDecoder(conn)}, nil
 }
 
-// Close ends the connection.
-func (c *Client) Close() error { return c.conn.Close() }
+// Close ends the connection, if a call that failed has not yet.
+func (c *Client) Close() error {
+	if err := c.conn.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
 
 // message is any of JSON-RPC 1.0 (RFC 7047, 4).
 type message struct {

@@ -8,43 +8,22 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
-// OpError is a change that the kernel refused. Err holds the errno
-// (errors.Is(err, unix.EBUSY)) and, in its text, the extended ack.
-type OpError struct {
-	Op       string // "setting the mode to 802.3ad"
-	Resource string // the netdev's name
-	Err      error
-	Hint     string // what to do next, a clause; may be empty
-}
-
-// Error is one line: what was being done, to what, the kernel's answer, what to do.
-func (e *OpError) Error() string {
-	s := e.Resource + ": " + e.Op + ": " + e.Err.Error()
-	if e.Hint != "" {
-		s += " (" + e.Hint + ")"
-	}
-	return s
-}
-
-// Unwrap gives the kernel's answer.
-func (e *OpError) Unwrap() error { return e.Err }
-
+// opError is the kernel's answer to a change of a netdev, with what to do.
 func opError(op, resource string, err error) error {
-	if err == nil {
-		return nil
-	}
-	e := &OpError{Op: op, Resource: resource, Err: err}
+	err = kernel.Wrap(op, resource, err)
 	switch {
 	case errors.Is(err, unix.EPERM):
-		e.Hint = "changing netdevs needs root or CAP_NET_ADMIN in this network namespace"
-	case errors.Is(err, unix.EOPNOTSUPP) && e.Resource != "":
-		e.Hint = "is the kernel module for it loaded, and does the driver support it?"
+		return kernel.Remedied(err, "changing netdevs needs root or CAP_NET_ADMIN in this network namespace")
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return kernel.Remedied(err, "is the kernel module for it loaded, and does the driver support it?")
 	case errors.Is(err, unix.ENODEV):
-		e.Hint = "the netdev went away meanwhile: run apply again"
+		return kernel.Remedied(err, "the netdev went away meanwhile: run apply again")
 	}
-	return e
+	return err
 }
 
 func device(l Link) netlink.Link {

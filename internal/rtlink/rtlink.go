@@ -9,10 +9,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
 func init() {
@@ -27,22 +31,35 @@ var ErrNone = errors.New("no such netdev in this network namespace")
 // Link is a netdev as an RTM_NEWLINK message describes it
 // (include/uapi/linux/if_link.h).
 type Link struct {
-	Index  int
-	Name   string
-	Alias  string // IFLA_IFALIAS
-	Kind   string // IFLA_INFO_KIND: "bond", "openvswitch", ...; "" for hardware
-	Master int    // ifindex, 0 = none
-	// Lower is the netdev below it (IFLA_LINK), of a VLAN for example; 0 = none, or in another network namespace.
-	Lower    int
-	AltNames []string // IFLA_PROP_LIST, IFLA_ALT_IFNAME
+	Index    int
+	Name     string
+	AltNames []string // IFLA_ALT_IFNAME: further names, as good as Name
+	Alias    string   // IFLA_IFALIAS
+	Kind     string   // IFLA_INFO_KIND: "bond", "openvswitch", ...; "" for hardware
+	Master   int      // ifindex, 0 = none
 	MTU      int      // bytes
 	Up       bool     // IFF_UP: administratively up
 	Carrier  bool     // IFF_LOWER_UP
+	Promisc  int      // IFLA_PROMISCUITY: how many asked for it
+	// Lower is the netdev that a VLAN, macvlan, ... is on (IFLA_LINK); 0 = none, or in another network namespace.
+	Lower int
+	// LowerElsewhere: it is on one in another network namespace (IFLA_LINK_NETNSID).
+	LowerElsewhere bool
+	MAC            net.HardwareAddr // IFLA_ADDRESS
+	PermMAC        net.HardwareAddr // IFLA_PERM_ADDRESS: the device's own; none of virtual ones
+	TxQLen         int              // IFLA_TXQLEN, packets
+	Group          int              // IFLA_GROUP
 	// ParentBus and Parent are the device it belongs to ("pci", "0000:3b:00.0"); "" for virtual ones.
 	ParentBus, Parent string
 	PhysPortName      string // IFLA_PHYS_PORT_NAME, for people to read
-	Bond              *Bond  // of a bond
-	Slave             *Slave // of a member of a bond
+	Data              []byte // IFLA_INFO_DATA as it is: what the kind needs to be made again
+	SlaveKind         string // IFLA_INFO_SLAVE_KIND: the master's kind
+	SlaveData         []byte // IFLA_INFO_SLAVE_DATA as it is
+	// Conf4 and Conf6 are the sysctls of net/ipv4/conf/X and net/ipv6/conf/X, by the
+	// IPV4_DEVCONF_ numbers less 1 and the DEVCONF_ numbers (include/uapi/linux/{ip,ipv6}.h).
+	Conf4, Conf6 []int32
+	Bond         *Bond  // of a bond
+	Slave        *Slave // of a member of a bond
 }
 
 // rtextFilterSkipStats is RTEXT_FILTER_SKIP_STATS (include/uapi/linux/rtnetlink.h).
@@ -68,7 +85,7 @@ func dump() ([]Link, error) {
 	req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(rtextFilterSkipStats)))
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if err != nil {
-		return nil, fmt.Errorf("listing the netdevs over rtnetlink (RTM_GETLINK): %w", err)
+		return nil, kernel.Wrap("listing the netdevs over rtnetlink (RTM_GETLINK)", "", err)
 	}
 	links := make([]Link, 0, len(msgs))
 	for _, m := range msgs {
@@ -81,10 +98,20 @@ func dump() ([]Link, error) {
 	return links, nil
 }
 
-// ByName reads one netdev; errors.Is(err, ErrNone) when there is none of that
-// name.
+// ByName reads one netdev by its name or one of its altnames; errors.Is(err,
+// ErrNone) when there is none of that name.
 func ByName(name string) (Link, error) {
 	return get(name, 0)
+}
+
+// Named finds a netdev in a dump by its name or one of its altnames.
+func Named(links []Link, name string) (Link, bool) {
+	for _, l := range links {
+		if l.Name == name || slices.Contains(l.AltNames, name) {
+			return l, true
+		}
+	}
+	return Link{}, false
 }
 
 // ByIndex reads one netdev; errors.Is(err, ErrNone) when there is none.
@@ -101,14 +128,15 @@ func get(name string, index int) (Link, error) {
 	what := fmt.Sprintf("netdev %d", index)
 	if name != "" {
 		what = name
-		req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+		// It finds names too (since Linux 5.5), and takes those that are longer than IFNAMSIZ.
+		req.AddData(nl.NewRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated(name)))
 	}
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
 	if errors.Is(err, unix.ENODEV) || (err == nil && len(msgs) == 0) {
 		return Link{}, fmt.Errorf("%s: %w", what, ErrNone)
 	}
 	if err != nil {
-		return Link{}, fmt.Errorf("reading %s over rtnetlink (RTM_GETLINK): %w", what, err)
+		return Link{}, kernel.Wrap("reading it over rtnetlink (RTM_GETLINK)", what, err)
 	}
 	l, err := parse(msgs[0])
 	if err != nil {

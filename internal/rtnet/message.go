@@ -36,8 +36,11 @@ const (
 type Entry struct {
 	Kind Kind   `json:"kind"`
 	Text string `json:"text"` // tells it from the others of its kind on the netdev, in ip's words
-	// Index of the netdev it hangs on; of a route with several, the first.
+	// Index of the netdev it hangs on; of a route or group with several, one of them.
 	Index int `json:"index"`
+	// Others are further netdevs that it needs and that are not in its message: those of the nexthop
+	// objects of a group.
+	Others []int `json:"others,omitempty"`
 	// Family is AF_INET or AF_INET6.
 	Family uint8 `json:"family"`
 	// Daemon is who else looks after it, in words: a DHCP client, a routing daemon; "" for nobody.
@@ -68,8 +71,8 @@ const sizeofNhMsg = 8
 var errShort = errors.New("the kernel's message is shorter than its format")
 
 // List reads all entries of the network namespace, each kind with one dump, in
-// the order in which they can be put back: nexthops, addresses, neighbours, routes
-// to the link, routes by a gateway.
+// the order in which they can be put back: addresses, nexthops, neighbours and
+// VLANs, routes to the link, routes by a gateway.
 func List(ctx context.Context) ([]Entry, error) {
 	var all []Entry
 	for _, kind := range []Kind{Nexthop, Address, Neighbour, Route} {
@@ -94,7 +97,7 @@ func List(ctx context.Context) ([]Entry, error) {
 	}
 	all = append(all, vlans...)
 	sortEntries(all)
-	return all, nil
+	return resolve(all), nil
 }
 
 // dump reads all messages of a kind, again if they changed meanwhile.
@@ -120,22 +123,38 @@ func Add(e Entry, at func(index int) (int, error)) error {
 	if err != nil {
 		return kernel.Wrapf("", err, "putting back %s %s", families[e.Kind].what, e.Text)
 	}
-	req := nl.NewNetlinkRequest(int(families[e.Kind].add), unix.NLM_F_ACK|unix.NLM_F_CREATE|unix.NLM_F_EXCL)
-	req.AddRawData(body)
-	_, err = req.Execute(unix.NETLINK_ROUTE, 0)
-	if errors.Is(err, unix.EEXIST) {
-		return nil
+	flags := unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	switch {
+	case e.Kind == Route:
+		// Beside another to the same place, which EXCL would take for this one.
+		flags = unix.NLM_F_CREATE | unix.NLM_F_APPEND
+	case e.isGroup():
+		// One that lost members with their netdevs is still there.
+		flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 	}
-	return kernel.Wrapf("", err, "putting back %s %s", families[e.Kind].what, e.Text)
+	for _, b := range hopByHop(e, body) {
+		req := nl.NewNetlinkRequest(int(families[e.Kind].add), unix.NLM_F_ACK|flags)
+		req.AddRawData(b)
+		if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil && !errors.Is(err, unix.EEXIST) {
+			return kernel.Wrapf("", err, "putting back %s %s", families[e.Kind].what, e.Text)
+		}
+	}
+	return nil
 }
 
 // Delete takes an entry away; one that is not there is no error.
 func Delete(e Entry) error {
+	body, err := removal(e)
+	if err != nil {
+		return kernel.Wrapf("", err, "taking away %s %s", families[e.Kind].what, e.Text)
+	}
 	req := nl.NewNetlinkRequest(int(families[e.Kind].del), unix.NLM_F_ACK)
-	req.AddRawData(e.Body)
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENOENT) {
-		return nil
+	req.AddRawData(body)
+	_, err = req.Execute(unix.NETLINK_ROUTE, 0)
+	for _, gone := range []error{unix.ESRCH, unix.EADDRNOTAVAIL, unix.ENOENT, unix.ENODEV} {
+		if errors.Is(err, gone) {
+			return nil
+		}
 	}
 	return kernel.Wrapf("", err, "taking away %s %s", families[e.Kind].what, e.Text)
 }
@@ -143,7 +162,7 @@ func Delete(e Entry) error {
 // attribute is one of a message, where it is.
 type attribute struct {
 	kind  uint16
-	at    int // of its header, in the bytes walked
+	flags uint16 // NLA_F_NESTED, which some of the kernel's parsers insist on
 	value []byte
 }
 
@@ -155,8 +174,9 @@ func attributes(b []byte) ([]attribute, error) {
 		if n < unix.SizeofRtAttr || at+n > len(b) {
 			return nil, errShort
 		}
-		kind := binary.NativeEndian.Uint16(b[at+2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-		all = append(all, attribute{kind, at, b[at+unix.SizeofRtAttr : at+n]})
+		kind := binary.NativeEndian.Uint16(b[at+2:])
+		const flags = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
+		all = append(all, attribute{kind &^ flags, kind & flags, b[at+unix.SizeofRtAttr : at+n]})
 		at += (n + unix.RTA_ALIGNTO - 1) &^ (unix.RTA_ALIGNTO - 1)
 	}
 	return all, nil

@@ -5,107 +5,209 @@ package rtnet
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// Flags of a route that are asked for; the rest is how it was
+// Flags of a route or nexthop that are asked for; the rest is how it was
 // (include/uapi/linux/rtnetlink.h, RTNH_F_ONLINK, RTNH_F_PERVASIVE).
 const askedRouteFlags = 4 | 2
 
+// askedNexthopFlags are those of a nexthop object (net/ipv4/nexthop.c, NEXTHOP_VALID_USER_FLAGS).
+const askedNexthopFlags = 4
+
 // Flags of an address that are its state and not asked for.
 const addressState = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED | unix.IFA_F_OPTIMISTIC
+
+// userHZ is the unit of times in rta_cacheinfo, per second (include/asm-generic/param.h).
+const userHZ = 100
+
+// ofObject are what a route by a nexthop object is told of it for old programs;
+// the kernel refuses them beside the object (net/ipv4/fib_semantics.c, fib_create_info).
+var ofObject = []uint16{unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_ENCAP, unix.RTA_ENCAP_TYPE, unix.RTA_FLOW}
+
+// toldOfNexthops are attributes that the kernel tells and does not take: NHA_GROUPS,
+// NHA_MASTER, NHA_RES_BUCKET, NHA_OP_FLAGS and NHA_HW_STATS_USED (net/ipv4/nexthop.c,
+// rtm_nh_policy_new).
+var toldOfNexthops = []uint16{9, 10, 13, 14, 16}
 
 // moved is the message that makes the entry, with the ifindexes that at says in
 // the places of those in it.
 func moved(e Entry, at func(index int) (int, error)) ([]byte, error) {
 	head := families[e.Kind].header
-	if len(e.Body) < head {
+	if head == 0 || len(e.Body) < head {
 		return nil, errShort
 	}
-	b := slices.Clone(e.Body[:head])
+	m := mover{e: e, at: at, out: slices.Clone(e.Body[:head])}
 	attrs, err := attributes(e.Body[head:])
 	if err != nil {
 		return nil, err
 	}
-	put := func(b []byte) error {
-		n, err := at(int(u32(b)))
-		if err == nil {
-			binary.NativeEndian.PutUint32(b, uint32(n))
-		}
-		return err
+	if err := m.header(); err != nil {
+		return nil, err
 	}
-	switch e.Kind {
-	case Address, Neighbour, BridgeVLAN: // struct ifaddrmsg, ndmsg and ifinfomsg have the ifindex in one place
-		if err := put(b[4:]); err != nil {
+	m.byObject = e.Kind == Route && slices.ContainsFunc(attrs, func(a attribute) bool { return a.kind == rtaNHID })
+	for _, a := range attrs {
+		a.value = slices.Clone(a.value)
+		keep, err := m.attribute(&a)
+		if err != nil {
 			return nil, err
 		}
-		if e.Kind == Address {
-			b[2] &^= addressState & 0xff
+		if keep {
+			m.out = appendAttribute(m.out, a.kind|a.flags, a.value)
+		}
+	}
+	return m.out, nil
+}
+
+type mover struct {
+	e        Entry
+	at       func(index int) (int, error)
+	out      []byte
+	byObject bool // a route by a nexthop object
+	other    bool // it goes to a netdev of another ifindex
+}
+
+// put puts the new ifindex in the place of the old one.
+func (m *mover) put(b []byte) error {
+	old := int(u32(b))
+	n, err := m.at(old)
+	if err != nil {
+		return err
+	}
+	m.other = m.other || n != old
+	binary.NativeEndian.PutUint32(b, uint32(n))
+	return nil
+}
+
+func (m *mover) header() error {
+	switch m.e.Kind {
+	case Address, Neighbour, BridgeVLAN: // struct ifaddrmsg, ndmsg and ifinfomsg have the ifindex in one place
+		if m.e.Kind == Address {
+			m.out[2] &^= addressState & 0xff
+		}
+		return m.put(m.out[4:])
+	case Route:
+		binary.NativeEndian.PutUint32(m.out[8:], u32(m.out[8:])&askedRouteFlags)
+	case Nexthop:
+		m.out[1] = 0 // the scope, which is refused (net/ipv4/nexthop.c, rtm_to_nh_config)
+		binary.NativeEndian.PutUint32(m.out[4:], u32(m.out[4:])&askedNexthopFlags)
+	}
+	return nil
+}
+
+// attribute changes one; false leaves it out.
+func (m *mover) attribute(a *attribute) (bool, error) {
+	switch m.e.Kind {
+	case Address:
+		return m.ofAddress(a), nil
+	case Nexthop:
+		switch {
+		case slices.Contains(toldOfNexthops, a.kind):
+			return false, nil
+		case a.kind == nhaOIF && len(a.value) == 4:
+			return true, m.put(a.value)
 		}
 	case Route:
-		binary.NativeEndian.PutUint32(b[8:], binary.NativeEndian.Uint32(b[8:])&askedRouteFlags)
+		return m.ofRoute(a)
 	}
-	byObject := slices.ContainsFunc(attrs, func(a attribute) bool { return e.Kind == Route && a.kind == rtaNHID })
+	return true, nil
+}
+
+func (m *mover) ofAddress(a *attribute) bool {
+	switch {
+	case a.kind == ifaFlags && len(a.value) == 4:
+		binary.NativeEndian.PutUint32(a.value, u32(a.value)&^addressState)
+	case a.kind == unix.IFA_LABEL:
+		// The kernel makes it of the netdev's name where nobody says it.
+		return !m.other && strings.Contains(unix.ByteSliceToString(a.value), ":")
+	}
+	return true
+}
+
+func (m *mover) ofRoute(a *attribute) (bool, error) {
+	switch {
+	case m.byObject && slices.Contains(ofObject, a.kind):
+		return false, nil
+	case a.kind == unix.RTA_CACHEINFO:
+		// Of struct rta_cacheinfo, only the time that is left is asked for, in an attribute of its own.
+		if len(a.value) < 12 || m.e.Family != unix.AF_INET6 || int32(u32(a.value[8:])) <= 0 {
+			return false, nil
+		}
+		a.kind, a.value = rtaExpires, binary.NativeEndian.AppendUint32(nil, max(1, u32(a.value[8:])/userHZ))
+	case a.kind == unix.RTA_OIF && len(a.value) == 4:
+		return true, m.put(a.value)
+	case a.kind == unix.RTA_MULTIPATH:
+		hops, err := multipath(a.value)
+		if err != nil {
+			return false, err
+		}
+		for _, h := range hops {
+			a.value[h.at+2] &= askedRouteFlags
+			if err := m.put(a.value[h.at+4:]); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// removal is the message that takes the entry away. Of a nexthop object, nothing but
+// its ID may be said (net/ipv4/nexthop.c, rtm_nh_policy_del).
+func removal(e Entry) ([]byte, error) {
+	body, err := moved(e, func(i int) (int, error) { return i, nil })
+	if err != nil || e.Kind != Nexthop {
+		return body, err
+	}
+	attrs, err := attributes(body[sizeofNhMsg:])
+	out := make([]byte, sizeofNhMsg)
 	for _, a := range attrs {
-		v := slices.Clone(a.value)
-		switch {
-		case e.Kind == Address && a.kind == ifaFlags && len(v) == 4:
-			binary.NativeEndian.PutUint32(v, u32(v)&^addressState)
-		case e.Kind == Address && a.kind == unix.IFA_CACHEINFO && len(v) >= 16:
-			// The lifetimes are asked for; when it was made is not.
-		case e.Kind == Nexthop && a.kind == nhaOIF && len(v) == 4:
-			if err := put(v); err != nil {
-				return nil, err
-			}
-		case e.Kind != Route:
-		case a.kind == unix.RTA_CACHEINFO:
-			continue
-		case byObject && (a.kind == unix.RTA_OIF || a.kind == unix.RTA_GATEWAY || a.kind == unix.RTA_VIA || a.kind == unix.RTA_MULTIPATH || a.kind == unix.RTA_ENCAP || a.kind == unix.RTA_ENCAP_TYPE):
-			continue // told for old programs, and refused beside the object
-		case a.kind == unix.RTA_OIF && len(v) == 4:
-			if err := put(v); err != nil {
-				return nil, err
-			}
-		case a.kind == unix.RTA_MULTIPATH:
-			hops, err := multipath(v)
-			if err != nil {
-				return nil, err
-			}
-			for _, h := range hops {
-				v[h.at+2] &= askedRouteFlags
-				if err := put(v[h.at+4:]); err != nil {
-					return nil, err
-				}
-			}
+		if a.kind == nhaID {
+			out = appendAttribute(out, a.kind, a.value)
 		}
-		b = appendAttribute(b, a.kind, v)
 	}
-	return b, nil
+	return out, err
 }
 
-// To is the entry as it would be on another netdev in the place of its own.
-func (e Entry) To(index int) (Entry, error) {
-	own := e.Index
-	body, err := moved(e, func(i int) (int, error) {
-		if i == own {
-			return index, nil
+// hopByHop are the messages that make an entry of whose message body is. IPv6 keeps
+// the hops of a route as routes of their own: some of them may be there.
+func hopByHop(e Entry, body []byte) [][]byte {
+	head := families[e.Kind].header
+	attrs, err := attributes(body[head:])
+	n := slices.IndexFunc(attrs, func(a attribute) bool { return a.kind == unix.RTA_MULTIPATH })
+	if e.Kind != Route || e.Family != unix.AF_INET6 || err != nil || n < 0 {
+		return [][]byte{body}
+	}
+	hops, err := multipath(attrs[n].value)
+	if err != nil {
+		return [][]byte{body}
+	}
+	var all [][]byte
+	for _, h := range hops {
+		one := slices.Clone(body[:head])
+		for i, a := range attrs {
+			if i == n {
+				a.value = a.value[h.at:h.end]
+			}
+			one = appendAttribute(one, a.kind|a.flags, a.value)
 		}
-		return i, nil
-	})
-	e.Index, e.Body = index, body
-	return e, err
+		all = append(all, one)
+	}
+	return all
 }
 
-// Indexes are the ifindexes in the entry, each once.
+// Indexes are the ifindexes of the entry, each once.
 func (e Entry) Indexes() []int {
-	var all []int
+	all := slices.Clone(e.Others)
+	if e.Index != 0 {
+		all = append(all, e.Index)
+	}
 	// What cannot be read has none: Add says why.
 	_, _ = moved(e, func(i int) (int, error) {
-		if !slices.Contains(all, i) {
-			all = append(all, i)
-		}
+		all = append(all, i)
 		return i, nil
 	})
-	return all
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -3,6 +3,7 @@
 package rtnet
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -22,18 +23,26 @@ const (
 	protoKernelRA = 2
 	protoKernelLL = 3
 
-	nhaID  = 1
-	nhaOIF = 5
-	nhaFDB = 11
+	nhaID    = 1
+	nhaGroup = 2 // of struct nexthop_grp: the ID, weights
+	nhaOIF   = 5
+	nhaFDB   = 11
 
-	rtaNHID = 30
+	sizeofNexthopGrp = 8
+
+	rtaExpires = 23
+	rtaNHID    = 30
 
 	rtProtoDHCP = 16
 )
 
+// Advertised is the Daemon of what routers advertise: it comes again by itself when
+// the link is up, and what was put back would be in its way.
+const Advertised = "router advertisements"
+
 // daemons are who else looks after routes, by rtm_protocol (/etc/iproute2/rt_protos).
 var daemons = map[uint8]string{
-	9: "router advertisements", 10: "mrtd", 11: "zebra", 12: "bird", 15: "ntk", rtProtoDHCP: "a DHCP client", 17: "mrouted",
+	9: Advertised, 10: "mrtd", 11: "zebra", 12: "bird", 15: "ntk", rtProtoDHCP: "a DHCP client", 17: "mrouted",
 	42: "babeld", 186: "bgp", 187: "isis", 188: "ospf", 189: "rip", 192: "eigrp",
 }
 
@@ -87,7 +96,7 @@ func (e *Entry) address(by map[uint16][]byte) bool {
 		local = by[unix.IFA_ADDRESS]
 	}
 	e.Text = addr(local) + "/" + strconv.Itoa(int(e.Body[1]))
-	if peer := by[unix.IFA_ADDRESS]; by[unix.IFA_LOCAL] != nil && addr(peer) != addr(local) {
+	if peer := by[unix.IFA_ADDRESS]; peer != nil && addr(peer) != addr(local) {
 		e.Text = addr(local) + " peer " + addr(peer) + "/" + strconv.Itoa(int(e.Body[1]))
 	}
 	proto := uint8(0)
@@ -95,14 +104,14 @@ func (e *Entry) address(by map[uint16][]byte) bool {
 		proto = v[0]
 	}
 	switch {
-	case flags&unix.IFA_F_TEMPORARY != 0, proto == protoKernelLO, proto == protoKernelLL:
+	case e.Family == unix.AF_INET6 && flags&unix.IFA_F_TEMPORARY != 0, proto == protoKernelLO, proto == protoKernelLL:
 		return false
 	case e.Family != unix.AF_INET && e.Family != unix.AF_INET6, e.Body[3] == unix.RT_SCOPE_HOST:
 		return false
 	case e.Family == unix.AF_INET6 && e.Body[3] == unix.RT_SCOPE_LINK && proto == 0:
 		return false // the link's own, of a kernel that does not say so
 	case proto == protoKernelRA:
-		e.Daemon = "router advertisements"
+		e.Daemon = Advertised
 	case flags&unix.IFA_F_PERMANENT == 0:
 		e.Daemon = "a DHCP client"
 	}
@@ -121,10 +130,26 @@ func (e *Entry) neighbour(by map[uint16][]byte) bool {
 func (e *Entry) nexthop(by map[uint16][]byte) bool {
 	e.Index = int(u32(by[nhaOIF]))
 	e.Text = "id " + strconv.FormatUint(uint64(u32(by[nhaID])), 10)
+	if group := members(by[nhaGroup]); len(group) > 0 {
+		words := make([]string, len(group))
+		for n, id := range group {
+			words[n] = strconv.FormatUint(uint64(id), 10)
+		}
+		e.Text += " group " + strings.Join(words, "/")
+	}
 	if e.Daemon = daemons[e.Body[2]]; e.Daemon == "" && e.Body[2] == unix.RTPROT_KERNEL {
 		return false
 	}
-	return e.Index != 0 && by[nhaFDB] == nil
+	return (e.Index != 0 || by[nhaGroup] != nil) && by[nhaFDB] == nil
+}
+
+// members are the nexthop objects of a group, by ID.
+func members(group []byte) []uint32 {
+	var ids []uint32
+	for ; len(group) >= sizeofNexthopGrp; group = group[sizeofNexthopGrp:] {
+		ids = append(ids, u32(group))
+	}
+	return ids
 }
 
 // route is struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags.
@@ -136,7 +161,10 @@ func (e *Entry) route(by map[uint16][]byte) (bool, error) {
 	}
 	e.Daemon = daemons[proto]
 	words := []string{"default"}
-	if dst > 0 {
+	switch {
+	case e.Family == unix.AF_INET6 && dst == 0 && by[unix.RTA_GATEWAY] == nil:
+		words[0] = "::/0" // where no gateway tells it from IPv4's
+	case dst > 0:
 		words[0] = addr(by[unix.RTA_DST]) + "/" + strconv.Itoa(int(dst))
 	}
 	if src > 0 {
@@ -151,6 +179,8 @@ func (e *Entry) route(by map[uint16][]byte) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		// The kernel's order changes when one goes and comes.
+		slices.SortFunc(hops, func(a, b hop) int { return cmp.Or(strings.Compare(a.gateway, b.gateway), a.index-b.index) })
 		for _, h := range hops {
 			words = append(words, "nexthop via", h.gateway)
 		}
@@ -160,7 +190,7 @@ func (e *Entry) route(by map[uint16][]byte) (bool, error) {
 	case by[unix.RTA_GATEWAY] != nil:
 		words = append(words, "via", addr(by[unix.RTA_GATEWAY]))
 	case len(by[unix.RTA_VIA]) > 2:
-		words = append(words, "via", addr(by[unix.RTA_VIA][2:]))
+		words = append(words, "via inet6", addr(by[unix.RTA_VIA][2:]))
 	}
 	if v := by[unix.RTA_PRIORITY]; v != nil && (e.Family == unix.AF_INET || u32(v) != 1024) { // 1024 is what IPv6 has where nobody says
 		words = append(words, "metric", strconv.FormatUint(uint64(u32(v)), 10))
@@ -176,12 +206,12 @@ func (e *Entry) route(by map[uint16][]byte) (bool, error) {
 		words = append(words, fmt.Sprintf("tos %#x", tos))
 	}
 	e.Text = strings.Join(words, " ")
-	return e.Index != 0, nil
+	return e.Index != 0 || by[rtaNHID] != nil, nil
 }
 
 // hop is one struct rtnexthop of RTA_MULTIPATH: len, flags, hops, ifindex.
 type hop struct {
-	at      int // of it, in the attribute's value
+	at, end int // of it, in the attribute's value
 	index   int
 	gateway string
 }
@@ -197,7 +227,7 @@ func multipath(b []byte) ([]hop, error) {
 		if err != nil {
 			return nil, err
 		}
-		h := hop{at: at, index: int(u32(b[at+4:])), gateway: "the link"}
+		h := hop{at: at, end: at + n, index: int(u32(b[at+4:])), gateway: "the link"}
 		for _, a := range attrs {
 			switch {
 			case a.kind == unix.RTA_GATEWAY:
@@ -216,18 +246,79 @@ func multipath(b []byte) ([]hop, error) {
 func (e Entry) Rank() int {
 	switch e.Kind {
 	case Nexthop:
+		if e.isGroup() {
+			return 2 // after its members
+		}
 		return 1
 	case Address:
 		return 0
 	case Neighbour, BridgeVLAN:
-		return 2
+		return 3
 	}
 	if strings.Contains(e.Text, "via") || strings.Contains(e.Text, "nhid") {
-		return 4
+		return 5
 	}
-	return 3
+	return 4
 }
 
+func (e Entry) isGroup() bool { return e.Kind == Nexthop && strings.Contains(e.Text, " group ") }
+
+// sortEntries sorts what was dumped. Of IPv6 addresses, the kernel tells the newest
+// first (net/ipv6/addrconf.c, ipv6_link_dev_addr), and chooses the first where all else
+// is equal.
 func sortEntries(all []Entry) {
-	slices.SortStableFunc(all, func(a, b Entry) int { return a.Rank() - b.Rank() })
+	newest := func(e Entry) bool { return e.Kind == Address && e.Family == unix.AF_INET6 }
+	slices.SortStableFunc(all, func(a, b Entry) int {
+		if c := a.Rank() - b.Rank(); c != 0 || newest(a) == newest(b) {
+			return c
+		}
+		if newest(a) {
+			return 1
+		}
+		return -1
+	})
+	if from := slices.IndexFunc(all, newest); from >= 0 {
+		to := from
+		for to < len(all) && newest(all[to]) {
+			to++
+		}
+		slices.Reverse(all[from:to])
+	}
+}
+
+// resolve says on which netdevs groups of nexthop objects are, and routes by them:
+// their messages name objects only. What is on none goes: a route to nowhere.
+func resolve(all []Entry) []Entry {
+	on := map[uint32][]int{}
+	named := func(e Entry, kind uint16) []byte {
+		attrs, err := attributes(e.Body[families[e.Kind].header:])
+		n := slices.IndexFunc(attrs, func(a attribute) bool { return a.kind == kind })
+		if err != nil || n < 0 {
+			return nil
+		}
+		return attrs[n].value
+	}
+	for n := range all { // objects are before groups are before routes
+		e := &all[n]
+		var by []uint32
+		switch e.Kind {
+		case Nexthop:
+			by = members(named(*e, nhaGroup))
+		case Route:
+			if id := named(*e, rtaNHID); id != nil {
+				by = []uint32{u32(id)}
+			}
+		}
+		var indexes []int
+		for _, id := range by {
+			indexes = append(indexes, on[id]...)
+		}
+		if e.Index == 0 && len(indexes) > 0 { // in the order of the group, whatever the ifindexes
+			e.Index, e.Others = indexes[0], indexes[1:]
+		}
+		if e.Kind == Nexthop && e.Index != 0 {
+			on[u32(named(*e, nhaID))] = append([]int{e.Index}, e.Others...)
+		}
+	}
+	return slices.DeleteFunc(all, func(e Entry) bool { return e.Index == 0 })
 }

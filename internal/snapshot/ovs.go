@@ -30,9 +30,9 @@ type OVS struct {
 	// Stopped is why ovs-vswitchd does not answer, "" where it does: the database can be read and
 	// written without it, and nothing comes of it.
 	Stopped string
-	// Ingress has the ifindexes of the netdevs with an ingress or clsact qdisc, to which ovs-vswitchd
-	// hangs its TC rules. CanIngress tells that the kernel has shown that it can make one.
-	Ingress    map[int]bool
+	// Ingress has the netdevs with an ingress or clsact qdisc, to which ovs-vswitchd hangs its TC rules,
+	// by ifindex, with the number of the block that others share, 0 for none. CanIngress tells that the kernel has shown that it can make one.
+	Ingress    map[int]uint32
 	CanIngress bool
 }
 
@@ -77,7 +77,7 @@ func readOVS(ctx context.Context, sockets []string) OVS {
 
 // ingress is one dump of the qdiscs (RTM_GETQDISC). It is nil where TC is not in
 // the kernel.
-func ingress(ctx context.Context) (map[int]bool, error) {
+func ingress(ctx context.Context) (map[int]uint32, error) {
 	for {
 		req := nl.NewNetlinkRequest(unix.RTM_GETQDISC, unix.NLM_F_DUMP)
 		req.AddData(&nl.TcMsg{Family: nl.FAMILY_ALL})
@@ -88,10 +88,10 @@ func ingress(ctx context.Context) (map[int]bool, error) {
 		if err != nil {
 			return nil, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
 		}
-		with := map[int]bool{}
+		with := map[int]uint32{}
 		for _, m := range msgs {
-			if index, ok := parseIngress(m); ok {
-				with[index] = true
+			if index, block, ok := parseIngress(m); ok {
+				with[index] = block
 			}
 		}
 		return with, nil
@@ -99,18 +99,27 @@ func ingress(ctx context.Context) (map[int]bool, error) {
 }
 
 // parseIngress gives the ifindex of an ingress or clsact qdisc (struct tcmsg,
-// include/uapi/linux/rtnetlink.h): both have the parent TC_H_INGRESS, the same as
-// TC_H_CLSACT (include/uapi/linux/pkt_sched.h).
-func parseIngress(m []byte) (index int, ok bool) {
-	const sizeofTcmsg, ingressParent = 20, 0xFFFFFFF1
-	if len(m) < sizeofTcmsg {
-		return 0, false
+// include/uapi/linux/rtnetlink.h) and its block: both have the parent TC_H_INGRESS,
+// the same as TC_H_CLSACT (include/uapi/linux/pkt_sched.h).
+func parseIngress(m []byte) (index int, block uint32, ok bool) {
+	if len(m) < nl.SizeofTcMsg || binary.NativeEndian.Uint32(m[12:]) != netlink.HANDLE_INGRESS {
+		return 0, 0, false
 	}
-	return int(int32(binary.NativeEndian.Uint32(m[4:]))), binary.NativeEndian.Uint32(m[12:]) == ingressParent
+	attrs, err := nl.ParseRouteAttr(m[nl.SizeofTcMsg:])
+	if err != nil {
+		return 0, 0, false
+	}
+	for _, a := range attrs {
+		if a.Attr.Type == nl.TCA_INGRESS_BLOCK && len(a.Value) == 4 {
+			block = binary.NativeEndian.Uint32(a.Value)
+		}
+	}
+	return int(int32(binary.NativeEndian.Uint32(m[4:]))), block, true
 }
 
-// Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex.
-func Ingress(ctx context.Context) (map[int]bool, error) { return ingress(ctx) }
+// Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex, and the
+// block that it shares.
+func Ingress(ctx context.Context) (map[int]uint32, error) { return ingress(ctx) }
 
 // BridgeOf gives, for the netdev of each port, the bridge of Open vSwitch that it
 // is on, and the profile that put it there ("" for somebody else: external_ids:nicwright).

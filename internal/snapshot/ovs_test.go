@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink/nl"
+
 	"github.com/nicwright/nicwright/internal/ovsdb"
 )
 
@@ -22,20 +24,29 @@ func tcmsg(index int32, parent uint32) []byte {
 }
 
 func TestParseIngress(t *testing.T) {
+	block := nl.NewRtAttr(nl.TCA_INGRESS_BLOCK, nl.Uint32Attr(9)).Serialize()
 	for _, c := range []struct {
 		msg   []byte
 		index int
+		block uint32
 		ok    bool
 	}{
-		{tcmsg(7, 0xFFFFFFF1), 7, true},  // ingress, clsact
-		{tcmsg(7, 0xFFFFFFFF), 7, false}, // a root qdisc
-		{tcmsg(7, 0xFFFFFFF1)[:19], 0, false},
-		{nil, 0, false},
+		{tcmsg(7, 0xFFFFFFF1), 7, 0, true}, // ingress, clsact
+		{append(tcmsg(7, 0xFFFFFFF1), block...), 7, 9, true},
+		{append(tcmsg(7, 0xFFFFFFF1), block[:5]...), 0, 0, false},
+		{tcmsg(7, 0xFFFFFFFF), 0, 0, false}, // a root qdisc
+		{tcmsg(7, 0xFFFFFFF1)[:19], 0, 0, false},
+		{nil, 0, 0, false},
 	} {
-		if index, ok := parseIngress(c.msg); index != c.index || ok != c.ok {
-			t.Errorf("%v: %d, %t", c.msg, index, ok)
+		if index, block, ok := parseIngress(c.msg); index != c.index || block != c.block || ok != c.ok {
+			t.Errorf("%v: %d, %d, %t", c.msg, index, block, ok)
 		}
 	}
+}
+
+func FuzzParseIngress(f *testing.F) {
+	f.Add(tcmsg(7, 0xFFFFFFF1))
+	f.Fuzz(func(_ *testing.T, b []byte) { parseIngress(b) })
 }
 
 func TestSwitchThatIsNotThere(t *testing.T) {

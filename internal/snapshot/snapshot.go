@@ -21,6 +21,7 @@ import (
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
+	"github.com/nicwright/nicwright/internal/sysctl"
 	"github.com/nicwright/nicwright/internal/sysfs"
 )
 
@@ -39,6 +40,10 @@ type Snapshot struct {
 	Features map[int]ethtool.Features
 	// Entries are what hangs on the netdevs: addresses, routes, ... in the order in which they can be put back.
 	Entries []rtnet.Entry
+	// Numbers are rings, channels and coalescing of the uplinks, by ifindex.
+	Numbers map[int]map[ethtool.Setting]ethtool.Numbers
+	// Sysctls are those that new netdevs get.
+	Sysctls sysctl.Conf
 	// OVS is Open vSwitch.
 	OVS OVS
 	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
@@ -80,6 +85,9 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	}
 	s.OVS = readOVS(ctx, ovsdb.Sockets())
 	if err := s.readFeatures(ctx); err != nil {
+		return err
+	}
+	if err := s.readSettings(ctx); err != nil {
 		return err
 	}
 	if err := s.readPFs(ctx, sys, c); err != nil {

@@ -5,7 +5,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -37,9 +36,9 @@ func printCard(b *strings.Builder, c eswitch.Card) {
 	fmt.Fprintf(b, "%s  %s\n", style.Bold(style.OrDash(c.Model)), style.Faint(strings.TrimSpace(c.Product)))
 	fmt.Fprintf(b, "  id %s:%s  part %s  serial %s  driver %s  firmware %s  PSID %s\n",
 		c.VendorID, c.DeviceID, style.OrDash(c.PartNumber), style.OrDash(c.Serial), style.OrDash(c.Driver), style.OrDash(c.Firmware), style.OrDash(c.PSID))
-	for i, p := range c.Ports {
+	for _, p := range c.Ports {
 		fmt.Fprintf(b, "  port %d  %s  %s  %s  mtu %d  eswitch %s  VFs %d of %d\n",
-			i, style.Bold(string(p.Address)), style.OrDash(p.Netdev), link(p), p.MTU, style.OrDash(p.Mode), p.NumVFs, p.TotalVFs)
+			p.Number, style.Bold(string(p.Address)), style.OrDash(p.Netdev), link(p), p.MTU, style.OrDash(p.Mode), p.NumVFs, p.TotalVFs)
 		printVFs(b, p)
 	}
 }
@@ -128,7 +127,7 @@ func (h Host) printPort(b *strings.Builder, p ovs.PortState, last bool, drawn ma
 	case p.OFPort <= 0:
 		state = style.Red("  not working: no such netdev")
 	}
-	fmt.Fprintf(b, "%s%-18s %s%s\n", branch, vlans(p), what, state)
+	fmt.Fprintf(b, "%s%-18s %s%s\n", branch, p.VLANs(), what, state)
 	if bonded != nil {
 		h.printMembers(b, *bonded, below, drawn)
 	}
@@ -170,20 +169,6 @@ func (h Host) printMembers(b *strings.Builder, bd bond.Bond, indent string, draw
 		drawn["pci/"+m.ID] = true
 		fmt.Fprintf(b, "%s%suplink %s %s  MII %s --- wire\n", indent, branch, m.Netdev, m.ID, m.MIIStatus)
 	}
-}
-
-func vlans(p ovs.PortState) string {
-	if p.Tag != nil {
-		return "access " + strconv.Itoa(*p.Tag)
-	}
-	if len(p.Trunks) == 0 {
-		return "trunk all"
-	}
-	ids := make([]string, len(p.Trunks))
-	for i, t := range p.Trunks {
-		ids[i] = strconv.Itoa(t)
-	}
-	return "trunk " + strings.Join(ids, ",")
 }
 
 func upDown(up bool) string {

@@ -167,7 +167,7 @@ func (d *drawing) onSwitch(id string) string {
 	if p == nil {
 		return ""
 	}
-	s := vlans(*p) + " on " + br
+	s := p.VLANs() + " on " + br
 	switch {
 	case p.Error != "":
 		s += ": " + p.Error
@@ -204,7 +204,7 @@ func (d *drawing) drawBridges() []*box {
 		lines := []string{"bridge " + br.Name, offload}
 		for _, p := range br.Ports {
 			if name, ok := strings.CutPrefix(p.ID, "port/"); ok {
-				lines = append(lines, "port "+name+", "+vlans(p))
+				lines = append(lines, "port "+name+", "+p.VLANs())
 			}
 		}
 		b := newBox("bridge", lines...)

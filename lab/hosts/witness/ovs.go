@@ -116,7 +116,7 @@ var flowCounters = regexp.MustCompile(`\b(duration|n_packets|n_bytes|idle_age|ha
 
 // openFlow is what a bridge does with packets. A daemon that is stopped answers nothing.
 func (l *look) openFlow(id, bridge string) error {
-	out, err := l.tool("ovs-ofctl", "--timeout=5", "--names", "dump-flows", bridge)
+	out, err := l.tool("ovs-ofctl", "--timeout=60", "--names", "dump-flows", bridge)
 	if err != nil {
 		l.set(id, "flows", "unknown")
 		return nil

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ovs
+
+import (
+	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+)
+
+func tcRule(kind string) []byte {
+	return append((&nl.TcMsg{}).Serialize(), nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(kind)).Serialize()...)
+}
+
+func TestIsFlower(t *testing.T) {
+	for _, c := range []struct {
+		rule []byte
+		want bool
+	}{
+		{tcRule("flower"), true},
+		{tcRule("matchall"), false}, // a port's policer, which stays
+		{tcRule("flower")[:10], false},
+		{tcRule("flower")[:22], false},
+		{(&nl.TcMsg{}).Serialize(), false},
+	} {
+		if isFlower(c.rule) != c.want {
+			t.Errorf("%v: %t", c.rule, !c.want)
+		}
+	}
+}
+
+func FuzzIsFlower(f *testing.F) {
+	f.Add(tcRule("flower"))
+	f.Fuzz(func(_ *testing.T, b []byte) { isFlower(b) })
+}
