@@ -44,9 +44,6 @@ func Look(ctx context.Context, dir journal.Dir, tool string) (*Road, error) {
 	return r, err
 }
 
-// Operations is the journal, oldest first.
-func (r *Road) Operations() []*journal.Operation { return r.ops }
-
 // Allowed is what the operator allows an operation beyond its profile.
 type Allowed struct {
 	Take    []string // resources in use that may be taken (pci/0000:3b:00.0/vf/3), or "all"

@@ -30,8 +30,6 @@ type lived struct {
 	says []string
 	// choice: make test has it, for its kind.
 	choice bool
-	// keeps: the rollback does not give back what --take took, which its plan has to say.
-	keeps []string
 	// killed: the rollback is killed after every step, and goes on.
 	killed bool
 }

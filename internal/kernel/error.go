@@ -107,12 +107,3 @@ func Errno(err error) syscall.Errno {
 	errors.As(err, &n)
 	return n
 }
-
-// ExtAck is the extended ack in err, "" for none.
-func ExtAck(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.ExtAck
-	}
-	return ""
-}

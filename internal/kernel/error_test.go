@@ -41,7 +41,7 @@ func TestErrorTellsAllOfIt(t *testing.T) {
 	}
 	err := fmt.Errorf("outer: %w", Wrap("x", "y", &mdnetlink.OpError{Err: unix.EBUSY, Message: "m", Offset: 24}))
 	var e *Error
-	if !errors.Is(err, unix.EBUSY) || Errno(err) != unix.EBUSY || ExtAck(err) != "m" || !errors.As(err, &e) || e.Offset != 24 {
+	if !errors.Is(err, unix.EBUSY) || Errno(err) != unix.EBUSY || !errors.As(err, &e) || e.ExtAck != "m" || e.Offset != 24 {
 		t.Errorf("the errno, the ack or its offset is lost: %#v", e)
 	}
 }

@@ -30,7 +30,6 @@ const (
 	Bridge      Kind = "bridge"      // a bridge of Open vSwitch
 	SwitchPort  Kind = "switch-port" // a port of a bridge of Open vSwitch
 	Link        Kind = "link"        // a netdev that is of no function and no bond: a VLAN, a bridge of the kernel, ...
-	Host        Kind = "host"        // what is of the network namespace as a whole: a routing rule
 )
 
 // ID is the identity of a resource. The zero ID is none. IDs compare with ==.
@@ -82,21 +81,8 @@ func OfSwitchPort(bridge, of string) ID { return ID{Kind: SwitchPort, Name: brid
 // OfLink is a netdev that is of no function and no bond, by its name.
 func OfLink(name string) ID { return ID{Kind: Link, Name: name} }
 
-// OfHost is the network namespace as a whole.
-func OfHost() ID { return ID{Kind: Host} }
-
 // IsZero tells the zero ID.
 func (id ID) IsZero() bool { return id == ID{} }
-
-// WithNetdev tells whether id is a netdev: of a function, a representor, a bond
-// or a link.
-func (id ID) WithNetdev() bool {
-	switch id.Kind {
-	case Netdev, Representor, Bond, Link:
-		return true
-	}
-	return false
-}
 
 func (id ID) function() string {
 	if id.IsSF {
@@ -112,7 +98,7 @@ func (id ID) function() string {
 //	pci/0000:3b:00.0/sf/88               an SF
 //	pci/0000:3b:00.0/vf/3/netdev         its own netdev
 //	pci/0000:3b:00.0/vf/3/representor    its representor
-//	bond/bond0   ovs   ovs/br0   ovs/br0/bond/bond0   link/vmbr0   host
+//	bond/bond0   ovs   ovs/br0   ovs/br0/bond/bond0   link/vmbr0
 func (id ID) String() string {
 	switch id.Kind {
 	case PF, VF, SF:
@@ -129,8 +115,6 @@ func (id ID) String() string {
 		return "ovs/" + id.Name + "/" + id.Of
 	case Link:
 		return "link/" + id.Name
-	case Host:
-		return "host"
 	}
 	return ""
 }
@@ -162,10 +146,6 @@ func Parse(s string) (ID, error) {
 		return ID{Kind: k, Name: rest}, nil
 	}
 	switch head {
-	case "host":
-		if s == head {
-			return OfHost(), nil
-		}
 	case "bond":
 		return named(Bond)
 	case "link":

@@ -28,7 +28,6 @@ func all() map[string]ID {
 		"ovs/br0/bond/bond0":                OfSwitchPort("br0", "bond/bond0"),
 		"ovs/br0/pci/0000:3b:00.0/vf/1":     OfSwitchPort("br0", "pci/0000:3b:00.0/vf/1"),
 		"link/vmbr0":                        OfLink("vmbr0"),
-		"host":                              OfHost(),
 	}
 }
 

@@ -108,18 +108,3 @@ func (all Effects) On(id resource.ID, kinds ...EffectKind) bool {
 // Loses tells whether the netdev does not outlive the plan as it is: what hung
 // on it has to be set again.
 func (all Effects) Loses(id resource.ID) bool { return all.On(id, Remade, Gone) }
-
-// Resources are those that any of the kinds befalls, each once, in order.
-func (all Effects) Resources(kinds ...EffectKind) []resource.ID {
-	var out []resource.ID
-	seen := map[resource.ID]bool{}
-	for _, e := range all {
-		for _, k := range kinds {
-			if e.Kind == k && !seen[e.On] {
-				seen[e.On] = true
-				out = append(out, e.On)
-			}
-		}
-	}
-	return out
-}
