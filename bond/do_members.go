@@ -79,7 +79,7 @@ func (d *Doer) setMembers(ctx context.Context, bond rtlink.Link, c changes, mac 
 			}
 			continue
 		}
-		if err := d.join(ctx, l, ids[i], bond, c); err != nil {
+		if err := d.join(l, ids[i], bond, c); err != nil {
 			return err
 		}
 	}
@@ -111,7 +111,7 @@ func ownerOfMACFirst(links []rtlink.Link, ids []string, mac net.HardwareAddr) ([
 }
 
 // join puts a netdev into the bond.
-func (d *Doer) join(ctx context.Context, l rtlink.Link, id string, bond rtlink.Link, c changes) error {
+func (d *Doer) join(l rtlink.Link, id string, bond rtlink.Link, c changes) error {
 	if l.Master != 0 {
 		master, err := rtlink.ByIndex(l.Master)
 		if err != nil {

@@ -48,8 +48,14 @@ func TestLabOptions(t *testing.T) {
 
 	// Changed, one by one: the kernel takes each as the table says, members stay.
 	for _, w := range []Spec{
-		{LACPActive: ptr("on")}, {ADSelect: ptr("count")}, {ADActorSysPrio: ptr(78)}, {ADUserPortKey: ptr(6)}, {MinLinks: ptr(0)},
-		{NumPeerNotif: ptr(1)}, {ResendIGMP: ptr(1)}, {UpDelay: ptr(0)},
+		{LACPActive: ptr("on")},
+		{ADSelect: ptr("count")},
+		{ADActorSysPrio: ptr(78)},
+		{ADUserPortKey: ptr(6)},
+		{MinLinks: ptr(0)},
+		{NumPeerNotif: ptr(1)},
+		{ResendIGMP: ptr(1)},
+		{UpDelay: ptr(0)},
 	} {
 		w.Name = "nwbond"
 		if err := apply(t, ctx, d, []Spec{w}); err != nil {

@@ -166,8 +166,11 @@ func (m *model) apply(want []Spec, opt step.Options) error {
 		}
 	}
 	m.settle()
-	if r, err = Diff(m.State, Fill(want, Specs(m.State), nil), nil, opt); err != nil || len(r.Steps) > 0 {
-		return fmt.Errorf("the second plan is %v, %v", r.Steps, err)
+	if r, err = Diff(m.State, Fill(want, Specs(m.State), nil), nil, opt); err != nil {
+		return fmt.Errorf("the second plan: %w", err)
+	}
+	if len(r.Steps) > 0 {
+		return fmt.Errorf("the second plan is %v", r.Steps)
 	}
 	return nil
 }

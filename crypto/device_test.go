@@ -22,8 +22,10 @@ func TestDevices(t *testing.T) {
 	s := &snapshot.Snapshot{
 		PFs: []snapshot.PF{{Address: pf, Driver: mlx5, VFs: []snapshot.VF{{Driver: mlx5}, {Driver: "vfio-pci"}}}},
 		Netdevs: []netdev.Link{
-			{Name: "p0", Index: 2, Function: pci.PF(pf)}, {Name: "v0", Index: 3, Function: pci.VF(pf, 0)},
-			{Name: "r0", Index: 4, Function: pci.VF(pf, 0), Representor: true}, {Name: "s88", Index: 5, Function: pci.PF(pf), SF: &sf},
+			{Name: "p0", Index: 2, Function: pci.PF(pf)},
+			{Name: "v0", Index: 3, Function: pci.VF(pf, 0)},
+			{Name: "r0", Index: 4, Function: pci.VF(pf, 0), Representor: true},
+			{Name: "s88", Index: 5, Function: pci.PF(pf), SF: &sf},
 		},
 		Links: []rtlink.Link{{Index: 2, Name: "p0", Up: true, Carrier: true}, {Index: 3, Name: "v0", Up: true}},
 	}

@@ -57,8 +57,10 @@ func TestObserveSaysWhyThereIsNoNetdev(t *testing.T) {
 			{Name: "pf0vf0", Index: 4, Function: vf(0), Representor: true},
 		},
 		PFs: []snapshot.PF{{Address: testPF, Driver: "mlx5_core", VFs: []snapshot.VF{
-			{Address: "0001:3b:00.2", Driver: "mlx5_core"}, {Address: "0001:3b:00.3", Driver: "mlx5_core"},
-			{Address: "0001:3b:00.4", Driver: "vfio-pci"}, {Address: "0001:3b:00.5"},
+			{Address: "0001:3b:00.2", Driver: "mlx5_core"},
+			{Address: "0001:3b:00.3", Driver: "mlx5_core"},
+			{Address: "0001:3b:00.4", Driver: "vfio-pci"},
+			{Address: "0001:3b:00.5"},
 		}}, {Address: "netdevsim/netdevsim1", Driver: "", VFs: make([]snapshot.VF, 1)}},
 	}
 	got := map[string]string{}

@@ -57,8 +57,10 @@ func TestLabSwitchesAreAsEthtoolShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range []struct{ netdev, line string }{
-		{links[0].Name, "tls-hw-tx-offload: off"}, {links[0].Name, "tls-hw-rx-offload: on"},
-		{links[1].Name, "tls-hw-rx-offload: on"}, {links[1].Name, "tx-esp-segmentation: off"},
+		{links[0].Name, "tls-hw-tx-offload: off"},
+		{links[0].Name, "tls-hw-rx-offload: on"},
+		{links[1].Name, "tls-hw-rx-offload: on"},
+		{links[1].Name, "tx-esp-segmentation: off"},
 	} {
 		out, err := exec.Command("ethtool", "-k", w.netdev).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), w.line) {

@@ -232,7 +232,7 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	has, f := h.has(i), d.fateOf(id, i)
 	leaves := i.Kind == rtnet.BridgeVLAN && d.effects.On(id, step.Leaves)
 	switch {
-	case has && !f.remade && !leaves && !(f.down && i.goesWithDown()):
+	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()):
 		return
 	case i.Kind == rtnet.BridgeVLAN && !d.bridged(id, h.MasterKind == "bridge" && !leaves && !f.remade):
 		return // it was taken out of the bridge

@@ -66,13 +66,17 @@ func TestObserve(t *testing.T) {
 	pf := pci.Address("0001:3b:00.0")
 	s := &snapshot.Snapshot{
 		Links: []rtlink.Link{
-			{Index: 2, Name: "p0", Up: true, MTU: 9000, Master: 4}, {Index: 4, Name: "vmbr0", Kind: "bridge"},
-			{Index: 5, Name: "p0.70", Kind: "vlan", Lower: 2}, {Index: 6, Name: "bond0", Kind: "bond", Bond: &rtlink.Bond{}},
+			{Index: 2, Name: "p0", Up: true, MTU: 9000, Master: 4},
+			{Index: 4, Name: "vmbr0", Kind: "bridge"},
+			{Index: 5, Name: "p0.70", Kind: "vlan", Lower: 2},
+			{Index: 6, Name: "bond0", Kind: "bond", Bond: &rtlink.Bond{}},
 		},
 		Netdevs: []netdev.Link{{Index: 2, Name: "p0", Function: pci.PF(pf)}, {Index: 99, Name: "gone", Function: pci.VF(pf, 1)}},
 		Entries: []rtnet.Entry{
-			{Kind: rtnet.Address, Text: "192.0.2.1/24", Index: 2}, {Kind: rtnet.Nexthop, Text: "id 1 group 2/3", Index: 5, Others: []int{6}},
-			{Kind: rtnet.Route, Text: "default via 192.0.2.9", Index: 99}, {Kind: rtnet.Address, Text: "2001:db8::1/64", Index: 2, Daemon: rtnet.Advertised},
+			{Kind: rtnet.Address, Text: "192.0.2.1/24", Index: 2},
+			{Kind: rtnet.Nexthop, Text: "id 1 group 2/3", Index: 5, Others: []int{6}},
+			{Kind: rtnet.Route, Text: "default via 192.0.2.9", Index: 99},
+			{Kind: rtnet.Address, Text: "2001:db8::1/64", Index: 2, Daemon: rtnet.Advertised},
 		},
 	}
 	got := Observe(s)
@@ -139,8 +143,14 @@ func TestSummary(t *testing.T) {
 	have.Netdevs[vf] = Netdev{Name: "v1"}
 	down := step.Effect{Kind: step.Down, On: bond, For: step.Moment}
 	got := Summary(step.Effects{
-		down, down, {Kind: step.Remade, On: vf}, {Kind: step.Gone, On: resource.OfLink("none")}, step.Stop(bond, step.Moment, "all traffic over bond0"),
-		{Kind: step.Down, On: vf, For: step.Apply}, {Kind: step.Leaves, On: vf, From: bond}, {Kind: step.Joins, On: vf, From: bond}, {Kind: step.Gone, On: vf},
+		down, down,
+		{Kind: step.Remade, On: vf},
+		{Kind: step.Gone, On: resource.OfLink("none")},
+		step.Stop(bond, step.Moment, "all traffic over bond0"),
+		{Kind: step.Down, On: vf, For: step.Apply},
+		{Kind: step.Leaves, On: vf, From: bond},
+		{Kind: step.Joins, On: vf, From: bond},
+		{Kind: step.Gone, On: vf},
 	}, have)
 	golden.Text(t, "testdata/summary.txt", strings.Join(got, "\n")+"\n")
 }

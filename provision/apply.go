@@ -47,7 +47,7 @@ func (r *Road) Do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	err := r.do(ctx, stop, plan, progress)
 	var hint error
 	if err != nil && len(plan.Steps) > 0 {
-		hint = errors.New("The host is between two states: " + goOnHint(plan.Kind)) //nolint:staticcheck // a line of its own
+		hint = errors.New("The host is between two states: " + goOnHint(plan.Kind))
 	}
 	if endErr := r.Journal.End(plan.op, err, r.ops); endErr != nil {
 		return errors.Join(err, endErr, hint)

@@ -91,7 +91,8 @@ type part[S, W any] struct {
 func (p part[S, W]) name() string                             { return p.id }
 func (p part[S, W]) observe(s *snapshot.Snapshot, into *Host) { *p.state(into) = p.look(s) }
 func (p part[S, W]) say(have *Host, into *profiles.Want)      { *p.want(into) = p.spec(*p.state(have)) }
-func (p part[S, W]) keep(w *profiles.Want, touched touched)   { *p.want(w) = p.cut(*p.want(w), touched) }
+
+func (p part[S, W]) keep(w *profiles.Want, touched touched) { *p.want(w) = p.cut(*p.want(w), touched) }
 
 func (p part[S, W]) lay(over, under *profiles.Want, effects step.Effects) {
 	*p.want(over) = p.over(*p.want(over), *p.want(under), effects)

@@ -129,8 +129,11 @@ func (p *portEdit) parse(s step.Step) error {
 		p.mark = &s.To
 	case s.Attribute == attrVLAN && there:
 		v, rest, err := parseVLAN(strings.Fields(text))
-		if err != nil || len(rest) > 0 {
-			return fmt.Errorf("%s: %q is no VLANs of a port (%v)", s.Resource, text, err)
+		if err == nil && len(rest) > 0 {
+			err = fmt.Errorf("%q follows them", rest)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %q is no VLANs of a port: %w", s.Resource, text, err)
 		}
 		p.vlan = &v
 	case s.Attribute == attrHook && there:

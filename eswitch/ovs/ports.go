@@ -122,7 +122,7 @@ func (d *differ) stays(b BridgeState, p PortState, before bool) error {
 			v.vlan = vl
 		}
 	}
-	reason := ""
+	var reason string
 	switch {
 	case before:
 		reason = "the switch has to let go of it while its eswitch changes"

@@ -26,10 +26,10 @@ const (
 // Text is the value s.
 func Text(s string) Value { return Value{s, known} }
 
-// Absent: it is not there, or shall not be.
+// Absent says that it is not there, or shall not be.
 func Absent() Value { return Value{} }
 
-// Unknown: it may be there or not, for a step before takes it away or makes it anew.
+// Unknown says that it may be there or not, for a step before takes it away or makes it anew.
 func Unknown() Value { return Value{state: unknown} }
 
 // IsAbsent tells that it is not there.

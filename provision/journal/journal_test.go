@@ -226,7 +226,7 @@ func TestTouchedWith(t *testing.T) {
 	if d := cmp.Diff(Touched{bond0: {"mode", "mtu"}, pf: {"vfs"}}, got); d != "" {
 		t.Error(d)
 	}
-	if (Touched)(nil).With(got) != nil || !(Touched)(nil).Has(pf, "x") {
+	if Touched(nil).With(got) != nil || !Touched(nil).Has(pf, "x") {
 		t.Error("a document that does not say what it touched is about all")
 	}
 }

@@ -40,7 +40,7 @@ func TestWriteFile(t *testing.T) {
 		{"in place of the last", file, "2", nil, ""},
 		{"through a link", link, "2", syscall.ELOOP, "name the file itself"},
 		{"through a link of our own to the directory", filepath.Join(deep, "report"), "four", nil, ""},
-		{"with dots", filepath.Join(dir) + "/./deep/../" + filepath.Base(dir) + "/report", "five", nil, ""},
+		{"with dots", filepath.Clean(dir) + "/./deep/../" + filepath.Base(dir) + "/report", "five", nil, ""},
 		{"no directory", filepath.Join(dir, "none", "report"), "five", os.ErrNotExist, "make it first"},
 		{"a file as directory", filepath.Join(file, "xml"), "five", syscall.ENOTDIR, "no directory"},
 		{"a directory", dir, "five", syscall.EISDIR, "name a file in it"},

@@ -127,7 +127,7 @@ func (l *look) devlinkPorts() error {
 	ids := map[string]string{}
 	for handle, p := range ports.Port {
 		pf := handle[:strings.LastIndex(handle, "/")]
-		id := ""
+		var id string
 		switch {
 		case p.Flavour == "pcivf" && p.VF != nil:
 			id = pf + "/vf/" + strconv.Itoa(*p.VF)
