@@ -121,6 +121,7 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 	p := l.prove(tx, large, once(func() {
 		in(from, "ip", "link", "set", from.Netdev, "down")
 		in(from, "ip", "link", "set", from.Netdev, "up")
+		in(from, "ip", "route", "add", to.V4.Addr().String(), "dev", from.Netdev) // the kernel forgot it with the link
 	}))
 	expect(t, "a bounced link", p, proof.Software, "less than the")
 	if len(p.Seen) == 0 || p.Seen[0].Value != "hardware" {
