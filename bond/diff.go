@@ -188,7 +188,10 @@ func (o *one) make() {
 	}
 	switch {
 	case o.h == nil:
-		o.add(Present, step.Absent(), step.Text(present))
+		s := o.add(Present, step.Absent(), step.Text(present))
+		if o.opt.Only != nil { // one that a rollback makes had things on it, which come back with it
+			s.Effects = []step.Effect{{Kind: step.Remade, On: o.id(), For: step.Apply}}
+		}
 		o.add(attrMark, step.Absent(), step.Text(markOf(owner)))
 	case o.w.Filled:
 	case o.opt.Owns(o.h.Owner) && o.h.Owner != owner:

@@ -88,7 +88,7 @@ func (d *differ) makes() []step.Effect {
 		if d.hasNetdev(n) && d.drivers[n].name == "" { // bound by the kernel
 			effects = append(effects, d.netdevAgain(n))
 		}
-		if d.port.Mode == switchdev && d.mode == switchdev {
+		if d.port.Mode == switchdev { // also one that an interrupted apply left without VFs, on its way to legacy: what its ports were in goes
 			effects = append(effects, d.losesRepresentor(n))
 		}
 	}

@@ -138,7 +138,7 @@ func asWant(t *testing.T, h Host) string {
 // where the apply was interrupted.
 func TestRandomWalk(t *testing.T) {
 	failed, walked, refused := 0, 0, 0
-	for seed := range uint64(300) {
+	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 13))
 		m := newModel(t, []string{"bare", "small"}[seed%2])
 		f := &flow{t: t, m: m, boot: "b"}
