@@ -129,7 +129,9 @@ func TestAnotherApplyTakesThePlaceOfAnInterruptedOne(t *testing.T) {
 	f := newFlow(t)
 	before := asWant(t, f.m.copy(t))
 	f.apply(2, "a", wantVFs(pf0, 2), Allowed{})
-	f.apply(-1, "b", wantVFs(pf1, 3), Allowed{})
+	plan, err := f.look().Apply(wantVFs(pf1, 3), journal.Profile{Name: "b"}, Allowed{})
+	refusal(t, plan, err, "apply of a", "was interrupted", "nicwright apply -p a", "--replace a")
+	f.apply(-1, "b", wantVFs(pf1, 3), Allowed{Replace: []string{"a"}})
 	f.journal("apply a superseded", "apply b done")
 	f.rollback(-1, "")
 	if d := cmp.Diff(before, asWant(t, f.m.copy(t))); d != "" {
@@ -189,7 +191,7 @@ func TestRollbackOfOneTakesTheLaterOnesOfItsProfileBack(t *testing.T) {
 	refusal(t, plan, err, "or several", "nicwright history")
 	f.apply(1, "a", wantVFs(pf0, 2), Allowed{})
 	plan, err = f.look().Rollback(f.look().ops[0].ID, Allowed{})
-	refusal(t, plan, err, "was interrupted", "has to end it first")
+	refusal(t, plan, err, "was interrupted", "end it first")
 }
 
 func TestRemoveTakesAllOfAProfileBack(t *testing.T) {

@@ -72,6 +72,9 @@ func (a Allowed) options(owner string) (step.Options, error) {
 // the kernel's part away, and is nothing to go back to.
 func (r *Road) Apply(want *profiles.Want, doc journal.Profile, a Allowed) (*Plan, error) {
 	doc.Hash = hashOf(want)
+	if open := journal.OpenOne(r.ops); open != nil && open.Profile.Name != doc.Name && !slices.Contains(a.Replace, open.Profile.Name) {
+		return nil, interrupted(open, "or say that "+doc.Name+" takes its place (--replace "+open.Profile.Name+")")
+	}
 	if err := r.othersCard(want, doc.Name, a.Replace); err != nil {
 		return nil, err
 	}
@@ -145,7 +148,7 @@ func (r *Road) rollbackTo(id string, open *journal.Operation, a Allowed) (*Plan,
 	case op == nil:
 		return nil, fmt.Errorf("the journal %s has no operation %q, or several: `nicwright history` lists them", r.Journal, id)
 	case open != nil && open.ID != op.ID:
-		return nil, fmt.Errorf("operation %s (%s of %s) was interrupted: `nicwright rollback` or `nicwright apply` has to end it first", open.ID, open.Kind, open.Profile.Name)
+		return nil, interrupted(open)
 	case open != nil && open.Kind != journal.Apply:
 		return r.goOn(open, a)
 	case open != nil:
@@ -156,6 +159,20 @@ func (r *Road) rollbackTo(id string, open *journal.Operation, a Allowed) (*Plan,
 	mine := journal.InForce(r.ops, op.Profile.Name)
 	i := slices.IndexFunc(mine, func(o *journal.Operation) bool { return o.ID == op.ID })
 	return r.back(journal.Rollback, op.Profile, mine[i:], a)
+}
+
+// interrupted refuses what another operation would be in the way of.
+func interrupted(open *journal.Operation, or ...string) error {
+	return fmt.Errorf("operation %s (%s of %s) was interrupted: end it first, %s%s",
+		open.ID, open.Kind, open.Profile.Name, ways(open), strings.Join(append([]string{""}, or...), ", "))
+}
+
+// ways are those in which an interrupted operation is ended.
+func ways(open *journal.Operation) string {
+	if open.Kind != journal.Apply {
+		return "with `nicwright rollback`"
+	}
+	return "with `nicwright apply -p " + open.Profile.Name + "` or `nicwright rollback`"
 }
 
 func howEnded(o *journal.Operation) string {
@@ -177,7 +194,7 @@ func (r *Road) Remove(name string, a Allowed) (*Plan, error) {
 		case open.Kind == journal.Remove && open.Profile.Name == name:
 			return r.goOn(open, a)
 		case open.Kind != journal.Apply || open.Profile.Name != name:
-			return nil, fmt.Errorf("operation %s (%s of %s) was interrupted: `nicwright rollback` or `nicwright apply` has to end it first", open.ID, open.Kind, open.Profile.Name)
+			return nil, interrupted(open)
 		}
 		chain = append(chain, open)
 	}
