@@ -230,11 +230,11 @@ func (d *differ) vf(id resource.ID, why string) {
 
 func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	has, f := h.has(i), d.fateOf(id, i)
-	leaves := i.Kind == rtnet.BridgeVLAN && d.effects.On(id, step.Leaves)
+	leaves := i.Kind.OfBridge() && d.effects.On(id, step.Leaves)
 	switch {
 	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()):
 		return
-	case i.Kind == rtnet.BridgeVLAN && !d.bridged(id, h.MasterKind == "bridge" && !leaves && !f.remade):
+	case i.Kind.OfBridge() && !d.bridged(id, h.MasterKind == "bridge" && !leaves && !f.remade):
 		return // it was taken out of the bridge
 	case i.Daemon == rtnet.Advertised:
 		if has {
@@ -269,7 +269,7 @@ func (d *differ) bridged(id resource.ID, stays bool) bool {
 // fib_disable_ip; net/ipv4/nexthop.c, nexthop_flush_dev; net/core/neighbour.c,
 // neigh_ifdown).
 func (i Item) goesWithDown() bool {
-	return i.Kind != rtnet.BridgeVLAN && (i.Kind != rtnet.Address || i.Family == familyIPv6)
+	return !i.Kind.OfBridge() && (i.Kind != rtnet.Address || i.Family == familyIPv6)
 }
 
 // familyIPv6 is AF_INET6.

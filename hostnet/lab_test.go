@@ -5,6 +5,7 @@ package hostnet
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -72,7 +73,7 @@ func clean(t *testing.T) {
 func witness(t *testing.T) []string {
 	t.Helper()
 	var lines []string
-	for _, command := range []string{"ip -j addr", "ip -j route show table all", "ip -j -6 route show table all", "ip -j neigh show nud permanent", "ip -j nexthop", "ip -j rule", "bridge -j vlan"} {
+	for _, command := range []string{"ip -j addr", "ip -j route show table all", "ip -j -6 route show table all", "ip -j neigh show nud permanent", "ip -j neigh show proxy", "ip -j -6 neigh show proxy", "bridge -j fdb", "ip -j nexthop", "ip -j rule", "bridge -j vlan"} {
 		var all []map[string]any
 		if out := strings.TrimSpace(sh(t, command)); out != "" {
 			if err := json.Unmarshal([]byte(out), &all); err != nil {
@@ -101,6 +102,11 @@ func normal(t *testing.T, command string, o map[string]any) []string {
 	}
 	dst, _ := o["dst"].(string)
 	switch {
+	case command == "bridge -j fdb":
+		if o["state"] != "static" { // learned, or a port's own
+			return nil
+		}
+		return []string{fmt.Sprint(command, o["mac"], o["ifname"], o["vlan"], o["flags"])}
 	case strings.HasPrefix(dst, "fe80:"), strings.HasPrefix(dst, "ff00:"), strings.HasPrefix(dst, "multicast"):
 		return nil
 	case command != "ip -j addr":
@@ -202,6 +208,8 @@ const hangs = `
 	ip -6 route add 2001:db8:d::/48 via 2001:db8:51::1 expires 600
 	ip neigh add 198.51.100.1 lladdr 02:00:00:00:00:01 dev $N nud permanent
 	ip -6 neigh add fe80::1 lladdr 02:00:00:00:00:01 dev $N nud permanent router
+	ip neigh add proxy 198.51.100.7 dev $N
+	ip -6 neigh add proxy 2001:db8:51::7 dev $V
 	ip nexthop add id 5 via 198.51.100.1 dev $N
 	ip nexthop add id 6 via 203.0.113.1 dev $V
 	ip nexthop add id 7 via 2001:db8:51::1 dev $N
@@ -245,7 +253,8 @@ func TestLabUplinkLeavesABridgeAndComesBack(t *testing.T) {
 		ip link set vmbr0 up; ip addr add 198.51.100.10/24 dev vmbr0
 		ip link set $A master vmbr0; ip link set $A up
 		bridge vlan del vid 1 dev $A
-		bridge vlan add vid 70 dev $A; bridge vlan add vid 71 pvid untagged dev $A; bridge vlan add vid 80-82 dev $A`)
+		bridge vlan add vid 70 dev $A; bridge vlan add vid 71 pvid untagged dev $A; bridge vlan add vid 80-82 dev $A
+		bridge fdb add 02:00:00:00:00:09 dev $A master static vlan 71; bridge fdb add 02:00:00:00:00:0a dev $A master static sticky vlan 80`)
 	before, said := look1(ctx, t), witness(t)
 	a := resource.OfNetdev(pci.PF(port0))
 	settled(ctx, t, Keep(before, func(id resource.ID, _ string) bool { return id == a }))

@@ -242,7 +242,7 @@ func (s State) TakeBack(uplink, bond resource.ID) State {
 
 // moves tells what goes along when an uplink goes into a bond. What routers
 // advertise, the bond learns by itself.
-func moves(i Item) bool { return i.Kind != rtnet.BridgeVLAN && i.Daemon != rtnet.Advertised }
+func moves(i Item) bool { return !i.Kind.OfBridge() && i.Daemon != rtnet.Advertised }
 
 // sorted are the netdevs of a state in a fixed order: what others hang on first.
 func (s State) sorted() []resource.ID {

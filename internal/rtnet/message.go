@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package rtnet reads what hangs on netdevs over rtnetlink (addresses, routes,
-// neighbours, nexthop objects, VLANs of bridge ports) and puts it back. It keeps
+// neighbours, nexthop objects, VLANs and entries of bridge ports) and puts it back. It keeps
 // the kernel's own messages, so that attributes which nobody here knows are put
 // back as well. Whose netdev is whose is left to others.
 package rtnet
@@ -28,9 +28,15 @@ const (
 	Neighbour Kind = "neighbour" // permanent ones
 	Nexthop   Kind = "nexthop"   // nexthop objects (ip nexthop)
 	Route     Kind = "route"     // but for those that the kernel makes itself
+	Proxy     Kind = "proxy"     // a neighbour that is answered for (ip neighbour add proxy)
 	// BridgeVLAN is a VLAN of a port of a bridge.
 	BridgeVLAN Kind = "bridge-vlan"
+	// FDB is a static entry of a bridge, for a port.
+	FDB Kind = "fdb"
 )
+
+// OfBridge tells what a netdev has as the port of a bridge of the kernel: it goes when it leaves, and not when it goes down.
+func (k Kind) OfBridge() bool { return k == BridgeVLAN || k == FDB }
 
 // Entry is one thing that hangs on a netdev, as the kernel told it.
 type Entry struct {
@@ -54,16 +60,26 @@ type family struct {
 	get, add, del uint16
 	header        int // bytes before the attributes
 	what          string
+	ask           []byte // what the header of the question begins with
 }
 
 var families = map[Kind]family{
-	Address:   {unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.SizeofIfAddrmsg, "the address"},
-	Neighbour: {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the neighbour"},
-	Nexthop:   {unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP, sizeofNhMsg, "the nexthop"},
-	Route:     {unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.SizeofRtMsg, "the route"},
+	Address:   {unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.SizeofIfAddrmsg, "the address", nil},
+	Neighbour: {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the neighbour", nil},
+	Nexthop:   {unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP, sizeofNhMsg, "the nexthop", nil},
+	Route:     {unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.SizeofRtMsg, "the route", nil},
+	// Of struct ndmsg, the family is the first byte, and the flags are the eleventh.
+	Proxy: {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the proxy for the neighbour", []byte{ndmFlags: unix.NTF_PROXY}},
+	FDB:   {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the bridge's entry for", []byte{unix.AF_BRIDGE}},
 	// What a bridge is asked to do with a port goes by SETLINK and DELLINK of its family.
-	BridgeVLAN: {unix.RTM_GETLINK, unix.RTM_SETLINK, unix.RTM_DELLINK, unix.SizeofIfInfomsg, "the bridge port's VLAN"},
+	BridgeVLAN: {unix.RTM_GETLINK, unix.RTM_SETLINK, unix.RTM_DELLINK, unix.SizeofIfInfomsg, "the bridge port's VLAN", nil},
 }
+
+// ndmFlags and ndmState are where struct ndmsg has them (include/uapi/linux/neighbour.h).
+const (
+	ndmState = 8
+	ndmFlags = 10
+)
 
 // sizeofNhMsg is struct nhmsg (include/uapi/linux/nexthop.h).
 const sizeofNhMsg = 8
@@ -72,10 +88,10 @@ var errShort = errors.New("the kernel's message is shorter than its format")
 
 // List reads all entries of the network namespace, each kind with one dump, in
 // the order in which they can be put back: addresses, nexthops, neighbours and
-// VLANs, routes to the link, routes by a gateway.
+// what bridge ports have, routes to the link, routes by a gateway.
 func List(ctx context.Context) ([]Entry, error) {
 	var all []Entry
-	for _, kind := range []Kind{Nexthop, Address, Neighbour, Route} {
+	for _, kind := range []Kind{Nexthop, Address, Neighbour, Proxy, FDB, Route} {
 		f := families[kind]
 		msgs, err := dump(ctx, f)
 		if err != nil {
@@ -104,7 +120,9 @@ func List(ctx context.Context) ([]Entry, error) {
 func dump(ctx context.Context, f family) ([][]byte, error) {
 	for {
 		req := nl.NewNetlinkRequest(int(f.get), unix.NLM_F_DUMP)
-		req.AddRawData(make([]byte, f.header))
+		head := make([]byte, f.header)
+		copy(head, f.ask)
+		req.AddRawData(head)
 		msgs, err := req.Execute(unix.NETLINK_ROUTE, f.add)
 		switch {
 		case errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil:

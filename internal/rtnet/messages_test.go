@@ -38,9 +38,9 @@ func ifaddrmsg(family, length, flags, scope byte, index uint32) []byte {
 	return append([]byte{family, length, flags, scope}, n32(index)...)
 }
 
-func ndmsg(family byte, index uint32, state uint16) []byte {
+func ndmsg(family byte, index uint32, state uint16, flags ...byte) []byte {
 	b := append([]byte{family, 0, 0, 0}, n32(index)...)
-	return append(binary.NativeEndian.AppendUint16(b, state), 0, unix.RTN_UNICAST)
+	return append(binary.NativeEndian.AppendUint16(b, state), append(flags, 0)[0], unix.RTN_UNICAST)
 }
 
 func nhmsg(family, scope, proto byte, flags uint32) []byte {
@@ -90,6 +90,7 @@ func samples() map[string]sample {
 	gateway := attr{unix.RTA_GATEWAY, ip("192.0.2.1")}
 	oif := attr{unix.RTA_OIF, n32(7)}
 	hops := attr{unix.RTA_MULTIPATH, append(rtnexthop(16, 8, "192.0.2.9"), rtnexthop(0, 7, "192.0.2.1")...)}
+	mac, bridge := attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}, attr{unix.NDA_MASTER, n32(3)}
 	flags := func(f uint32) attr { return attr{ifaFlags, n32(f)} }
 	return map[string]sample{
 		"an address": {Address, message(ifaddrmsg(inet, 24, 0x80, 0, 7), attr{unix.IFA_ADDRESS, ip("192.0.2.10")}, attr{unix.IFA_LOCAL, ip("192.0.2.10")}, attr{unix.IFA_LABEL, []byte("eth0\x00")}, flags(0x80)),
@@ -107,6 +108,14 @@ func samples() map[string]sample {
 		"a neighbour":                       {Neighbour, message(ndmsg(inet, 7, unix.NUD_PERMANENT), attr{unix.NDA_DST, ip("192.0.2.1")}, attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}), "192.0.2.1 lladdr 02:00:00:00:00:01", 7, ""},
 		"a neighbour that was found":        {Neighbour, message(ndmsg(inet, 7, unix.NUD_REACHABLE), attr{unix.NDA_DST, ip("192.0.2.1")}), "", 0, ""},
 		"a bridge's forwarding":             {Neighbour, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_PERMANENT), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}), "", 0, ""},
+		"one that is answered for":          {Proxy, message(ndmsg(inet, 7, 0, unix.NTF_PROXY), attr{unix.NDA_DST, ip("192.0.2.7")}), "192.0.2.7", 7, ""},
+		"one that is not":                   {Proxy, message(ndmsg(inet, 7, unix.NUD_REACHABLE), attr{unix.NDA_DST, ip("192.0.2.7")}), "", 0, ""},
+		"a bridge's static entry":           {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP), mac, bridge, attr{unix.NDA_VLAN, []byte{5, 0}}), "02:00:00:00:00:01 vlan 5", 7, ""},
+		"a bridge's learned entry":          {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_REACHABLE), mac, bridge), "", 0, ""},
+		"a port's own address":              {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_PERMANENT), mac, bridge), "", 0, ""},
+		"a netdev's own list":               {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, unix.NTF_SELF), mac), "", 0, ""},
+		"an entry that a card learned":      {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, unix.NTF_EXT_LEARNED), mac, bridge), "", 0, ""},
+		"an entry of the bridge itself":     {FDB, message(ndmsg(unix.AF_BRIDGE, 3, unix.NUD_NOARP), mac, bridge), "", 0, ""},
 		"a nexthop":                         {Nexthop, message(nhmsg(inet, 253, boot, 0), attr{nhaID, n32(5)}, attr{nhaOIF, n32(7)}, attr{6, ip("192.0.2.1")}), "id 5", 7, ""},
 		"a group":                           {Nexthop, message(nhmsg(0, 0, 11, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(5, 6)}), "id 9 group 5/6", 0, "zebra"},
 		"a nexthop to nowhere":              {Nexthop, message(nhmsg(inet, 0, boot, 0), attr{nhaID, n32(5)}, attr{4, nil}), "", 0, ""},

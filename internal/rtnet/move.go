@@ -20,6 +20,12 @@ const askedNexthopFlags = 4
 // Flags of an address that are its state and not asked for.
 const addressState = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED | unix.IFA_F_OPTIMISTIC
 
+// Of include/uapi/linux/neighbour.h: that a driver has the entry, and NDA_FLAGS_EXT, which may say that it is not to move.
+const (
+	ntfOffloaded = 1 << 5
+	ndaFlagsExt  = 15
+)
+
 // userHZ is the unit of times in rta_cacheinfo, per second (include/asm-generic/param.h).
 const userHZ = 100
 
@@ -83,9 +89,12 @@ func (m *mover) put(b []byte) error {
 
 func (m *mover) header() error {
 	switch m.e.Kind {
-	case Address, Neighbour, BridgeVLAN: // struct ifaddrmsg, ndmsg and ifinfomsg have the ifindex in one place
+	case Address, Neighbour, Proxy, FDB, BridgeVLAN: // struct ifaddrmsg, ndmsg and ifinfomsg have the ifindex in one place
 		if m.e.Kind == Address {
 			m.out[2] &^= addressState & 0xff
+		}
+		if m.e.Kind == FDB { // it is the bridge that is asked, and whether the card has it is its own affair
+			m.out[ndmFlags] = m.out[ndmFlags]&^ntfOffloaded | unix.NTF_MASTER
 		}
 		return m.put(m.out[4:])
 	case Route:
@@ -102,6 +111,8 @@ func (m *mover) attribute(a *attribute) (bool, error) {
 	switch m.e.Kind {
 	case Address:
 		return m.ofAddress(a), nil
+	case FDB:
+		return a.kind == unix.NDA_LLADDR || a.kind == unix.NDA_VLAN || a.kind == ndaFlagsExt, nil
 	case Nexthop:
 		switch {
 		case slices.Contains(toldOfNexthops, a.kind):

@@ -68,6 +68,10 @@ func parse(kind Kind, m []byte) (Entry, bool, error) {
 		ok = e.address(by)
 	case Neighbour:
 		ok = e.neighbour(by)
+	case Proxy:
+		ok = e.proxy(by)
+	case FDB:
+		ok = e.fdb(by)
 	case Nexthop:
 		ok = e.nexthop(by)
 	case Route:
@@ -123,7 +127,27 @@ func (e *Entry) neighbour(by map[uint16][]byte) bool {
 	e.Index = int(u32(e.Body[4:]))
 	e.Text = addr(by[unix.NDA_DST]) + " lladdr " + net.HardwareAddr(by[unix.NDA_LLADDR]).String()
 	// Those of bridges are of AF_BRIDGE; a multicast address has one by itself, of a state of its own.
-	return (e.Family == unix.AF_INET || e.Family == unix.AF_INET6) && binary.NativeEndian.Uint16(e.Body[8:]) == unix.NUD_PERMANENT
+	return (e.Family == unix.AF_INET || e.Family == unix.AF_INET6) && binary.NativeEndian.Uint16(e.Body[ndmState:]) == unix.NUD_PERMANENT
+}
+
+// proxy is struct ndmsg with NTF_PROXY.
+func (e *Entry) proxy(by map[uint16][]byte) bool {
+	e.Index = int(u32(e.Body[4:]))
+	e.Text = addr(by[unix.NDA_DST])
+	return (e.Family == unix.AF_INET || e.Family == unix.AF_INET6) && e.Body[ndmFlags]&unix.NTF_PROXY != 0
+}
+
+// fdb is struct ndmsg of AF_BRIDGE. What is static is NUD_NOARP; the port's own
+// address is NUD_PERMANENT, and the netdev's own list has no master
+// (net/bridge/br_fdb.c, fdb_to_nud and fdb_fill_info).
+func (e *Entry) fdb(by map[uint16][]byte) bool {
+	e.Index = int(u32(e.Body[4:]))
+	e.Text = net.HardwareAddr(by[unix.NDA_LLADDR]).String()
+	if v := by[unix.NDA_VLAN]; len(v) == 2 {
+		e.Text += " vlan " + strconv.Itoa(int(binary.NativeEndian.Uint16(v)))
+	}
+	return e.Family == unix.AF_BRIDGE && by[unix.NDA_MASTER] != nil && e.Index != int(u32(by[unix.NDA_MASTER])) &&
+		binary.NativeEndian.Uint16(e.Body[ndmState:]) == unix.NUD_NOARP && e.Body[ndmFlags]&(unix.NTF_SELF|unix.NTF_EXT_LEARNED) == 0
 }
 
 // nexthop is struct nhmsg: family, scope, protocol, reserved, flags.
@@ -252,8 +276,10 @@ func (e Entry) Rank() int {
 		return 1
 	case Address:
 		return 0
-	case Neighbour, BridgeVLAN:
+	case Neighbour, Proxy, BridgeVLAN:
 		return 3
+	case FDB: // after the VLANs
+		return 4
 	}
 	if strings.Contains(e.Text, "via") || strings.Contains(e.Text, "nhid") {
 		return 5

@@ -58,6 +58,9 @@ func TestMoved(t *testing.T) {
 		kind    Kind
 		m, want []byte
 	}{
+		"it is the bridge that is asked": {FDB,
+			message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, ntfOffloaded), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}, attr{unix.NDA_MASTER, n32(3)}, attr{unix.NDA_CACHEINFO, n32(1, 2, 3, 4)}),
+			message(ndmsg(unix.AF_BRIDGE, 70, unix.NUD_NOARP, unix.NTF_MASTER), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}})},
 		"an address, without its state and its label": {
 			Address,
 			message(ifaddrmsg(inet, 24, 0x80|unix.IFA_F_TENTATIVE, 0, 7), attr{unix.IFA_LOCAL, ip("192.0.2.10")}, attr{unix.IFA_LABEL, []byte("eth0\x00")}, attr{ifaFlags, n32(0x280 | unix.IFA_F_DEPRECATED)}),
@@ -227,7 +230,7 @@ func TestIPv6AddressesAreOldestFirst(t *testing.T) {
 	}
 }
 
-func kinds() []Kind { return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN} }
+func kinds() []Kind { return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN, Proxy, FDB} }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range samples() {
