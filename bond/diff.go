@@ -156,6 +156,9 @@ func (p *planner) bond(h *Bond, w Spec) {
 		}
 		o.w.MTU = mtu
 	}
+	if o.w.Up == nil && o.w.takes() {
+		o.w.Up = new(true) // routes do not go to a netdev that is down
+	}
 	o.make()
 	o.options()
 	changes := o.members()

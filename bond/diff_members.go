@@ -123,7 +123,7 @@ func (o *one) take(id string) []step.Effect {
 	if u.Master != "" && !o.mayTake(id, u) {
 		o.errs = append(o.errs, o.foreignMaster(id, u))
 	}
-	if len(u.Hangs) > 0 && (o.w.TakeAddresses == nil || !*o.w.TakeAddresses) {
+	if len(u.Hangs) > 0 && !o.w.takes() {
 		o.fail("bond %s: its member %s has %s, and a member of a bond has no use for them: say take-addresses: true at the bond, and they move to %s; or take them off %s first (ip addr flush dev %s)",
 			o.w.Name, o.called(id), words(u.Hangs, "and"), o.w.Name, u.Netdev, u.Netdev)
 	}

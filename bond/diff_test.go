@@ -92,6 +92,7 @@ func TestValidate(t *testing.T) {
 		"a LAG of nothing":          {Spec{LAG: ptr(true), Members: []string{}}, "no members"},
 		"a primary elsewhere":       {Spec{Primary: ptr("a/0"), Members: strs("a/1")}, "not among its members"},
 		"no primary":                {Spec{Primary: ptr(""), Members: strs("a/1")}, ""},
+		"addresses for a bond down": {Spec{TakeAddresses: ptr(true), Up: ptr(false)}, "nothing can be reached"},
 		"lag false of any mode":     {Spec{Mode: ptr("balance-rr"), LAG: ptr(false)}, ""},
 		"a primary among the known": {Spec{Primary: ptr("a/1"), Members: strs("a/1")}, ""},
 	} {

@@ -21,6 +21,7 @@ func Observe(s *snapshot.Snapshot) State {
 		o.links[l.Index] = l
 	}
 	state := State{Uplinks: map[pci.Address]Uplink{}}
+	ports := s.OVS.BridgeOf()
 	for _, d := range s.Netdevs {
 		l, ok := o.links[d.Index]
 		if !ok || d.Representor || d.SF != nil || d.Function.IsVF() {
@@ -30,7 +31,7 @@ func Observe(s *snapshot.Snapshot) State {
 		u := Uplink{Netdev: l.Name, Index: l.Index, MTU: l.MTU, Up: l.Up}
 		u.Master, u.MasterKind = o.master(l)
 		if u.MasterKind == "openvswitch" {
-			u.Bridge, u.Owner = switchPort(s.OVS.Rows, u.Netdev)
+			u.Bridge, u.Owner = ports[u.Netdev].Bridge, ports[u.Netdev].Owner
 		}
 		state.Uplinks[d.Function.PF] = u
 	}
@@ -94,7 +95,7 @@ func (o observer) bond(l rtlink.Link, all []rtlink.Link) Bond {
 			continue
 		}
 		b.Members = append(b.Members, Member{
-			ID: o.id(m), Netdev: m.Name, MTU: m.MTU, Up: m.Up, Carrier: m.Carrier, MIIStatus: m.Slave.MIIStatus, Aggregator: m.Slave.Aggregator,
+			ID: o.id(m), Netdev: m.Name, MTU: m.MTU, Up: m.Up, Carrier: m.Carrier, MIIStatus: m.Slave.MIIStatus, Aggregator: m.Slave.Aggregator, Backup: !m.Slave.Active,
 		})
 	}
 	slices.SortFunc(b.Members, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })

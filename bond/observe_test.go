@@ -21,7 +21,7 @@ func TestObserve(t *testing.T) {
 	sf := uint32(8)
 	s := &snapshot.Snapshot{
 		Links: []rtlink.Link{
-			{Index: 2, Name: "p0", MTU: 9000, Up: true, Carrier: true, Master: 9, Slave: &rtlink.Slave{MIIStatus: "up", Aggregator: 1}},
+			{Index: 2, Name: "p0", MTU: 9000, Up: true, Carrier: true, Master: 9, Slave: &rtlink.Slave{Active: true, MIIStatus: "up", Aggregator: 1}},
 			{Index: 3, Name: "p1", MTU: 1500, Master: 8},
 			{Index: 4, Name: "eno1", Master: 9, Slave: &rtlink.Slave{MIIStatus: "down"}},
 			{Index: 5, Name: "sf8"},
@@ -39,6 +39,7 @@ func TestObserve(t *testing.T) {
 		Netdevs: []netdev.Link{{Index: 2, Function: pci.PF(port0)}, {Index: 3, Function: pci.PF(port1)}, {Index: 5, Function: pci.PF(port1), SF: &sf}},
 		LAG:     map[pci.Address]snapshot.LAG{port0: {State: LAGActive, Type: LAGSwitchdev, PortSelMode: "hash"}},
 	}
+	s.OVS.Running = true
 	s.OVS.Rows = &ovsdb.Database{
 		Bridges:    map[string]ovsdb.Columns{"b": {"name": ovsdb.Atom("br-ex"), "ports": ovsdb.UUID("p")}},
 		Ports:      map[string]ovsdb.Columns{"p": {"interfaces": ovsdb.UUID("i"), "external_ids": ovsdb.Map(map[string]string{"nicwright": "1"})}},
@@ -51,7 +52,7 @@ func TestObserve(t *testing.T) {
 				Alias: "nicwright:web", Owner: "web", Master: "vmbr0", MasterKind: "bridge",
 				Members: []Member{
 					{ID: port0, Netdev: "p0", MTU: 9000, Up: true, Carrier: true, MIIStatus: "up", Aggregator: 1},
-					{ID: "netdev:eno1", Netdev: "eno1", MIIStatus: "down"},
+					{ID: "netdev:eno1", Netdev: "eno1", MIIStatus: "down", Backup: true},
 				},
 				LACP: &LACP{Aggregator: 1, Ports: 1, PartnerMAC: "02:00:00:00:00:01"}, LAG: LAG{State: LAGActive, Type: LAGSwitchdev, PortSelMode: "hash"},
 			},

@@ -35,6 +35,8 @@ const (
 	// rejoin is how long a member may take to be in the aggregator again: LACP's slow
 	// time-out, and as much again for the driver.
 	rejoin = 3 * time.Minute
+	// negotiation is how long LACP may take on a link that is up: it sends once a second meanwhile.
+	negotiation = 10 * time.Second
 )
 
 // noMulti is said with every verdict on the hash.
@@ -54,6 +56,13 @@ func Prove(ctx context.Context, name string, lag, failover bool) []proof.Proof {
 		return []proof.Proof{p}
 	}
 	s := *have.bond(name)
+	if negotiates(s) { // as after a link has just come up
+		settled, cancel := context.WithTimeout(ctx, negotiation)
+		if later, err := awaitBond(settled, name, "every member sends", nil, func(b Bond) bool { return !negotiates(b) }); err == nil {
+			s = later
+		}
+		cancel()
+	}
 	proofs := []proof.Proof{provePartner(s)}
 	if lag {
 		proofs = append(proofs, proveLAG(s))
@@ -128,6 +137,13 @@ func provePartner(s Bond) proof.Proof {
 	return p
 }
 
+// negotiates tells a member that is in the active aggregator and does not send yet.
+func negotiates(s Bond) bool {
+	return s.Mode == mode8023ad && s.LACP != nil && slices.ContainsFunc(s.Members, func(m Member) bool {
+		return m.Backup && noLink(m) == "" && m.Aggregator == s.LACP.Aggregator
+	})
+}
+
 func partnerMissing(s Bond) (why []string) {
 	linked := slices.DeleteFunc(slices.Clone(s.Members), func(m Member) bool { return noLink(m) != "" })
 	switch {
@@ -140,7 +156,10 @@ func partnerMissing(s Bond) (why []string) {
 		return []string{"no partner has answered its LACPDUs: are the switch's ports in one LACP group?"}
 	}
 	for _, m := range linked {
-		if m.Aggregator != s.LACP.Aggregator {
+		switch {
+		case m.Aggregator == s.LACP.Aggregator && m.Backup:
+			why = append(why, m.Netdev+" is in the active aggregator and does not send: its partner has not said that it collects; is the switch's port in the LACP group, and not suspended?")
+		case m.Aggregator != s.LACP.Aggregator:
 			why = append(why, fmt.Sprintf("%s is in aggregator %d, and the active one is %d: its cable goes to another partner, or another group of it", m.Netdev, m.Aggregator, s.LACP.Aggregator))
 		}
 	}
@@ -312,7 +331,7 @@ func failover(ctx context.Context, s Bond, m Member, p *proof.Proof) (down []uin
 	}
 	wait, stop := context.WithCancel(ctx)
 	defer stop()
-	events, err := await.Links(wait)
+	events, err := await.Links(wait) // before the link goes down
 	if err != nil {
 		return nil, err
 	}
@@ -328,18 +347,33 @@ func failover(ctx context.Context, s Bond, m Member, p *proof.Proof) (down []uin
 	if err != nil {
 		return nil, err
 	}
-	err = await.Until(ctx, fmt.Sprintf("%s is in %s's aggregator again", m.Netdev, s.Name), events, func() (bool, error) {
+	_, err = awaitBond(ctx, s.Name, fmt.Sprintf("%s is in %s's aggregator again, and sends", m.Netdev, s.Name), events,
+		func(b Bond) bool { return provePartner(b).Verdict == proof.Holds })
+	p.Seen = append(p.Seen, proof.Field{Name: "whole again after", Value: strconv.FormatFloat(time.Since(start).Seconds(), 'f', 1, 64) + " s"})
+	return down, err
+}
+
+// awaitBond waits until a bond is so, by the link events that were subscribed to, or
+// by its own.
+func awaitBond(ctx context.Context, name, what string, events <-chan struct{}, so func(Bond) bool) (s Bond, err error) {
+	if events == nil {
+		wait, stop := context.WithCancel(ctx)
+		defer stop()
+		if events, err = await.Links(wait); err != nil {
+			return s, err
+		}
+	}
+	return s, await.Until(ctx, what, events, func() (bool, error) {
 		have, _, err := now(ctx, snapshot.Debugfs)
 		if err != nil {
 			return false, err
 		}
-		if !have.Has(s.Name) {
+		if !have.Has(name) {
 			return false, rtlink.ErrNone
 		}
-		return provePartner(*have.bond(s.Name)).Verdict == proof.Holds, nil
+		s = *have.bond(name)
+		return so(s), nil
 	})
-	p.Seen = append(p.Seen, proof.Field{Name: "whole again after", Value: strconv.FormatFloat(time.Since(start).Seconds(), 'f', 1, 64) + " s"})
-	return down, err
 }
 
 func judgeFailover(p *proof.Proof, s Bond, m Member, down []uint64, err error) {

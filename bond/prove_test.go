@@ -36,6 +36,8 @@ func TestProvePartner(t *testing.T) {
 		{"no partner", func(s *Bond) { s.LACP.PartnerMAC = noMAC }, "no partner has answered"},
 		{"no aggregator", func(s *Bond) { s.LACP = nil }, "no active aggregator"},
 		{"two aggregators", func(s *Bond) { s.Members[1].Aggregator = 2 }, "p1 is in aggregator 2"},
+		{"a member that does not send", func(s *Bond) { s.Members[1].Backup = true }, "p1 is in the active aggregator and does not send"},
+		{"one waits in active-backup", func(s *Bond) { s.Mode, s.LACP, s.Members[1].Backup = "active-backup", nil, true }, ""},
 		{"no members", func(s *Bond) { s.Members = nil }, "no members"},
 	} {
 		s := whole()

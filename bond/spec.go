@@ -96,8 +96,14 @@ func (s Spec) Validate() error {
 	if s.Primary != nil && *s.Primary != "" && s.Members != nil && !slices.Contains(s.Members, *s.Primary) {
 		errs = append(errs, fmt.Errorf("bond %s: primary is %s, which is not among its members: name one of them", s.Name, *s.Primary))
 	}
+	if s.takes() && s.Up != nil && !*s.Up {
+		errs = append(errs, fmt.Errorf("bond %s: up is false, and take-addresses is true: nothing can be reached by addresses of a bond that is down: leave one of them out", s.Name))
+	}
 	return errors.Join(errs...)
 }
+
+// takes tells whether addresses of members go to the bond, which has to be up for that.
+func (s Spec) takes() bool { return s.TakeAddresses != nil && *s.TakeAddresses }
 
 // delays refuses what the kernel would round (drivers/net/bonding/bond_options.c,
 // _bond_option_delay_set).

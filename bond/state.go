@@ -94,6 +94,7 @@ type Member struct {
 	Carrier    bool   `json:"carrier"`
 	MIIStatus  string `json:"mii_status"` // up, going down, down, going back
 	Aggregator int    `json:"aggregator,omitempty"`
+	Backup     bool   `json:"backup,omitempty"` // IFLA_BOND_SLAVE_STATE: nothing is sent by it; with LACP, its negotiation has not ended
 }
 
 // Uplink is the own netdev of a card's port.

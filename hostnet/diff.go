@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtnet"
@@ -88,6 +89,7 @@ func (d *differ) takeAway(id resource.ID, attributes []string) {
 // stays so, and why.
 type fate struct {
 	remade, down, stays bool
+	bounces             bool // it may be without a link for a moment
 	why                 string
 }
 
@@ -95,7 +97,7 @@ func (f fate) and(o fate) fate {
 	if f.why == "" {
 		f.why = o.why
 	}
-	return fate{f.remade || o.remade, f.down || o.down, f.stays || o.stays, f.why}
+	return fate{f.remade || o.remade, f.down || o.down, f.stays || o.stays, f.bounces || o.bounces, f.why}
 }
 
 // fate of a netdev is also that of the one below a VLAN, which goes down and up
@@ -104,13 +106,15 @@ func (d *differ) fate(id resource.ID) fate {
 	f, name := fate{}, d.have.called(id)
 	switch {
 	case d.effects.Loses(id):
-		f = fate{true, true, false, name + " is made again"}
+		f = fate{remade: true, down: true, why: name + " is made again"}
 	case d.effects.On(id, step.Joins):
 		f = fate{down: true, why: name + " goes into another netdev"}
 	case d.effects.On(id, step.Leaves):
 		f = fate{down: true, why: name + " leaves its master"}
 	case d.effects.On(id, step.Down):
 		f = fate{down: true, why: name + " goes down" + d.span(id)}
+	case d.bounces(id, map[resource.ID]bool{}):
+		f = fate{bounces: true, why: "the link of " + name + " may go and come"}
 	}
 	f.stays = d.staysDown(id)
 	for seen, at := map[resource.ID]bool{id: true}, id; ; {
@@ -123,6 +127,24 @@ func (d *differ) fate(id resource.ID) fate {
 			f = f.and(fate{down: true, stays: d.staysDown(at), why: d.have.called(at) + " below it goes down" + d.span(at)})
 		}
 	}
+}
+
+// bounces tells a netdev whose link goes and comes: a reset one, one above it, or
+// the bond or bridge that it is in.
+func (d *differ) bounces(id resource.ID, seen map[resource.ID]bool) bool {
+	if id.IsZero() || seen[id] {
+		return false
+	}
+	seen[id] = true
+	if d.effects.On(id, step.Reset) || d.bounces(d.have.Netdevs[id].Lower, seen) {
+		return true
+	}
+	for member, n := range d.have.Netdevs {
+		if n.Master == id && d.bounces(member, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 // span is how long a netdev is down, in words.
@@ -232,7 +254,7 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	has, f := h.has(i), d.fateOf(id, i)
 	leaves := i.Kind.OfBridge() && d.effects.On(id, step.Leaves)
 	switch {
-	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()):
+	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()) && (!f.bounces || !i.goesWithLink()):
 		return
 	case i.Kind.OfBridge() && !d.bridged(id, h.MasterKind == "bridge" && !leaves && !f.remade):
 		return // it was taken out of the bridge
@@ -270,6 +292,12 @@ func (d *differ) bridged(id resource.ID, stays bool) bool {
 // neigh_ifdown).
 func (i Item) goesWithDown() bool {
 	return !i.Kind.OfBridge() && (i.Kind != rtnet.Address || i.Family == familyIPv6)
+}
+
+// goesWithLink tells what a netdev loses already when its link goes: nexthop
+// objects, and with them the routes by them (net/ipv4/nexthop.c, nh_netdev_event).
+func (i Item) goesWithLink() bool {
+	return i.Kind == rtnet.Nexthop || i.Kind == rtnet.Route && strings.Contains(i.Text, " nhid ")
 }
 
 // familyIPv6 is AF_INET6.

@@ -22,9 +22,10 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-// addressTimeout is how long a new IPv6 address may take until routes can use it:
-// it is looked for on the link first (RFC 4862, duplicate address detection).
-const addressTimeout = 10 * time.Second
+// linkTimeout is how long a link may take to come back, or a new IPv6 address until
+// routes can use it: it is looked for on the link first (RFC 4862, duplicate address
+// detection).
+const linkTimeout = 10 * time.Second
 
 // Doer puts things back on netdevs, and takes them away.
 type Doer struct {
@@ -36,41 +37,63 @@ type Doer struct {
 func NewDoer(want, have State) *Doer { return &Doer{want, have} }
 
 // Do does the steps: what goes away first, then masters and what is the netdev's
-// own, then the rest in the order in which the kernel takes it.
+// own, then the rest in the order in which the kernel takes it. What one netdev is
+// refused keeps nothing from the others: errors are told together.
 func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 	now, err := look(ctx)
 	if err != nil {
 		return err
 	}
 	var puts []put
+	var errs []error
 	for _, s := range steps {
-		_, there := now[s.Resource]
-		switch {
-		case s.To.IsAbsent() && !there:
-		case s.Attribute == attrNetdev:
-			err = d.makeUpper(s, now)
-		case !there:
-			return fmt.Errorf("%s: putting back its %s: %w: is its driver bound, and is it in this network namespace?", s.Resource, s.Attribute, netdev.ErrNone)
-		case s.To.IsAbsent():
-			err = d.remove(s)
-		case s.Attribute == attrMaster:
-			err = d.setMaster(ctx, s, now)
-		case isSetting(s.Attribute):
-			err = set(ctx, s, now[s.Resource])
-		case s.Attribute == attrUp, s.Attribute == attrMTU:
-			err = d.setLink(s, now[s.Resource])
-		default:
+		if ctx.Err() != nil {
+			break
+		}
+		if ofItem(s) {
 			i, ok := d.item(s)
 			if !ok {
-				return fmt.Errorf("%s: putting back its %s: nobody knows what it was: the plan is from elsewhere", s.Resource, s.Attribute)
+				errs = append(errs, fmt.Errorf("%s: putting back its %s: nobody knows what it was: the plan is from elsewhere", s.Resource, s.Attribute))
+				continue
 			}
-			puts = append(puts, put{i, s.Resource})
+			if _, there := now[s.Resource]; there {
+				puts = append(puts, put{i, s.Resource})
+				continue
+			}
 		}
-		if err != nil {
-			return err
-		}
+		errs = append(errs, d.one(ctx, s, now))
 	}
-	return d.puts(ctx, puts, now)
+	errs = append(errs, d.puts(ctx, puts, now))
+	return errors.Join(errs...)
+}
+
+// ofItem tells a step that puts an item on.
+func ofItem(s step.Step) bool {
+	switch {
+	case s.To.IsAbsent(), s.Attribute == attrNetdev, s.Attribute == attrMaster, s.Attribute == attrUp, s.Attribute == attrMTU, isSetting(s.Attribute):
+		return false
+	}
+	return true
+}
+
+// one does a step of another kind.
+func (d *Doer) one(ctx context.Context, s step.Step, now map[resource.ID]int) error {
+	_, there := now[s.Resource]
+	switch {
+	case s.To.IsAbsent() && !there:
+		return nil
+	case s.Attribute == attrNetdev:
+		return d.makeUpper(s, now)
+	case !there:
+		return fmt.Errorf("%s: putting back its %s: %w: is its driver bound, and is it in this network namespace?", s.Resource, s.Attribute, netdev.ErrNone)
+	case s.To.IsAbsent():
+		return d.remove(s)
+	case s.Attribute == attrMaster:
+		return d.setMaster(ctx, s, now)
+	case isSetting(s.Attribute):
+		return set(ctx, s, now[s.Resource])
+	}
+	return d.setLink(s, now[s.Resource])
 }
 
 // put is an item and the netdev that it goes to.
@@ -90,6 +113,7 @@ func (d *Doer) puts(ctx context.Context, puts []put, now map[resource.ID]int) er
 	}
 	puts = slices.DeleteFunc(puts, func(p put) bool { return has[key{now[p.on], p.item.attribute()}] })
 	slices.SortStableFunc(puts, func(a, b put) int { return a.item.Rank() - b.item.Rank() })
+	var errs []error
 	for {
 		var later []put
 		var refused error
@@ -100,11 +124,11 @@ func (d *Doer) puts(ctx context.Context, puts []put, now map[resource.ID]int) er
 			case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH): // by a gateway that another route leads to
 				later, refused = append(later, p), errors.Join(refused, fmt.Errorf("%s: %w", d.have.called(p.on), err))
 			default:
-				return fmt.Errorf("%s: %w", d.have.called(p.on), err)
+				errs = append(errs, fmt.Errorf("%s: %w", d.have.called(p.on), err))
 			}
 		}
 		if len(later) == 0 || len(later) == len(puts) {
-			return refused
+			return errors.Join(append(errs, refused)...)
 		}
 		puts = later
 	}
@@ -171,20 +195,25 @@ func (d *Doer) setLink(s step.Step, index int) error {
 }
 
 // add puts an entry on; a route from an IPv6 address that is still looked for on
-// the link waits for that.
+// the link waits for that, and a nexthop object for the link.
 func add(ctx context.Context, e rtnet.Entry, at func(int) (int, error)) error {
 	refused := rtnet.Add(e, at)
-	if e.Kind != rtnet.Route || e.Family != familyIPv6 || !errors.Is(refused, unix.EINVAL) {
+	waits, what, subscribe := unix.EINVAL, "its address can be used", await.Addresses
+	switch {
+	case e.Kind == rtnet.Route && e.Family == familyIPv6 && errors.Is(refused, waits):
+	case e.Kind == rtnet.Nexthop && errors.Is(refused, unix.ENETDOWN): // net/ipv4/nexthop.c, rtm_to_nh_config: no carrier
+		waits, what, subscribe = unix.ENETDOWN, "its netdev has a link", await.Links
+	default:
 		return refused
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, addressTimeout, fmt.Errorf("%v are over", addressTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, linkTimeout, fmt.Errorf("%v are over", linkTimeout))
 	defer cancel()
-	events, err := await.Addresses(ctx)
+	events, err := subscribe(ctx)
 	if err != nil {
 		return err
 	}
-	err = await.Until(ctx, "its address can be used", events, func() (bool, error) {
-		if refused = rtnet.Add(e, at); errors.Is(refused, unix.EINVAL) {
+	err = await.Until(ctx, what, events, func() (bool, error) {
+		if refused = rtnet.Add(e, at); errors.Is(refused, waits) {
 			return false, nil
 		}
 		return refused == nil, refused

@@ -5,6 +5,7 @@ package hostnet
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
@@ -263,6 +265,24 @@ func TestLabUplinkLeavesABridgeAndComesBack(t *testing.T) {
 	do(ctx, t, look1(ctx, t), want, nil)
 	same(t, said)
 	settled(ctx, t, want)
+}
+
+func TestLabWhatOneIsRefusedTheOthersGet(t *testing.T) {
+	ctx := lab(t)
+	sh(t, "ip link set $A up; ip addr add 198.51.100.10/24 dev $A; ip addr add 198.51.100.11/24 dev $A")
+	before, said := look1(ctx, t), witness(t)
+	a := resource.OfNetdev(pci.PF(port0))
+	sh(t, "ip addr flush dev $A")
+	want := Keep(before, func(id resource.ID, _ string) bool { return id == a })
+	r, err := Diff(look1(ctx, t), want, nil, step.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := append([]step.Step{{Resource: a, Attribute: attrMTU, To: step.Text("70000")}}, r.Steps...)
+	if err := NewDoer(want, before).Do(ctx, steps); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("an MTU of 70000 is refused with %v", err)
+	}
+	same(t, said)
 }
 
 func TestLabAddressesGoToABondAndBack(t *testing.T) {

@@ -151,15 +151,25 @@ func made(t journal.Touched, id resource.ID) bool {
 
 // dropVanished takes out of a rollback's want what its operation only changed and
 // somebody has removed since: it is not ours to make again.
-func (r *Road) dropVanished(w *profiles.Want, t journal.Touched) {
+func (r *Road) dropVanished(w *profiles.Want, t journal.Touched) (left []step.Left) {
+	gone := func(id resource.ID) {
+		left = append(left, step.Left{Resource: id, Reason: "it has been removed since by somebody else, and is not made again"})
+	}
 	w.Bonds = slices.DeleteFunc(w.Bonds, func(b bond.Spec) bool {
-		return !r.Have.Bonds.Has(b.Name) && !t.Has(resource.OfBond(b.Name), bond.Present)
+		id := resource.OfBond(b.Name)
+		vanished := !r.Have.Bonds.Has(b.Name) && !t.Has(id, bond.Present)
+		if vanished {
+			gone(id)
+		}
+		return vanished
 	})
-	for a := range w.Ports {
+	for _, a := range slices.Sorted(maps.Keys(w.Ports)) {
 		if r.Have.Port(a) == nil {
 			delete(w.Ports, a)
+			gone(resource.OfFunction(pci.PF(a)))
 		}
 	}
+	return left
 }
 
 func wantOf(b json.RawMessage) (*profiles.Want, error) {

@@ -241,10 +241,15 @@ func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal
 		}
 	}
 	want.Profile = string(kind) + " of " + profile.Name
-	r.dropVanished(want, op.Touched)
+	left := r.dropVanished(want, op.Touched)
 	before := r.Have.want()
 	lay(want, before, op.Touched) // of what an interrupted operation took away, that is before
-	return r.planBack(want, before, op, a)
+	plan, err := r.planBack(want, before, op, a)
+	if err != nil {
+		return nil, err
+	}
+	plan.Left = append(left, plan.Left...)
+	return plan, nil
 }
 
 func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Allowed) (*Plan, error) {

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/report"
 	"github.com/nicwright/nicwright/provision/verify"
@@ -89,14 +91,14 @@ profile. A rollback that was interrupted goes on to the same end.`,
 func newRemove(a *app) *cobra.Command {
 	var allow provision.Allowed
 	c := &cobra.Command{
-		Use:   "remove -p NAME",
+		Use:   "remove -p NAME|FILE",
 		Short: "Take a profile's work away",
 		Long: `remove brings back what was before the first of a profile's operations that are
 in force. What other profiles did stays.`,
 		Example: "  nicwright remove -p vm-host",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			name, err := a.profileName()
+			name, err := a.nameInForce()
 			if err != nil {
 				return err
 			}
@@ -105,6 +107,23 @@ in force. What other profiles did stays.`,
 	}
 	allowFlags(c, &allow)
 	return c
+}
+
+// nameInForce is the name by which the journal knows the profile of -p: that in its
+// file or, where the file has gone, what was said.
+func (a *app) nameInForce() (string, error) {
+	said, err := a.profileName()
+	if err != nil {
+		return "", err
+	}
+	p, err := profiles.Load(a.profileOptions())
+	switch {
+	case err == nil:
+		return p.Name, nil
+	case strings.ContainsAny(said, "/."):
+		return "", err
+	}
+	return said, nil
 }
 
 // operate plans and does an operation under the lock, and prints each step as it ends.

@@ -14,11 +14,12 @@ func (s *Snapshot) readEntries(ctx context.Context) (err error) {
 	return err
 }
 
-// addressesOf are the addresses of a netdev, but for those of the link's own scope.
+// addressesOf are the addresses that somebody gave a netdev: none of the link's own
+// scope, and none that it took from a router's advertisement unasked.
 func (s *Snapshot) addressesOf(index int) []string {
 	var all []string
 	for _, e := range s.Entries {
-		if e.Index == index && e.Kind == rtnet.Address {
+		if e.Index == index && e.Kind == rtnet.Address && e.Daemon != rtnet.Advertised {
 			all = append(all, e.Text)
 		}
 	}

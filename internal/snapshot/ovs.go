@@ -17,6 +17,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/unixctl"
 )
 
@@ -132,7 +133,11 @@ func (o OVS) BridgeOf() map[string]SwitchPort {
 		for _, id := range b.UUIDs("ports") {
 			p := o.Rows.Ports[id]
 			for _, i := range p.UUIDs("interfaces") {
-				all[o.Rows.Interfaces[i].String("name")] = SwitchPort{Bridge: b.String("name"), Owner: p.Map("external_ids")["nicwright"]}
+				owner := p.Map("external_ids")["nicwright"]
+				if owner == "1" { // of a version that named no profile
+					owner = step.NoOwner
+				}
+				all[o.Rows.Interfaces[i].String("name")] = SwitchPort{Bridge: b.String("name"), Owner: owner}
 			}
 		}
 	}
@@ -142,5 +147,5 @@ func (o OVS) BridgeOf() map[string]SwitchPort {
 // SwitchPort is where a netdev is a port of Open vSwitch.
 type SwitchPort struct {
 	Bridge string
-	Owner  string // as it is in external_ids: versions that named no profile wrote "1"
+	Owner  string // "" for somebody else's
 }

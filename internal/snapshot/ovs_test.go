@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 
 	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 func tcmsg(index int32, parent uint32) []byte {
@@ -78,13 +79,13 @@ func TestSwitchThatCannotBeRead(t *testing.T) {
 func TestBridgeOf(t *testing.T) {
 	rows := new(ovsdb.Database)
 	err := json.Unmarshal([]byte(`{"Bridges":{"b":{"name":"br0","ports":["set",[["uuid","p"],["uuid","q"],["uuid","gone"]]]}},
-		"Ports":{"p":{"interfaces":["uuid","i"],"external_ids":["map",[["nicwright","host1"]]]},"q":{"interfaces":["set",[["uuid","j"],["uuid","k"]]]}},
+		"Ports":{"p":{"interfaces":["uuid","i"],"external_ids":["map",[["nicwright","host1"]]]},"q":{"interfaces":["set",[["uuid","j"],["uuid","k"]]],"external_ids":["map",[["nicwright","1"]]]}},
 		"Interfaces":{"i":{"name":"eth0"},"j":{"name":"eth1"},"k":{"name":"eth2"}}}`), rows)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := OVS{Running: true, Rows: rows}.BridgeOf()
-	want := map[string]SwitchPort{"eth0": {"br0", "host1"}, "eth1": {Bridge: "br0"}, "eth2": {Bridge: "br0"}}
+	want := map[string]SwitchPort{"eth0": {"br0", "host1"}, "eth1": {"br0", step.NoOwner}, "eth2": {"br0", step.NoOwner}}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}

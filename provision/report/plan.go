@@ -96,5 +96,9 @@ func glyph(a step.Action) string {
 
 // Left is something that is left alone, on one line.
 func Left(l step.Left) string {
-	return fmt.Sprintf("%s %s  %s: %s", style.Amber("="), l.Resource, l.Attribute, l.Reason)
+	what := l.Resource.String()
+	if l.Attribute != "" {
+		what += "  " + l.Attribute
+	}
+	return fmt.Sprintf("%s %s: %s", style.Amber("="), what, l.Reason)
 }

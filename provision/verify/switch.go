@@ -111,25 +111,15 @@ func (r *run) onUplink(ctx context.Context, m ovs.Member, u ovs.Uplink) proof.Pr
 func uplinks(h report.Host, b ovs.Bridge) []ovs.Uplink {
 	var all []ovs.Uplink
 	for _, p := range b.Ports {
-		u := ovs.Uplink{Name: p.Name, Tag: p.Tag, Trunks: p.Trunks}
-		switch {
-		case p.Uplink != "":
-			if f, err := pci.ParseFunction(p.Uplink); err == nil {
-				u.PFs = []pci.Address{f.PF}
-			}
-		case p.Bond != "":
-			for _, s := range h.Bonds {
-				if s.Name != p.Bond {
-					continue
-				}
-				for _, m := range s.Members {
-					if a, err := pci.ParseAddress(m.ID); err == nil {
-						u.PFs = append(u.PFs, a)
-					}
+		var members []pci.Address
+		for _, s := range h.Bonds {
+			for _, m := range s.Members {
+				if a, err := pci.ParseAddress(m.ID); err == nil && s.Name == p.Bond {
+					members = append(members, a)
 				}
 			}
 		}
-		if len(u.PFs) > 0 {
+		if u, ok := ovs.UplinkOf(p, members); ok {
 			all = append(all, u)
 		}
 	}
