@@ -21,9 +21,12 @@ import (
 func TestKilledApplyGoesOn(t *testing.T) {
 	needLab(t)
 	for name, injection := range map[string]func(kills int) []string{
-		"after each step": func(int) []string { return []string{"-e", "inject=write:signal=KILL:when=1"} },
+		"after each step": func(int) []string {
+			return []string{"-e", "trace=write", "-e", "inject=write:signal=KILL:when=1"}
+		},
 		"at any write": func(kills int) []string {
-			return []string{"-e", fmt.Sprintf("inject=sendto,sendmsg,pwrite64,renameat,fsync:signal=KILL:when=%d", 1+kills)}
+			const writes = "sendto,sendmsg,pwrite64,renameat,fsync"
+			return []string{"-e", "trace=" + writes, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", writes, 1+kills)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) { testKilledApply(t, name == "after each step", injection) })
@@ -42,7 +45,7 @@ func testKilledApply(t *testing.T, onReport bool, injection func(kills int) []st
 		if err != nil {
 			t.Fatal(err)
 		}
-		args := append([]string{"-f", "-o", "/dev/null"}, injection(kills)...)
+		args := append([]string{"-f", "--seccomp-bpf", "-o", "/dev/null"}, injection(kills)...)
 		if onReport {
 			args = append(args, "-P", report.Name())
 		}

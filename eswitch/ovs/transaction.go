@@ -3,6 +3,7 @@
 package ovs
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,7 +37,7 @@ func newTransaction(r *ovsdb.Database, e *edits, n names) (*transaction, error) 
 	if err := t.bridges(e); err != nil {
 		return nil, err
 	}
-	t.add(ovsdb.Mutate(ovsdb.TableRoot, r.RootUUID, ovsdb.Mutation{Column: "next_cfg", Mutator: "+=", Value: ovsdb.Atom(1)}))
+	t.add(ovsdb.Mutate(ovsdb.TableRoot, r.RootUUID, ovsdb.Mutation{Column: "next_cfg", Mutator: ovsdb.Add, Value: ovsdb.Atom(1)}))
 	t.add(ovsdb.SelectRow(ovsdb.TableRoot, r.RootUUID, "next_cfg"))
 	return t, nil
 }
@@ -59,9 +60,9 @@ func (t *transaction) offload(to *step.Value) {
 		return
 	}
 	// An insert leaves a key that is there as it is, hence the deletion.
-	m := []ovsdb.Mutation{{Column: "other_config", Mutator: "delete", Value: ovsdb.Set(keyOffload)}}
+	m := []ovsdb.Mutation{{Column: "other_config", Mutator: ovsdb.Remove, Value: ovsdb.Set(keyOffload)}}
 	if set {
-		m = append(m, ovsdb.Mutation{Column: "other_config", Mutator: "insert", Value: ovsdb.Map(map[string]string{keyOffload: text})})
+		m = append(m, ovsdb.Mutation{Column: "other_config", Mutator: ovsdb.Put, Value: ovsdb.Map(map[string]string{keyOffload: text})})
 	}
 	t.add(ovsdb.Mutate(ovsdb.TableRoot, t.r.RootUUID, m...))
 }
@@ -102,14 +103,14 @@ func (t *transaction) refer(table, uuid, column string, row ovsdb.Columns, made,
 	t.add(ovsdb.Unchanged(table, uuid, column, row[column]))
 	if len(gone) > 0 {
 		slices.Sort(gone)
-		t.add(ovsdb.Mutate(table, uuid, ovsdb.Mutation{Column: column, Mutator: "delete", Value: references(slices.Compact(gone), ovsdb.UUID)}))
+		t.add(ovsdb.Mutate(table, uuid, ovsdb.Mutation{Column: column, Mutator: ovsdb.Remove, Value: references(slices.Compact(gone), ovsdb.UUID)}))
 	}
 	if len(made) > 0 {
-		t.add(ovsdb.Mutate(table, uuid, ovsdb.Mutation{Column: column, Mutator: "insert", Value: references(made, ovsdb.Named)}))
+		t.add(ovsdb.Mutate(table, uuid, ovsdb.Mutation{Column: column, Mutator: ovsdb.Put, Value: references(made, ovsdb.Named)}))
 	}
 }
 
-func references[T any](ids []string, as func(string) T) []byte {
+func references[T any](ids []string, as func(string) T) json.RawMessage {
 	all := make([]T, len(ids))
 	for i, id := range ids {
 		all[i] = as(id)
@@ -316,10 +317,10 @@ func (t *transaction) mark(table, uuid string, in map[string]string, out []strin
 	slices.Sort(out)
 	var m []ovsdb.Mutation
 	if out = slices.Compact(out); len(out) > 0 {
-		m = append(m, ovsdb.Mutation{Column: "external_ids", Mutator: "delete", Value: ovsdb.Set(out...)})
+		m = append(m, ovsdb.Mutation{Column: "external_ids", Mutator: ovsdb.Remove, Value: ovsdb.Set(out...)})
 	}
 	if len(in) > 0 {
-		m = append(m, ovsdb.Mutation{Column: "external_ids", Mutator: "insert", Value: ovsdb.Map(in)})
+		m = append(m, ovsdb.Mutation{Column: "external_ids", Mutator: ovsdb.Put, Value: ovsdb.Map(in)})
 	}
 	if len(m) > 0 {
 		t.add(ovsdb.Mutate(table, uuid, m...))

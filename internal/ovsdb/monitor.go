@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	libovsdb "github.com/ovn-org/libovsdb/ovsdb"
 )
 
 // Event is a row that was changed; Row is nil when it was deleted.
@@ -48,12 +50,12 @@ func parseUpdate(params json.RawMessage) ([]Event, error) {
 // Monitor subscribes to columns of tables and returns the rows as they are. What
 // changes from then on is given by Next.
 func (c *Client) Monitor(ctx context.Context, tables map[string][]string) ([]Event, error) {
-	requests := map[string]any{}
+	requests := map[string]libovsdb.MonitorRequest{}
 	for table, columns := range tables {
-		requests[table] = map[string]any{"columns": columns}
+		requests[table] = libovsdb.MonitorRequest{Columns: columns}
 	}
 	var u tableUpdates
-	if err := c.call(ctx, "monitor", []any{database, nil, requests}, &u); err != nil {
+	if err := c.call(ctx, libovsdb.MonitorRPC, libovsdb.NewMonitorArgs(database, nil, requests), &u); err != nil {
 		return nil, err
 	}
 	return u.events(), nil

@@ -6,51 +6,60 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	libovsdb "github.com/ovn-org/libovsdb/ovsdb"
 )
 
-// Op is one operation of a transaction (RFC 7047, 5.2).
-type Op map[string]any
+// Op is one operation of a transaction, as libovsdb writes it. What the server
+// answers is read here: libovsdb's rows are made from a schema, or lose what a
+// column was written as, and an empty array in one is a panic.
+type Op = libovsdb.Operation
 
-func of(uuid string) []any { return []any{[]any{"_uuid", "==", UUID(uuid)}} }
+// Mutation is a change of a column.
+type Mutation = libovsdb.Mutation
+
+// The mutators that are used (RFC 7047, 5.1).
+const (
+	Add    = libovsdb.MutateOperationAdd
+	Put    = libovsdb.MutateOperationInsert
+	Remove = libovsdb.MutateOperationDelete
+)
+
+func of(uuid string) []libovsdb.Condition {
+	return []libovsdb.Condition{libovsdb.NewCondition("_uuid", libovsdb.ConditionEqual, UUID(uuid))}
+}
+
+func row(c Columns) libovsdb.Row {
+	r := libovsdb.NewRow()
+	for name, value := range c {
+		r[name] = value
+	}
+	return r
+}
 
 // Select reads all rows of a table; without columns, all of them.
 func Select(table string, columns ...string) Op {
-	op := Op{"op": "select", "table": table, "where": []any{}}
-	if len(columns) > 0 {
-		op["columns"] = columns
-	}
-	return op
+	return Op{Op: libovsdb.OperationSelect, Table: table, Columns: columns}
 }
 
 // SelectRow reads columns of one row.
 func SelectRow(table, uuid string, columns ...string) Op {
-	return Op{"op": "select", "table": table, "where": of(uuid), "columns": columns}
+	return Op{Op: libovsdb.OperationSelect, Table: table, Where: of(uuid), Columns: columns}
 }
 
 // Insert makes a row, which the transaction calls name (see Named).
-func Insert(table, name string, row Columns) Op {
-	return Op{"op": "insert", "table": table, "uuid-name": name, "row": row}
+func Insert(table, name string, c Columns) Op {
+	return Op{Op: libovsdb.OperationInsert, Table: table, UUIDName: name, Row: row(c)}
 }
 
 // Update sets columns of a row.
-func Update(table, uuid string, row Columns) Op {
-	return Op{"op": "update", "table": table, "where": of(uuid), "row": row}
-}
-
-// Mutation is a change of a column by a mutator: +=, insert, delete.
-type Mutation struct {
-	Column, Mutator string
-	Value           json.RawMessage
-}
-
-// MarshalJSON is the triple of RFC 7047, 5.1.
-func (m Mutation) MarshalJSON() ([]byte, error) {
-	return json.Marshal([]any{m.Column, m.Mutator, m.Value})
+func Update(table, uuid string, c Columns) Op {
+	return Op{Op: libovsdb.OperationUpdate, Table: table, Where: of(uuid), Row: row(c)}
 }
 
 // Mutate changes columns of a row.
 func Mutate(table, uuid string, mutations ...Mutation) Op {
-	return Op{"op": "mutate", "table": table, "where": of(uuid), "mutations": mutations}
+	return Op{Op: libovsdb.OperationMutate, Table: table, Where: of(uuid), Mutations: mutations}
 }
 
 // Unchanged makes the transaction hold only while a column is as it was read
@@ -59,7 +68,10 @@ func Unchanged(table, uuid, column string, was json.RawMessage) Op {
 	if was == nil {
 		was = Set[string]()
 	}
-	return Op{"op": "wait", "timeout": 0, "table": table, "where": of(uuid), "columns": []string{column}, "until": "==", "rows": []Columns{{column: was}}}
+	return Op{
+		Op: libovsdb.OperationWait, Timeout: new(0), Table: table, Where: of(uuid), Columns: []string{column},
+		Until: string(libovsdb.WaitConditionEqual), Rows: []libovsdb.Row{{column: was}},
+	}
 }
 
 // Result is the answer to one operation.
@@ -70,7 +82,7 @@ type Result struct {
 
 // OpError is an operation that was refused; with it, the whole transaction was.
 type OpError struct {
-	Op      Op     // nil: it was refused when all operations had been done (a constraint)
+	Op      *Op    // nil: it was refused when all operations had been done (a constraint)
 	Code    string // as RFC 7047, 3.1 and 5.2, have them: "constraint violation", "timed out", ...
 	Details string
 }
@@ -78,9 +90,9 @@ type OpError struct {
 func (e *OpError) Error() string {
 	s := "OVSDB: the transaction was refused"
 	if e.Op != nil {
-		s = fmt.Sprintf("OVSDB: %v in table %v was refused", e.Op["op"], e.Op["table"])
-		if row, ok := e.Op["row"].(Columns); ok && row.String("name") != "" {
-			s += " (" + row.String("name") + ")"
+		s = fmt.Sprintf("OVSDB: %s in table %s was refused", e.Op.Op, e.Op.Table)
+		if name, ok := e.Op.Row["name"].(json.RawMessage); ok {
+			s += " (" + Columns{"name": name}.String("name") + ")"
 		}
 	}
 	s += ": " + e.Code
@@ -92,18 +104,15 @@ func (e *OpError) Error() string {
 
 // Moved tells that a premise of the transaction (Unchanged) did not hold any more:
 // another writer was first.
-func (e *OpError) Moved() bool { return e.Op != nil && e.Op["op"] == "wait" && e.Code == "timed out" }
+func (e *OpError) Moved() bool {
+	return e.Op != nil && e.Op.Op == libovsdb.OperationWait && e.Code == "timed out"
+}
 
 // Transact does all of the operations, or none. An *OpError says which one was
 // refused, and why.
 func (c *Client) Transact(ctx context.Context, ops ...Op) ([]Result, error) {
-	params := make([]any, 0, len(ops)+1)
-	params = append(params, database)
-	for _, op := range ops {
-		params = append(params, op)
-	}
 	var answers []json.RawMessage
-	if err := c.call(ctx, "transact", params, &answers); err != nil {
+	if err := c.call(ctx, "transact", libovsdb.NewTransactArgs(database, ops...), &answers); err != nil {
 		return nil, err
 	}
 	return parseResults(ops, answers)
@@ -125,7 +134,7 @@ func parseResults(ops []Op, answers []json.RawMessage) ([]Result, error) {
 		if failed.Error != "" {
 			e := &OpError{Code: failed.Error, Details: failed.Details}
 			if i < len(ops) {
-				e.Op = ops[i]
+				e.Op = &ops[i]
 			}
 			return nil, e
 		}
