@@ -5,23 +5,19 @@ package profiles
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
-	reflector "github.com/invopop/jsonschema"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// comments are the doc comments of the Spec types, which a program cannot read
-// at run time; TestComments writes them with -update and fails when they are old.
+// published is the JSON Schema as it is published: TestSchemaIsThatOfTheTypes makes
+// it from the Spec types and their doc comments, with -update, and fails when it is old.
 //
-//go:embed comments.json
-var comments []byte
+//go:embed schema.json
+var published []byte
 
 // schema is a part of the JSON Schema.
 type schema map[string]any
@@ -32,15 +28,11 @@ type rulebook struct {
 	validator *jsonschema.Schema
 }
 
-// theSchema is made once, from types that do not change.
+// theSchema is read once.
 var theSchema = sync.OnceValues(newRulebook)
 
 func newRulebook() (*rulebook, error) {
-	text, err := Schema()
-	if err != nil {
-		return nil, err
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(published))
 	if err != nil {
 		return nil, fmt.Errorf("reading the profile schema back: %w", err)
 	}
@@ -58,120 +50,9 @@ func newRulebook() (*rulebook, error) {
 	return &rulebook{root: root, validator: v}, nil
 }
 
-// Schema is the JSON Schema (draft 2020-12) of a profile document, made from
-// the types that the document is decoded into. It is what documents are
-// validated against.
-func Schema() ([]byte, error) {
-	var docs map[string]string
-	if err := json.Unmarshal(comments, &docs); err != nil {
-		return nil, fmt.Errorf("reading the embedded doc comments: %w", err)
-	}
-	s := newReflector(docs).ReflectFromType(reflect.TypeFor[Profile]())
-	s.Title = "nicwright profile"
-	text, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("writing the profile schema: %w", err)
-	}
-	// The reflector keeps the order of the fields and encoding/json does not, so null is let in on the text's tree.
-	var tree schema
-	if err := json.Unmarshal(text, &tree); err != nil {
-		return nil, fmt.Errorf("reading the profile schema back: %w", err)
-	}
-	tree.drop(reflect.TypeFor[Profile]())
-	tree.letNullIn()
-	out, err := json.MarshalIndent(tree, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("writing the profile schema: %w", err)
-	}
-	return append(out, '\n'), nil
-}
-
-func newReflector(docs map[string]string) *reflector.Reflector {
-	r := &reflector.Reflector{Anonymous: true, DoNotReference: true, RequiredFromJSONSchemaTags: true}
-	r.LookupComment = func(t reflect.Type, name string) string { return describe(docs, t, name) }
-	return r
-}
-
-// describe is the doc comment of a type, or of its field of that name. It begins
-// with the key instead of the field: the key is what people know.
-func describe(docs map[string]string, t reflect.Type, name string) string {
-	id := t.PkgPath() + "." + t.Name()
-	if name == "" || t.Kind() != reflect.Struct {
-		return docs[id]
-	}
-	text := docs[id+"."+name]
-	f, _ := t.FieldByName(name)
-	key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	if rest, ok := strings.CutPrefix(text, name); ok && key != "" {
-		return key + rest
-	}
-	return text
-}
-
-// JSONSchema is a number, or a list of ranges; the validator takes of the keywords
-// those of the type that is there.
-func (VFList) JSONSchema() *reflector.Schema {
-	var docs map[string]string
-	_ = json.Unmarshal(comments, &docs) // Schema has read them
-	r := newReflector(docs)
-	list := r.ReflectFromType(reflect.TypeFor[[]Range]())
-	return &reflector.Schema{
-		OneOf: []*reflector.Schema{
-			{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.Itoa(maxVFs))},
-			{Type: "array", Items: list.Items},
-		},
-	}
-}
-
-// drop takes out what is no key of a profile (yaml:"-"): what Resolve puts there.
-func (s schema) drop(t reflect.Type) {
-	switch t.Kind() {
-	case reflect.Pointer:
-		s.drop(t.Elem())
-	case reflect.Slice:
-		s.items().drop(t.Elem())
-	case reflect.Struct:
-		if t == reflect.TypeFor[VFList]() {
-			s.items().drop(reflect.TypeFor[Range]())
-			return
-		}
-		for i := range t.NumField() {
-			f := t.Field(i)
-			key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			switch {
-			case f.Anonymous:
-				s.drop(f.Type)
-			case f.Tag.Get("yaml") == "-":
-				delete(s.raw("properties"), key)
-			case s.properties()[key] != nil:
-				s.properties()[key].drop(f.Type)
-			}
-		}
-	}
-}
-
-// letNullIn allows null for whatever is not required: a layer takes away with
-// it what is below.
-func (s schema) letNullIn() {
-	required, _ := s["required"].([]any)
-	for name, p := range s.properties() {
-		p.letNullIn()
-		if slices.Contains(required, any(name)) {
-			continue
-		}
-		if one, ok := p["oneOf"].([]any); ok {
-			p["oneOf"] = append(one, map[string]any{"type": "null"})
-			continue
-		}
-		p["type"] = []any{p["type"], "null"}
-		if enum, ok := p["enum"].([]any); ok {
-			p["enum"] = append(enum, nil)
-		}
-	}
-	if it := s.items(); it != nil {
-		it.letNullIn()
-	}
-}
+// Schema is the JSON Schema (draft 2020-12) of a profile document. It is what
+// documents are validated against.
+func Schema() []byte { return bytes.Clone(published) }
 
 // raw is a map in s.
 func (s schema) raw(key string) map[string]any {

@@ -174,11 +174,7 @@ func newProfileSchema(a *app) *cobra.Command {
   # yaml-language-server: $schema=./nicwright.schema.json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			text, err := profiles.Schema()
-			if err != nil {
-				return err
-			}
-			if _, err := a.raw.Write(text); err != nil {
+			if _, err := a.raw.Write(profiles.Schema()); err != nil {
 				return fmt.Errorf("printing the schema: %w", err)
 			}
 			return nil
