@@ -151,6 +151,13 @@ func (o observer) port(pf snapshot.PF) Port {
 			p.Busy[f.On] = fmt.Sprintf("a TC rule (%s, pref %d) is at the ingress of %s", f.Kind, f.Pref, f.Netdev)
 		}
 	}
+	if n := len(pf.Transforms); n > 0 {
+		first := pf.Transforms[0]
+		p.IPsec = fmt.Sprintf("an IPsec %s to %s is in the card", first.Kind, first.Dst)
+		if n > 1 {
+			p.IPsec = fmt.Sprintf("%d IPsec states and policies are in the card, as the %s to %s", n, first.Kind, first.Dst)
+		}
+	}
 	for n, vf := range pf.VFs {
 		p.VFs = append(p.VFs, o.vf(pci.VF(pf.Address, n), vf, pf.Driver))
 	}

@@ -5,6 +5,7 @@ package eswitch
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -138,7 +139,12 @@ func TestRulesAndAttributesOfTheSnapshot(t *testing.T) {
 	pf := mlx5PF(pf0, snapshot.VF{Address: "0000:3b:00.2", Admin: &rtlink.VF{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, VLAN: 5, Trust: &on, LinkState: "auto"}})
 	id := resource.OfNetdev(pci.PF(pf0))
 	pf.Filters = []snapshot.Filter{{On: id, Netdev: "ens0", Kind: "flower", Pref: 3}, {On: id, Netdev: "ens0", Kind: "flower", Pref: 4}}
+	sa := snapshot.Transform{Kind: "SA", Dst: netip.MustParseAddr("192.0.2.2")}
+	pf.Transforms = []snapshot.Transform{sa, sa}
 	p := Observe(&snapshot.Snapshot{PFs: []snapshot.PF{pf}})[0].Ports[0]
+	if p.IPsec != "2 IPsec states and policies are in the card, as the SA to 192.0.2.2" {
+		t.Error(p.IPsec)
+	}
 	if d := cmp.Diff(map[resource.ID]string{id: "a TC rule (flower, pref 3) is at the ingress of ens0"}, p.Busy); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

@@ -61,6 +61,9 @@ func (d *differ) possible() error {
 	if d.modeMoves && len(p.Busy) > 0 {
 		refuse(d.busy())
 	}
+	if d.modeMoves && p.IPsec != "" {
+		refuse(fmt.Errorf("%s from %s to %s: %s, and with any there the driver answers EOPNOTSUPP: stop the IKE daemon, or delete them (ip xfrm state; ip xfrm policy), and apply again", attrMode, p.Mode, d.mode, p.IPsec))
+	}
 	if d.modeMoves && p.Mode == switchdev {
 		for _, n := range p.SFs {
 			if id := resource.OfSF(p.Address, n); !d.opt.Takes(id) {

@@ -60,6 +60,8 @@ type Port struct {
 	// Busy are netdevs of the eswitch with TC rules in hardware that are not Open vSwitch's, in words: with
 	// them the driver changes neither mode nor steering.
 	Busy map[resource.ID]string `json:"busy,omitempty"`
+	// IPsec are IPsec states and policies in hardware, in words: with them the driver does not change the mode.
+	IPsec string `json:"ipsec,omitempty"`
 	// Err is what could not be read of the port; the rest is what could.
 	Err string `json:"error,omitempty"`
 }

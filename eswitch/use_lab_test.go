@@ -107,6 +107,28 @@ func TestVFAttributesOutliveANewCountAndSwitchdev(t *testing.T) {
 	}
 }
 
+// With an IPsec state in the card its mode cannot be changed: that is known before,
+// and the kernel says so too.
+func TestIPsecInTheCardIsSeenBefore(t *testing.T) {
+	ctx, c := labCard(t)
+	p := c.Ports[0]
+	tool(t, "ip", "link", "set", p.Netdev, "up")
+	tool(t, "ip", "xfrm", "state", "add", "src", "192.0.2.1", "dst", "192.0.2.2", "proto", "esp", "spi", "0x9", "reqid", "1", "mode", "transport",
+		"aead", "rfc4106(gcm(aes))", "0x"+strings.Repeat("1", 40), "128", "offload", "packet", "dev", p.Netdev, "dir", "out")
+	t.Cleanup(func() { _ = exec.Command("ip", "xfrm", "state", "flush").Run() })
+	if _, err := Diff([]Card{observeCard(ctx, t)}, map[pci.Address]PortSpec{p.Address: {Mode: ptr(switchdev)}}, step.Options{}); err == nil || !strings.Contains(err.Error(), "an IPsec SA to 192.0.2.2") {
+		t.Errorf("a mode change beside an offloaded SA: %v", err)
+	}
+	out, err := exec.Command("devlink", "dev", "eswitch", "set", "pci/"+string(p.Address), "mode", "switchdev").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "IPsec") {
+		t.Errorf("the kernel: %v: %s", err, out)
+	}
+	tool(t, "ip", "xfrm", "state", "flush")
+	if now := portOf(ctx, t, p.Address); now.IPsec != "" {
+		t.Errorf("without it there is still %q", now.IPsec)
+	}
+}
+
 func TestVFsInUseAreLeftAlone(t *testing.T) {
 	ctx, c := labCard(t)
 	p := c.Ports[0]

@@ -3,11 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -16,24 +16,47 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-// Every run is killed (by strace's injection) as it begins to tell of its first step, or ever later among its writes to
-// the kernel and to its state; the next goes on.
+// Every run is killed as it tells of its first step, or (by strace's injection) ever later among its writes to the kernel
+// and to its state; the next goes on.
 func TestKilledApplyGoesOn(t *testing.T) {
 	needLab(t)
-	for name, injection := range map[string]func(kills int) []string{
-		"after each step": func(int) []string {
-			return []string{"-e", "trace=write", "-e", "inject=write:signal=KILL:when=1"}
-		},
-		"at any write": func(kills int) []string {
-			const writes = "sendto,sendmsg,pwrite64,renameat,fsync"
-			return []string{"-e", "trace=" + writes, "-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", writes, 1+kills)}
-		},
-	} {
-		t.Run(name, func(t *testing.T) { testKilledApply(t, name == "after each step", injection) })
-	}
+	t.Run("after each step", func(t *testing.T) { testKilledApply(t, 6, killedAtItsReport) })
+	// Writes are counted for each thread, so this way passes over short phases.
+	t.Run("at any write", func(t *testing.T) { testKilledApply(t, 3, killedAtAWrite) })
 }
 
-func testKilledApply(t *testing.T, onReport bool, injection func(kills int) []string) {
+// killedAtItsReport kills an apply when it has told of a step, and gives false if it ended before.
+func killedAtItsReport(t *testing.T, profile string, _ int) bool {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "nicwright", "apply", "-p", profile)
+	report, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = bufio.NewReader(report).ReadString('\n')
+	_ = cmd.Process.Kill()
+	return cmd.Wait() != nil
+}
+
+func killedAtAWrite(t *testing.T, profile string, kills int) bool {
+	t.Helper()
+	const writes = "sendto,sendmsg,pwrite64,renameat,fsync"
+	// Only the calls that are traced stop the process.
+	cmd := exec.CommandContext(t.Context(), "strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace="+writes,
+		"-e", fmt.Sprintf("inject=%s:signal=KILL:when=%d", writes, 1+kills), "nicwright", "apply", "-p", profile)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	err := cmd.Run()
+	if errs.Len() > 0 {
+		t.Fatalf("run %d was not killed: %v, %s", kills, err, &errs)
+	}
+	return err != nil
+}
+
+func testKilledApply(t *testing.T, phases int, killed func(t *testing.T, profile string, kills int) bool) {
 	profile := filepath.Join("testdata", "small.yaml")
 	left := stepsLeft(t, profile)
 	all, killedIn, kills := len(left), map[step.Phase]bool{}, 0
@@ -41,30 +64,13 @@ func testKilledApply(t *testing.T, onReport bool, injection func(kills int) []st
 		if kills > 2*all {
 			t.Fatalf("%d killed applies have not ended the work of %d steps", kills, all)
 		}
-		report, err := os.Create(filepath.Join(t.TempDir(), "report"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		args := append([]string{"-f", "--seccomp-bpf", "-o", "/dev/null"}, injection(kills)...)
-		if onReport {
-			args = append(args, "-P", report.Name())
-		}
-		cmd := exec.CommandContext(t.Context(), "strace", append(args, "nicwright", "apply", "-p", profile)...)
-		var errs bytes.Buffer
-		cmd.Stdout, cmd.Stderr = report, &errs
-		err = cmd.Run()
-		report.Close()
-		if errs.Len() > 0 || err == nil && onReport {
-			t.Fatalf("run %d was not killed: %v, %s", kills, err, &errs)
-		}
-		left = stepsLeft(t, profile)
-		if err != nil && len(left) > 0 {
+		was := killed(t, profile, kills)
+		if left = stepsLeft(t, profile); was && len(left) > 0 {
 			killedIn[left[0].Phase] = true
 		}
 	}
 	t.Logf("%d applies were killed for a plan of %d steps", kills, all)
-	// Writes are counted for each thread, so the second way passes over short phases.
-	if least := map[bool]int{true: 6, false: 3}[onReport]; len(killedIn) < least {
+	if len(killedIn) < phases {
 		t.Errorf("applies were killed in the phases %v only: the test proves little", slices.Collect(maps.Keys(killedIn)))
 	}
 	expect(t, exitDone, "apply", "-p", profile)

@@ -39,6 +39,8 @@ type PF struct {
 	// Filters are the TC rules in hardware on its netdev and on representors of its VFs, but for those of
 	// Open vSwitch.
 	Filters []Filter
+	// Transforms are the IPsec states and policies in hardware, of its netdev or of the bond that it is in.
+	Transforms []Transform
 
 	// What devlink says: nothing of a device without an instance in this network namespace.
 	HasDevlink bool

@@ -66,7 +66,7 @@ func (s *Snapshot) readUses(ctx context.Context, sys sysfs.FS, own map[pci.Funct
 		}
 	}
 	s.setAddresses(own)
-	errs = append(errs, s.readFilters(ctx, own))
+	errs = append(errs, s.readFilters(ctx, own), s.readTransforms(ctx, own))
 	if len(elsewhere) > 0 || len(held) > 0 {
 		proc := procFS("/proc")
 		found, err := proc.scan(len(elsewhere) > 0, held)

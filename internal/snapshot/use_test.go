@@ -131,3 +131,30 @@ func FuzzParseFilter(f *testing.F) {
 	f.Add(filter("flower", tcaInHW))
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _, _, _ = parseFilter(b) })
 }
+
+func offloadDev(index uint32) []byte {
+	return nl.NewRtAttr(nl.XFRMA_OFFLOAD_DEV, append(binary.NativeEndian.AppendUint32(nil, index), 0, 0, 0, 0)).Serialize()
+}
+
+func TestWhereATransformIsDone(t *testing.T) {
+	head := make([]byte, nl.SizeofXfrmUsersaInfo)
+	for name, c := range map[string]struct {
+		m    []byte
+		want int
+	}{
+		"in a card":      {append(head[:len(head):len(head)], offloadDev(7)...), 7},
+		"in the kernel":  {head, 0},
+		"short":          {head[:20], 0},
+		"short within":   {append(head[:len(head):len(head)], nl.NewRtAttr(nl.XFRMA_OFFLOAD_DEV, []byte{1}).Serialize()...), 0},
+		"an odd message": {append(head[:len(head):len(head)], 1, 0), 0},
+	} {
+		if got := offloadedTo(c.m, nl.SizeofXfrmUsersaInfo); got != c.want {
+			t.Errorf("%s: netdev %d", name, got)
+		}
+	}
+}
+
+func FuzzOffloadedTo(f *testing.F) {
+	f.Add(append(make([]byte, nl.SizeofXfrmUsersaInfo), offloadDev(7)...))
+	f.Fuzz(func(_ *testing.T, b []byte) { offloadedTo(b, nl.SizeofXfrmUsersaInfo) })
+}
