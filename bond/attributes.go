@@ -24,7 +24,7 @@ const (
 	attrUp      = "up"      // likewise
 	attrLAG     = "lag"
 
-	attrMode    = "mode"
+	AttrMode    = "mode"
 	attrMiimon  = "miimon"
 	attrPrimary = "primary"
 )
@@ -59,7 +59,7 @@ type attribute struct {
 // attributes are in the order in which they are set: bond_changelink's.
 var attributes = []attribute{
 	{
-		name: attrMode, nla: nl.IFLA_BOND_MODE, size: 1, down: true, empty: true,
+		name: AttrMode, nla: nl.IFLA_BOND_MODE, size: 1, down: true, empty: true,
 		words: []string{"balance-rr", activeBackup, balanceXOR, "broadcast", mode8023ad, balanceTLB, balanceALB},
 		spec:  func(s *Spec) any { return &s.Mode }, bond: func(b *Bond) any { return &b.Mode },
 	},

@@ -280,7 +280,7 @@ func TestLabForeignBond(t *testing.T) {
 // The kernel's refusal reaches the user with errno and extended ack.
 func TestLabRefusal(t *testing.T) {
 	ctx := lab(t)
-	err := NewDoer().Do(ctx, []step.Step{newStep("lo", attrMode, step.Absent(), step.Text("802.3ad"))})
+	err := NewDoer().Do(ctx, []step.Step{newStep("lo", AttrMode, step.Absent(), step.Text("802.3ad"))})
 	if err == nil || !strings.Contains(err.Error(), "is no bond") {
 		t.Errorf("lo as a bond: %v", err)
 	}

@@ -81,7 +81,7 @@ func (m *model) do(s step.Step) error {
 			}
 		}
 		set(a.bond(b), to)
-		if a.name == attrMode && b.Miimon == 0 && slices.Contains([]string{mode8023ad, balanceTLB, balanceALB}, to) {
+		if a.name == AttrMode && b.Miimon == 0 && slices.Contains([]string{mode8023ad, balanceTLB, balanceALB}, to) {
 			b.Miimon = defaultMiimon
 		}
 	case s.Attribute == attrMark:

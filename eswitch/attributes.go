@@ -51,8 +51,8 @@ const (
 	attrInline    = "inline-mode"
 	attrEncap     = "encap-mode"
 	attrSteering  = "flow_steering_mode"
-	attrMTU       = "mtu"
-	attrUp        = "up"
+	AttrMTU       = "mtu"
+	AttrUp        = "up"
 	attrAutoprobe = "sriov_drivers_autoprobe"
 
 	attrDriver      = "driver"
@@ -116,13 +116,13 @@ func portAttributes() []portAttribute {
 			probe: probeHas(attrEncap, func(p Port) string { return p.EncapMode }), write: (*Doer).writeEncap,
 		},
 		{
-			name: attrMTU, phase: step.Functions,
+			name: AttrMTU, phase: step.Functions,
 			field: func(s *PortSpec) field { return intField{&s.MTU} },
 			read:  func(p Port) step.Value { return ofNetdev(p.Netdev, intOf(&p.MTU)) },
 			probe: probeNetdev, write: (*Doer).writeMTU,
 		},
 		{
-			name: attrUp, phase: step.Functions,
+			name: AttrUp, phase: step.Functions,
 			field: func(s *PortSpec) field { return boolField{&s.Up} },
 			read:  func(p Port) step.Value { return ofNetdev(p.Netdev, boolOf(&p.Up)) },
 			probe: probeNetdev, write: (*Doer).writeUp,

@@ -111,7 +111,7 @@ func TestRemediesAreForTheirErrno(t *testing.T) {
 		attribute, want string
 		err             error
 	}{
-		{attrMode, "TC flows", unix.EBUSY}, {attrVLAN, "eswitch mode", unix.EOPNOTSUPP}, {attrVFs, "as root", unix.EPERM}, {attrUp, "dmesg", unix.EIO},
+		{attrMode, "TC flows", unix.EBUSY}, {attrVLAN, "eswitch mode", unix.EOPNOTSUPP}, {attrVFs, "as root", unix.EPERM}, {AttrUp, "dmesg", unix.EIO},
 	} {
 		if err := newError("setting "+c.attribute, "pci/x", c.attribute, c.err); !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v", err)

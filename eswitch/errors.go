@@ -61,7 +61,7 @@ func remedy(attribute string, err error) string {
 		{attrDriver, fs.ErrNotExist, "the driver is not loaded, or the VF is gone: load it (modprobe) and apply again"},
 		{attrDriver, unix.ENODEV, "the driver does not take the VF: is it the driver for this device, and did it see an error (dmesg)?"},
 		{attrDriver, unix.EBUSY, "the VF is bound to another driver meanwhile: apply again"},
-		{attrMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
+		{AttrMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
 		{attrRepMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
 	}
 	for _, r := range remedies {

@@ -340,7 +340,7 @@ func TestRefusalsSayWhatAndWhatToDo(t *testing.T) {
 		attribute, to, wants string
 	}{
 		{attrInline, "transport", "inline-mode"},
-		{attrMTU, "9999999", "the kernel says: "},
+		{AttrMTU, "9999999", "the kernel says: "},
 		{attrVFs, fmt.Sprint(p.TotalVFs + 1), "lower vfs"},
 	} {
 		err := NewDoer().Do(ctx, []step.Step{{Resource: resource.OfFunction(pci.PF(p.Address)), Attribute: s.attribute, To: step.Text(s.to)}})

@@ -72,7 +72,7 @@ func (p Port) Spec() PortSpec {
 // switchdev only, and the VLAN of a VF in legacy mode.
 func (s PortSpec) Fill(before PortSpec) PortSpec {
 	for _, a := range portAttributes() {
-		if s.Follows && (a.name == attrMTU || a.name == attrUp) {
+		if s.Follows && (a.name == AttrMTU || a.name == AttrUp) {
 			continue
 		}
 		fill(a.field(&s), a.field(&before))

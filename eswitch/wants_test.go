@@ -61,7 +61,7 @@ func TestKeep(t *testing.T) {
 		attr string
 		want map[pci.Address]PortSpec
 	}{
-		"an attribute of the port":       {pf, attrMTU, map[pci.Address]PortSpec{pf0: {MTU: p(9000)}}},
+		"an attribute of the port":       {pf, AttrMTU, map[pci.Address]PortSpec{pf0: {MTU: p(9000)}}},
 		"one of a VF":                    {vf(1), attrVLAN, map[pci.Address]PortSpec{pf0: {Functions: map[int]FunctionSpec{1: {VLAN: p(2)}}}}},
 		"the count, and with it all VFs": {pf, attrVFs, map[pci.Address]PortSpec{pf0: {VFs: p(2), Functions: before.Functions}}},
 		"nothing":                        {pf, "nothing", map[pci.Address]PortSpec{}},

@@ -36,7 +36,7 @@ func (d *Doer) writeEncap(ctx context.Context, f pci.Function, to map[string]str
 
 // writeMTU is of the PF's netdev, or of a VF's representor.
 func (d *Doer) writeMTU(ctx context.Context, f pci.Function, to map[string]string) error {
-	name := attrMTU
+	name := AttrMTU
 	if f.IsVF() {
 		name = attrRepMTU
 	}
@@ -49,7 +49,7 @@ func (d *Doer) writeMTU(ctx context.Context, f pci.Function, to map[string]strin
 
 // writeUp is of the PF's netdev, or of a VF's representor.
 func (d *Doer) writeUp(ctx context.Context, f pci.Function, to map[string]string) error {
-	name := attrUp
+	name := AttrUp
 	if f.IsVF() {
 		name = attrRepUp
 	}

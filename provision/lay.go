@@ -117,7 +117,7 @@ func touches(steps []step.Step) journal.Touched {
 	t := journal.Touched{}
 	for _, s := range steps {
 		t.Add(s.Resource, s.Attribute)
-		if s.Resource.Kind == resource.Bond && s.Attribute == "mode" {
+		if s.Resource.Kind == resource.Bond && s.Attribute == bond.AttrMode {
 			t.Add(s.Resource, journal.All) // options that the other mode does not have are lost
 		}
 		for _, e := range s.Effects {
@@ -127,7 +127,7 @@ func touches(steps []step.Step) journal.Touched {
 				t.Add(e.On, journal.All)
 				if e.On.Kind == resource.Netdev && !e.On.IsSF {
 					// A member has both from its bond, and keeps them when it leaves.
-					t.Add(resource.OfFunction(e.On.Function), "mtu", "up")
+					t.Add(resource.OfFunction(e.On.Function), eswitch.AttrMTU, eswitch.AttrUp)
 				}
 			}
 		}
@@ -142,9 +142,9 @@ func made(t journal.Touched, id resource.ID) bool {
 	case resource.Bond:
 		return t.Has(id, bond.Present)
 	case resource.Bridge:
-		return t.Has(id, "bridge")
+		return t.Has(id, ovs.AttrBridge)
 	case resource.SwitchPort:
-		return t.Has(id, "port")
+		return t.Has(id, ovs.AttrPort)
 	}
 	return t.Resource(id)
 }

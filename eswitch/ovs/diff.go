@@ -16,9 +16,9 @@ import (
 
 // Attributes of the steps.
 const (
-	attrBridge  = "bridge"        // its being there: "owner NAME"
+	AttrBridge  = "bridge"        // its being there: "owner NAME"
 	attrMark    = "mark"          // of a bridge or port: whose it is
-	attrPort    = "port"          // its being there, with all that it is (value)
+	AttrPort    = "port"          // its being there, with all that it is (value)
 	attrVLAN    = "vlan"          // of a port that is there
 	attrOnPort  = "attached"      // of a port that is to stay: off while the eswitch changes, and on again
 	attrHook    = "ingress-qdisc" // of the members of a bond that is a port
@@ -83,7 +83,7 @@ func order(s step.Step) int {
 		return 1
 	case s.Action == step.Remove && s.Attribute != attrMaster:
 		return 2
-	case s.Attribute == attrBridge:
+	case s.Attribute == AttrBridge:
 		return 3
 	}
 	return 4
@@ -222,7 +222,7 @@ func (d *differ) bridgeRemovals() {
 			continue
 		}
 		d.goes[b.Name] = true
-		s := d.add(id, attrBridge, step.Text(bridgeText(b.owner(), nil)), step.Absent())
+		s := d.add(id, AttrBridge, step.Text(bridgeText(b.owner(), nil)), step.Absent())
 		s.Effects = []step.Effect{
 			step.Stop(id, step.ForGood, "all traffic over "+b.Name),
 			{Kind: step.Gone, On: resource.OfLink(b.Name), For: step.ForGood}, // its internal port, with its addresses
@@ -248,7 +248,7 @@ func (d *differ) wantedBridge(w Bridge) error {
 	case !there && w.IfThere:
 		for _, p := range w.Ports {
 			if id, err := p.id(); err == nil && !d.done[id] {
-				d.left(w.Name, id, attrPort, "bridge "+w.Name+" was removed since")
+				d.left(w.Name, id, AttrPort, "bridge "+w.Name+" was removed since")
 			}
 		}
 		return nil
@@ -257,7 +257,7 @@ func (d *differ) wantedBridge(w Bridge) error {
 		if w.Exact {
 			owner = w.Owner
 		}
-		d.add(resource.OfBridge(w.Name), attrBridge, step.Absent(), step.Text(bridgeText(orNoOwner(owner), w.Rest)))
+		d.add(resource.OfBridge(w.Name), AttrBridge, step.Absent(), step.Text(bridgeText(orNoOwner(owner), w.Rest)))
 	case w.Exact && w.Owner != b.owner():
 		d.add(resource.OfBridge(w.Name), attrMark, mark(b.owner()), mark(w.Owner))
 	case !w.Exact && d.takesOver(b.owner()):

@@ -73,7 +73,7 @@ func TestKeepHasOnlyWhatWasTouched(t *testing.T) {
 		{Name: "br1", Exact: true},
 	}}
 	kept := Keep(spec, touching(map[string]string{
-		"ovs/br0/pci/0001:3b:00.0/vf/0": attrPort, "ovs/br0/pci/0001:3b:00.0/vf/1": attrVLAN, "ovs/br0/pci/0001:3b:00.0/vf/2": attrOnPort,
+		"ovs/br0/pci/0001:3b:00.0/vf/0": AttrPort, "ovs/br0/pci/0001:3b:00.0/vf/1": attrVLAN, "ovs/br0/pci/0001:3b:00.0/vf/2": attrOnPort,
 	}))
 	if kept.HWOffload != nil || len(kept.Bridges) != 1 || !kept.Bridges[0].IfThere {
 		t.Fatalf("kept %+v", kept)
@@ -93,7 +93,7 @@ func TestLayTakesAwayWhatTheOperationMade(t *testing.T) {
 		{Name: "other", Ports: []Port{{Name: "b", VF: "pci/0001:3b:00.0/vf/1"}, {Name: "c", Bond: "bond0"}}},
 	}}
 	over := &Spec{Bridges: []Bridge{{Name: "other", Ports: []Port{{Name: "a", VF: "pci/0001:3b:00.0/vf/0", Tag: ptr(5)}}}}}
-	laid := Lay(over, base, touching(map[string]string{"ovs/mine": attrBridge, "ovs/other/bond/bond0": attrPort}))
+	laid := Lay(over, base, touching(map[string]string{"ovs/mine": AttrBridge, "ovs/other/bond/bond0": AttrPort}))
 	if len(laid.Bridges) != 1 || laid.Bridges[0].Name != "other" {
 		t.Fatalf("got %+v", laid)
 	}

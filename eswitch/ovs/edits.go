@@ -108,7 +108,7 @@ func (b *bridgeEdit) parse(s step.Step) error {
 	switch {
 	case s.Attribute == attrMark:
 		b.mark = &s.To
-	case s.Attribute != attrBridge:
+	case s.Attribute != AttrBridge:
 		return errAttribute(s)
 	case !there:
 		b.gone = true
@@ -140,9 +140,9 @@ func (p *portEdit) parse(s step.Step) error {
 		p.hook = true
 	case s.Attribute == attrOnPort && !there:
 		p.off, p.note = true, s.From.Str()
-	case s.Attribute == attrPort && !there:
+	case s.Attribute == AttrPort && !there:
 		p.off = true
-	case s.Attribute == attrPort, s.Attribute == attrOnPort:
+	case s.Attribute == AttrPort, s.Attribute == attrOnPort:
 		v, err := parseValue(text)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.Resource, err)

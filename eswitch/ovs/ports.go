@@ -22,7 +22,7 @@ func (d *differ) port(b BridgeState, p PortState) error {
 	r := resource.OfSwitchPort(b.Name, p.ID)
 	before := d.hasToLetGo(p)
 	remove := func(reason string, span step.Span) *step.Step {
-		s := early(d.add(r, attrPort, p.carried(), step.Absent()), before || d.joins(p.ID) != "")
+		s := early(d.add(r, AttrPort, p.carried(), step.Absent()), before || d.joins(p.ID) != "")
 		s.Effects, s.Reason = []step.Effect{traffic(p.ID, span)}, reason
 		return s
 	}
@@ -48,7 +48,7 @@ func (d *differ) port(b BridgeState, p PortState) error {
 		was := p.value()
 		was.ofport = 0 // a number of that bridge
 		v := d.wish(w.port, was)
-		s := d.add(resource.OfSwitchPort(w.bridge, p.ID), attrPort, step.Absent(), step.Text(v.text()))
+		s := d.add(resource.OfSwitchPort(w.bridge, p.ID), AttrPort, step.Absent(), step.Text(v.text()))
 		s.Effects, s.Reason = []step.Effect{traffic(p.ID, step.Moment)}, "it moves here from bridge "+b.Name
 		return nil
 	}
@@ -63,7 +63,7 @@ func (d *differ) goneToo(b BridgeState, p PortState, before bool, remove func(st
 	what := fmt.Sprintf("%s ceases to be", NetdevOf(p.ID))
 	if wanted {
 		d.done[p.ID] = true
-		d.left(d.wanted[p.ID].bridge, p.ID, attrPort, what+", so it is no port of a switch")
+		d.left(d.wanted[p.ID].bridge, p.ID, AttrPort, what+", so it is no port of a switch")
 	}
 	switch {
 	case d.opt.Deletes(r, p.owner()) || wanted && d.opt.Owns(p.owner()):
@@ -71,9 +71,9 @@ func (d *differ) goneToo(b BridgeState, p PortState, before bool, remove func(st
 		early(s, true) // while its netdev is there
 	case before:
 		remove(what+", and the switch has to let go of it before", step.ForGood)
-		d.left(b.Name, p.ID, attrPort, fmt.Sprintf("port %s of bridge %s is taken off and not put back, for %s: a rollback puts it back", p.Name, b.Name, what))
+		d.left(b.Name, p.ID, AttrPort, fmt.Sprintf("port %s of bridge %s is taken off and not put back, for %s: a rollback puts it back", p.Name, b.Name, what))
 	default:
-		d.left(b.Name, p.ID, attrPort, fmt.Sprintf("port %s of bridge %s is not nicwright's, and stays there without a netdev, for %s: ovs-vsctl del-port %s %s", p.Name, b.Name, what, b.Name, p.Name))
+		d.left(b.Name, p.ID, AttrPort, fmt.Sprintf("port %s of bridge %s is not nicwright's, and stays there without a netdev, for %s: ovs-vsctl del-port %s %s", p.Name, b.Name, what, b.Name, p.Name))
 	}
 }
 
@@ -89,7 +89,7 @@ func (d *differ) mayMove(b BridgeState, p PortState, w place) (bool, error) {
 	}
 	if w.port.Exact { // a rollback: somebody has moved it meanwhile
 		d.done[p.ID] = true
-		d.left(w.bridge, p.ID, attrPort, fmt.Sprintf("somebody has moved it to bridge %s since: it stays there", b.Name))
+		d.left(w.bridge, p.ID, AttrPort, fmt.Sprintf("somebody has moved it to bridge %s since: it stays there", b.Name))
 		return false, nil
 	}
 	return false, fmt.Errorf("OVS port %s on %s: %s is on bridge %s (port %s), where %s: write `take-from: %s` at the port in the profile and it moves from there, or name that bridge, or take it out: ovs-vsctl del-port %s %s",
@@ -205,14 +205,14 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 	w, wanted := d.wanted[a.ID]
 	drop := func(reason string) {
 		if !d.goes[b.Name] {
-			d.add(r, attrPort, step.Text(a.Value), step.Absent()).Reason = reason
+			d.add(r, AttrPort, step.Text(a.Value), step.Absent()).Reason = reason
 		}
 	}
 	switch {
 	case d.gone(a.ID):
 		what := fmt.Sprintf("%s ceases to be", NetdevOf(a.ID))
 		d.done[a.ID] = d.done[a.ID] || wanted
-		d.left(b.Name, a.ID, attrPort, what+", so it is not put back")
+		d.left(b.Name, a.ID, AttrPort, what+", so it is not put back")
 		drop(what)
 		return nil
 	case d.want != nil && !wanted && d.opt.Deletes(r, v.owner):
@@ -224,7 +224,7 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 		}
 		drop("it moves to bridge " + w.bridge)
 		d.done[a.ID], v.ofport = true, 0
-		d.add(resource.OfSwitchPort(w.bridge, a.ID), attrPort, step.Absent(), step.Text(d.wish(w.port, v).text())).Reason = "it moves here from bridge " + b.Name
+		d.add(resource.OfSwitchPort(w.bridge, a.ID), AttrPort, step.Absent(), step.Text(d.wish(w.port, v).text())).Reason = "it moves here from bridge " + b.Name
 		return nil
 	}
 	if wanted {
@@ -241,13 +241,13 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 func (d *differ) newPort(bridge, id string, w Port) error {
 	switch {
 	case d.gone(id):
-		d.left(bridge, id, attrPort, fmt.Sprintf("%s ceases to be, so it is no port of a switch", NetdevOf(id)))
+		d.left(bridge, id, AttrPort, fmt.Sprintf("%s ceases to be, so it is no port of a switch", NetdevOf(id)))
 		return nil
 	case w.IfThere:
 		d.left(bridge, id, attrVLAN, "it was removed from "+bridge+" since")
 		return nil
 	case w.Stale:
-		d.left(bridge, id, attrPort, "its netdev was not there before either: it was a port without one")
+		d.left(bridge, id, AttrPort, "its netdev was not there before either: it was a port without one")
 		return nil
 	}
 	if err := d.takeFromMaster(bridge, id, w); err != nil {
@@ -260,7 +260,7 @@ func (d *differ) newPort(bridge, id string, w Port) error {
 		}
 		was.rest = w.before.Rest
 	}
-	d.add(resource.OfSwitchPort(bridge, id), attrPort, step.Absent(), step.Text(d.wish(w, was).text()))
+	d.add(resource.OfSwitchPort(bridge, id), AttrPort, step.Absent(), step.Text(d.wish(w, was).text()))
 	return nil
 }
 

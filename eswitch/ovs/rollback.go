@@ -93,14 +93,14 @@ func Keep(s *Spec, touched func(id resource.ID, attribute string) bool) *Spec {
 	for _, b := range s.Bridges {
 		k := b
 		k.Ports = nil
-		bridge := touched(resource.OfBridge(b.Name), attrBridge)
+		bridge := touched(resource.OfBridge(b.Name), AttrBridge)
 		for _, p := range b.Ports {
 			id, err := p.id()
 			if err != nil {
 				continue
 			}
 			r := resource.OfSwitchPort(b.Name, id)
-			made := touched(r, attrPort) || bridge // its ports go with a bridge
+			made := touched(r, AttrPort) || bridge // its ports go with a bridge
 			if !made && !touched(r, attrVLAN) && !touched(r, attrMark) {
 				continue
 			}
@@ -165,14 +165,14 @@ func Lay(over, base *Spec, touched func(id resource.ID, attribute string) bool) 
 	}
 	said := over.ids()
 	for _, b := range base.Bridges {
-		if !there[b.Name] && touched(resource.OfBridge(b.Name), attrBridge) {
+		if !there[b.Name] && touched(resource.OfBridge(b.Name), AttrBridge) {
 			continue // the operation made it
 		}
 		ports := b.Ports
 		b.Ports = nil
 		for _, p := range ports {
 			id, err := p.id()
-			if err == nil && !said[id] && !touched(resource.OfSwitchPort(b.Name, id), attrPort) {
+			if err == nil && !said[id] && !touched(resource.OfSwitchPort(b.Name, id), AttrPort) {
 				b.Ports = append(b.Ports, p)
 			}
 		}

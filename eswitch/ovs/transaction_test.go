@@ -57,8 +57,8 @@ func TestTransaction(t *testing.T) {
 			[]string{`"mutations":[["other_config","delete",["set",["hw-offload"]]]]`}, 1},
 		{"a port is taken off and noted", []step.Step{sw(uplinkPort, attrOnPort, step.Text("native-untagged 10 trunks 10,100 ofport 4"), none)},
 			[]string{`"insert",["map",[["nicwright-away:pci/0001:3b:00.0","native-untagged 10 trunks 10,100 ofport 4"]]]`, `"op":"wait"`, `["ports","delete",["set",[["uuid","p0"]]]]`}, 3},
-		{"a port is taken off for good", []step.Step{sw(uplinkPort, attrPort, step.Text("x"), none)}, []string{`"op":"wait"`, `["ports","delete",["set",[["uuid","p0"]]]]`}, 2},
-		{"a note is dropped", []step.Step{sw(resource.OfSwitchPort("br-ex", rep0), attrPort, step.Text("trunk"), none)},
+		{"a port is taken off for good", []step.Step{sw(uplinkPort, AttrPort, step.Text("x"), none)}, []string{`"op":"wait"`, `["ports","delete",["set",[["uuid","p0"]]]]`}, 2},
+		{"a note is dropped", []step.Step{sw(resource.OfSwitchPort("br-ex", rep0), AttrPort, step.Text("trunk"), none)},
 			[]string{`["external_ids","delete",["set",["nicwright-away:` + rep0 + `"]]]`}, 1},
 		{"a port is put back as it was", []step.Step{sw(resource.OfSwitchPort("br-ex", rep0), attrOnPort, none, step.Text(`tag 7 ofport 3 with {"port":{"external_ids":["map",[["a","b"]]],"qos":["uuid","q"]},"interfaces":[{"mtu_request":9000}]}`))},
 			[]string{`"external_ids":["map",[["a","b"]]]`, `"qos":["uuid","q"]`, `"mtu_request":9000,"name":"r0","ofport_request":3`, `"tag":7`, `"vlan_mode":["set",[]]`, `["external_ids","delete",["set",["nicwright-away:` + rep0 + `"]]]`}, 5},
@@ -66,9 +66,9 @@ func TestTransaction(t *testing.T) {
 			[]string{`"name":"r0"`, `[["nicwright","me"],["nicwright-function","` + rep0 + `"]]`, `["ports","delete",["set",[["uuid","p1"]]]]`, `["ports","insert",["set",[["named-uuid","row2"]]]]`}, 5},
 		{"a port changes its owner", []step.Step{sw(repPort, attrMark, step.Text("me"), step.Text(step.NoOwner))},
 			[]string{`["external_ids","insert",["map",[["nicwright","1"],["nicwright-function","` + rep0 + `"]]]]`}, 1},
-		{"a bridge is made with its columns", []step.Step{sw(resource.OfBridge("br9"), attrBridge, none, step.Text(`owner me with {"port":{"fail_mode":"secure"}}`))},
+		{"a bridge is made with its columns", []step.Step{sw(resource.OfBridge("br9"), AttrBridge, none, step.Text(`owner me with {"port":{"fail_mode":"secure"}}`))},
 			[]string{`"fail_mode":"secure"`, `"type":"internal"`, `["bridges","insert"`}, 5},
-		{"a bridge of ours goes", []step.Step{sw(resource.OfBridge("br0"), attrBridge, step.Text("owner me"), none)}, []string{`["bridges","delete",["set",[["uuid","b1"]]]]`}, 2},
+		{"a bridge of ours goes", []step.Step{sw(resource.OfBridge("br0"), AttrBridge, step.Text("owner me"), none)}, []string{`["bridges","delete",["set",[["uuid","b1"]]]]`}, 2},
 		{"a bond of Open vSwitch's own", []step.Step{sw(resource.OfSwitchPort("br-ex", "port/bo"), attrOnPort, none,
 			step.Text(`trunk with {"port":{"bond_mode":"balance-slb","name":"bo"},"interfaces":[{"name":"was"},{"name":"eth9"}],"of":["`+rep0+`",""]}`))},
 			[]string{`"name":"r0"`, `"name":"eth9"`, `"name":"bo"`, `"interfaces":["set",[["named-uuid","row1"],["named-uuid","row2"]]]`}, 5},
@@ -102,7 +102,7 @@ func TestTransaction(t *testing.T) {
 }
 
 func TestForeignBridgeIsNotDeleted(t *testing.T) {
-	e, err := parseEdits([]step.Step{sw(resource.OfBridge("br-ex"), attrBridge, step.Text("owner me"), step.Absent())})
+	e, err := parseEdits([]step.Step{sw(resource.OfBridge("br-ex"), AttrBridge, step.Text("owner me"), step.Absent())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +115,9 @@ func TestStepsThatAreNotOurs(t *testing.T) {
 	for _, s := range []step.Step{
 		sw(resource.OfSwitch(), "colour", step.Absent(), step.Text("red")),
 		sw(resource.OfBridge("br0"), "colour", step.Absent(), step.Text("red")),
-		sw(resource.OfBridge("br0"), attrBridge, step.Absent(), step.Text("red")),
+		sw(resource.OfBridge("br0"), AttrBridge, step.Absent(), step.Text("red")),
 		sw(resource.OfSwitchPort("br0", rep0), "colour", step.Absent(), step.Text("red")),
-		sw(resource.OfSwitchPort("br0", rep0), attrPort, step.Absent(), step.Text("red")),
+		sw(resource.OfSwitchPort("br0", rep0), AttrPort, step.Absent(), step.Text("red")),
 		sw(resource.OfSwitchPort("br0", rep0), attrVLAN, step.Absent(), step.Text("red")),
 		sw(resource.OfSwitchPort("br0", rep0), attrVLAN, step.Absent(), step.Text("access 5 owner me")),
 		sw(resource.OfBond("bond0"), "mode", step.Absent(), step.Text("red")),
