@@ -291,7 +291,7 @@ func (d *differ) bridged(id resource.ID, stays bool) bool {
 // fib_disable_ip; net/ipv4/nexthop.c, nexthop_flush_dev; net/core/neighbour.c,
 // neigh_ifdown).
 func (i Item) goesWithDown() bool {
-	return !i.Kind.OfBridge() && (i.Kind != rtnet.Address || i.Family == familyIPv6)
+	return !i.Kind.OfBridge() && !i.Kind.OfTC() && (i.Kind != rtnet.Address || i.Family == familyIPv6)
 }
 
 // goesWithLink tells what a netdev loses already when its link goes: nexthop

@@ -112,7 +112,7 @@ func (d *Doer) puts(ctx context.Context, puts []put, now map[resource.ID]int) er
 		return err
 	}
 	puts = slices.DeleteFunc(puts, func(p put) bool { return has[key{now[p.on], p.item.attribute()}] })
-	slices.SortStableFunc(puts, func(a, b put) int { return a.item.Rank() - b.item.Rank() })
+	slices.SortStableFunc(puts, func(a, b put) int { return rtnet.Order(a.item.Entry, b.item.Entry) })
 	var errs []error
 	for {
 		var later []put

@@ -66,11 +66,15 @@ func TestLabNetdevOfAVFIsMadeAgain(t *testing.T) {
 		ip link set $V up; ip addr add 198.51.100.5/24 dev $V; ip route add 203.0.113.0/24 via 198.51.100.1 dev $V
 		ip link add link $V name sto.70 type vlan id 70 egress-qos-map 1:5; ip link set sto.70 up mtu 1300; ip addr add 192.0.2.9/25 dev sto.70; ip route add 192.0.2.128/25 via 192.0.2.1
 		ip link set sto.70 alias "a VLAN"; ip -6 addr add 2001:db8:70::9/64 dev sto.70 nodad
+		modprobe -a sch_htb sch_fq sch_fq_codel
+		tc qdisc add dev $V root handle 1: htb default 10; tc class add dev $V parent 1: classid 1:10 htb rate 1gbit ceil 2gbit
+		tc qdisc add dev $V parent 1:10 handle 10: fq limit 5000; tc qdisc add dev sto.70 root handle 5: fq_codel limit 500
 		ip link add link $V name mv0 type macvlan mode bridge; ip link add link mv0 name mv0.8 type vlan id 8`)
 	const look = vf + `for l in $V sto.70 mv0 mv0.8; do
 			ip -d link show $l | sed -E 's/^[0-9]+: //; s/promiscuity.*//; s/state [A-Z]+//; s/<.*>//; s/ (qdisc|qlen) [^ ]+//g'
 			ip -4 addr show $l | grep inet || true; ip -6 addr show $l scope global | grep inet6 || true; ip route show dev $l
 			ip -d link show $l | grep -c '[<,]UP[,>]' || true
+			tc qdisc show dev $l; tc class show dev $l
 			sysctl net.ipv4.conf.$l net.ipv6.conf.$l 2>/dev/null | grep -v -e stable_secret -e '\.mtu' -e '_lft' || true
 		done; ethtool -k $V; ip -d link show sto.70 | grep qos`
 	before := sh(t, look)

@@ -241,8 +241,8 @@ func (s State) TakeBack(uplink, bond resource.ID) State {
 }
 
 // moves tells what goes along when an uplink goes into a bond. What routers
-// advertise, the bond learns by itself.
-func moves(i Item) bool { return !i.Kind.OfBridge() && i.Daemon != rtnet.Advertised }
+// advertise, the bond learns by itself; how the uplink queues is its own affair.
+func moves(i Item) bool { return !i.Kind.OfBridge() && !i.Kind.OfTC() && i.Daemon != rtnet.Advertised }
 
 // sorted are the netdevs of a state in a fixed order: what others hang on first.
 func (s State) sorted() []resource.ID {

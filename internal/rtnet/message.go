@@ -29,6 +29,8 @@ const (
 	Nexthop   Kind = "nexthop"   // nexthop objects (ip nexthop)
 	Route     Kind = "route"     // but for those that the kernel makes itself
 	Proxy     Kind = "proxy"     // a neighbour that is answered for (ip neighbour add proxy)
+	Qdisc     Kind = "qdisc"     // that somebody made
+	Class     Kind = "class"     // of such a one
 	// BridgeVLAN is a VLAN of a port of a bridge.
 	BridgeVLAN Kind = "bridge-vlan"
 	// FDB is a static entry of a bridge, for a port.
@@ -37,6 +39,9 @@ const (
 
 // OfBridge tells what a netdev has as the port of a bridge of the kernel: it goes when it leaves, and not when it goes down.
 func (k Kind) OfBridge() bool { return k == BridgeVLAN || k == FDB }
+
+// OfTC tells what says how a netdev queues; that goes with the netdev only.
+func (k Kind) OfTC() bool { return k == Qdisc || k == Class }
 
 // Entry is one thing that hangs on a netdev, as the kernel told it.
 type Entry struct {
@@ -71,6 +76,8 @@ var families = map[Kind]family{
 	// Of struct ndmsg, the family is the first byte, and the flags are the eleventh.
 	Proxy: {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the proxy for the neighbour", []byte{ndmFlags: unix.NTF_PROXY}},
 	FDB:   {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the bridge's entry for", []byte{unix.AF_BRIDGE}},
+	Qdisc: {unix.RTM_GETQDISC, unix.RTM_NEWQDISC, unix.RTM_DELQDISC, nl.SizeofTcMsg, "the qdisc", nil},
+	Class: {unix.RTM_GETTCLASS, unix.RTM_NEWTCLASS, unix.RTM_DELTCLASS, nl.SizeofTcMsg, "the class", nil},
 	// What a bridge is asked to do with a port goes by SETLINK and DELLINK of its family.
 	BridgeVLAN: {unix.RTM_GETLINK, unix.RTM_SETLINK, unix.RTM_DELLINK, unix.SizeofIfInfomsg, "the bridge port's VLAN", nil},
 }
@@ -111,7 +118,11 @@ func List(ctx context.Context) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = append(all, vlans...)
+	tc, err := TrafficControl(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = append(append(all, vlans...), tc...)
 	sortEntries(all)
 	return resolve(all), nil
 }
@@ -146,6 +157,8 @@ func Add(e Entry, at func(index int) (int, error)) error {
 	case e.Kind == Route:
 		// Beside another to the same place, which EXCL would take for this one.
 		flags = unix.NLM_F_CREATE | unix.NLM_F_APPEND
+	case e.Kind == Qdisc: // in the place of the kernel's own
+		flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE
 	case e.isGroup():
 		// One that lost members with their netdevs is still there.
 		flags = unix.NLM_F_CREATE | unix.NLM_F_REPLACE

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,6 +59,10 @@ func rtnexthop(flags byte, index uint32, gateway string) []byte {
 	}
 	b := binary.NativeEndian.AppendUint16(nil, uint16(unix.SizeofRtNexthop+len(attrs)))
 	return append(append(append(b, flags, 0), n32(index)...), attrs...)
+}
+
+func tcmsg(index, handle, parent, info uint32) []byte {
+	return append([]byte{unix.AF_UNSPEC, 0, 0, 0}, n32(index, handle, parent, info)...)
 }
 
 func group(ids ...uint32) []byte {
@@ -116,6 +121,12 @@ func samples() map[string]sample {
 		"a netdev's own list":               {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, unix.NTF_SELF), mac), "", 0, ""},
 		"an entry that a card learned":      {FDB, message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, unix.NTF_EXT_LEARNED), mac, bridge), "", 0, ""},
 		"an entry of the bridge itself":     {FDB, message(ndmsg(unix.AF_BRIDGE, 3, unix.NUD_NOARP), mac, bridge), "", 0, ""},
+		"a qdisc":                           {Qdisc, message(tcmsg(7, 0x10000, 0xffffffff, 2), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, nil}), "htb 1: root", 7, ""},
+		"a qdisc on a class":                {Qdisc, message(tcmsg(7, 0x100000, 0x10010, 2), attr{nl.TCA_KIND, []byte("fq\x00")}), "fq 10: parent 1:10", 7, ""},
+		"the kernel's qdisc":                {Qdisc, message(tcmsg(7, 0, 0xffffffff, 2), attr{nl.TCA_KIND, []byte("mq\x00")}), "", 0, ""},
+		"a place for filters":               {Qdisc, message(tcmsg(7, 0xffff0000, 0xfffffff1, 1), attr{nl.TCA_KIND, []byte("clsact\x00")}), "", 0, ""},
+		"a class":                           {Class, message(tcmsg(7, 0x10010, 0xffffffff, 0), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{0}}), "htb 1:10 root", 7, ""},
+		"a class of the kernel's":           {Class, message(tcmsg(7, 0x10001, 0xffffffff, 0), attr{nl.TCA_KIND, []byte("mq\x00")}), "", 0, ""},
 		"a nexthop":                         {Nexthop, message(nhmsg(inet, 253, boot, 0), attr{nhaID, n32(5)}, attr{nhaOIF, n32(7)}, attr{6, ip("192.0.2.1")}), "id 5", 7, ""},
 		"a group":                           {Nexthop, message(nhmsg(0, 0, 11, 0), attr{nhaID, n32(9)}, attr{nhaGroup, group(5, 6)}), "id 9 group 5/6", 0, "zebra"},
 		"a nexthop to nowhere":              {Nexthop, message(nhmsg(inet, 0, boot, 0), attr{nhaID, n32(5)}, attr{4, nil}), "", 0, ""},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -97,6 +98,8 @@ func (m *mover) header() error {
 			m.out[ndmFlags] = m.out[ndmFlags]&^ntfOffloaded | unix.NTF_MASTER
 		}
 		return m.put(m.out[4:])
+	case Qdisc, Class:
+		return m.tcHeader()
 	case Route:
 		binary.NativeEndian.PutUint32(m.out[8:], u32(m.out[8:])&askedRouteFlags)
 	case Nexthop:
@@ -111,6 +114,8 @@ func (m *mover) attribute(a *attribute) (bool, error) {
 	switch m.e.Kind {
 	case Address:
 		return m.ofAddress(a), nil
+	case Qdisc, Class: // the rest are figures
+		return a.kind == nl.TCA_KIND || a.kind == nl.TCA_OPTIONS, nil
 	case FDB:
 		return a.kind == unix.NDA_LLADDR || a.kind == unix.NDA_VLAN || a.kind == ndaFlagsExt, nil
 	case Nexthop:

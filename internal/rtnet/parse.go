@@ -72,6 +72,8 @@ func parse(kind Kind, m []byte) (Entry, bool, error) {
 		ok = e.proxy(by)
 	case FDB:
 		ok = e.fdb(by)
+	case Qdisc, Class:
+		ok = e.tc(by)
 	case Nexthop:
 		ok = e.nexthop(by)
 	case Route:
@@ -280,11 +282,21 @@ func (e Entry) Rank() int {
 		return 3
 	case FDB: // after the VLANs
 		return 4
+	case Qdisc, Class: // among themselves by depth
+		return 6
 	}
 	if strings.Contains(e.Text, "via") || strings.Contains(e.Text, "nhid") {
 		return 5
 	}
 	return 4
+}
+
+// Order compares entries by it; of qdiscs and classes, the upper ones are first.
+func Order(a, b Entry) int {
+	if c := a.Rank() - b.Rank(); c != 0 || a.Kind != Qdisc && a.Kind != Class {
+		return c
+	}
+	return cmp.Compare(a.tcDepth(), b.tcDepth())
 }
 
 func (e Entry) isGroup() bool { return e.Kind == Nexthop && strings.Contains(e.Text, " group ") }
@@ -295,7 +307,7 @@ func (e Entry) isGroup() bool { return e.Kind == Nexthop && strings.Contains(e.T
 func sortEntries(all []Entry) {
 	newest := func(e Entry) bool { return e.Kind == Address && e.Family == unix.AF_INET6 }
 	slices.SortStableFunc(all, func(a, b Entry) int {
-		if c := a.Rank() - b.Rank(); c != 0 || newest(a) == newest(b) {
+		if c := Order(a, b); c != 0 || newest(a) == newest(b) {
 			return c
 		}
 		if newest(a) {

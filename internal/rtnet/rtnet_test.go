@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -58,6 +59,9 @@ func TestMoved(t *testing.T) {
 		kind    Kind
 		m, want []byte
 	}{
+		"a qdisc without its figures": {Qdisc,
+			message(tcmsg(7, 0x10000, 0xffffffff, 2), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{1}}, attr{nl.TCA_STATS, []byte{1, 2, 3, 4}}),
+			message(tcmsg(70, 0x10000, 0xffffffff, 0), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{1}})},
 		"it is the bridge that is asked": {FDB,
 			message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, ntfOffloaded), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}, attr{unix.NDA_MASTER, n32(3)}, attr{unix.NDA_CACHEINFO, n32(1, 2, 3, 4)}),
 			message(ndmsg(unix.AF_BRIDGE, 70, unix.NUD_NOARP, unix.NTF_MASTER), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}})},
@@ -230,7 +234,9 @@ func TestIPv6AddressesAreOldestFirst(t *testing.T) {
 	}
 }
 
-func kinds() []Kind { return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN, Proxy, FDB} }
+func kinds() []Kind {
+	return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN, Proxy, FDB, Qdisc, Class}
+}
 
 func FuzzParse(f *testing.F) {
 	for _, s := range samples() {

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rtnet
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
+)
+
+// Of struct tcmsg (include/uapi/linux/rtnetlink.h): where the ifindex, the handle, the
+// parent and the info are; in the info of a qdisc is a count of its users.
+const (
+	tcmIndex  = 4
+	tcmHandle = 8
+	tcmParent = 12
+	tcmInfo   = 16
+)
+
+// TrafficControl reads the qdiscs that somebody made, with their classes. Those that
+// the kernel gives to a netdev have the handle 0; ingress and clsact are of those
+// whose filters are there, which are not kept.
+func TrafficControl(ctx context.Context) ([]Entry, error) {
+	all, err := listTC(ctx, Qdisc, 0)
+	if err != nil {
+		return nil, err
+	}
+	asked := map[int]bool{}
+	for _, q := range all {
+		if asked[q.Index] {
+			continue
+		}
+		asked[q.Index] = true
+		classes, err := listTC(ctx, Class, q.Index)
+		if errors.Is(err, unix.ENODEV) {
+			continue // it went away meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, classes...)
+	}
+	return all, nil
+}
+
+// listTC lists the qdiscs of all netdevs, or the classes of one.
+func listTC(ctx context.Context, kind Kind, index int) ([]Entry, error) {
+	f := families[kind]
+	for {
+		req := nl.NewNetlinkRequest(int(f.get), unix.NLM_F_DUMP)
+		req.AddData(&nl.TcMsg{Family: unix.AF_UNSPEC, Ifindex: int32(index)})
+		msgs, err := req.Execute(unix.NETLINK_ROUTE, f.add)
+		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return nil, kernel.Wrapf("", err, "listing %ss over rtnetlink", kind)
+		}
+		var all []Entry
+		for _, m := range msgs {
+			e, ok, err := parse(kind, m)
+			if err != nil {
+				return nil, fmt.Errorf("listing %ss over rtnetlink: %w", kind, err)
+			}
+			if ok {
+				all = append(all, e)
+			}
+		}
+		return all, nil
+	}
+}
+
+// tc is struct tcmsg of a qdisc or class.
+func (e *Entry) tc(by map[uint16][]byte) bool {
+	e.Index = int(int32(u32(e.Body[tcmIndex:])))
+	handle, parent := u32(e.Body[tcmHandle:]), u32(e.Body[tcmParent:])
+	what := unix.ByteSliceToString(by[nl.TCA_KIND])
+	e.Text = fmt.Sprintf("%s %s", what, tcHandle(handle))
+	if parent == netlink.HANDLE_ROOT {
+		e.Text += " root"
+	} else {
+		e.Text += " parent " + tcHandle(parent)
+	}
+	if e.Kind == Class {
+		// Those of mq and the like are the kernel's.
+		return by[nl.TCA_OPTIONS] != nil
+	}
+	return handle>>16 != 0 && what != "ingress" && what != "clsact"
+}
+
+// tcHandle is written as tc writes it: major:minor, hexadecimal.
+func tcHandle(h uint32) string {
+	if h&0xffff == 0 {
+		return fmt.Sprintf("%x:", h>>16)
+	}
+	return fmt.Sprintf("%x:%x", h>>16, h&0xffff)
+}
+
+// tcDepth is how far below the root something is, as far as handles tell: a qdisc is
+// made before its classes, and these before the qdiscs on them.
+func (e Entry) tcDepth() uint64 {
+	if len(e.Body) < nl.SizeofTcMsg {
+		return 0
+	}
+	parent := u32(e.Body[tcmParent:])
+	if parent == netlink.HANDLE_ROOT {
+		return 0
+	}
+	return 1 + uint64(parent)
+}
+
+func (m *mover) tcHeader() error {
+	binary.NativeEndian.PutUint32(m.out[tcmInfo:], 0)
+	return m.put(m.out[tcmIndex:])
+}
