@@ -8,11 +8,13 @@ package modules
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/nicwright/nicwright/lab/internal/cache"
@@ -49,12 +51,17 @@ type recipe struct {
 	cflags      string
 	key         []string
 	keep        func(rel string) bool
+	// bundles is a file that says which sources are compiled together; "": each by itself.
+	bundles string
 }
 
 var mlx5Options = []string{
 	"CONFIG_MLX5_EN_TLS=y", "CONFIG_MLX5_EN_IPSEC=y", "CONFIG_MLX5_CLS_ACT=y", "CONFIG_MLX5_TC_CT=y",
 	"CONFIG_MLX5_SF=y", "CONFIG_MLX5_SF_MANAGER=y",
 }
+
+// bundlesFile says which sources of mlx5_core do not get in each other's way.
+const bundlesFile = "bundles"
 
 // MLX5Core builds mlx5_core from the kernel's own source. The options that
 // Debian leaves out are given to make (which files) and to the compiler (what
@@ -74,8 +81,9 @@ func (b *Builder) MLX5Core(ctx context.Context) (string, error) {
 		result:  MLX5,
 		options: mlx5Options,
 		cflags:  flags,
-		keep:    func(rel string) bool { return strings.HasSuffix(rel, ".h") },
+		keep:    func(rel string) bool { return strings.HasSuffix(rel, ".h") || rel == bundlesFile },
 		key:     []string{shim},
+		bundles: filepath.Join(shim, bundlesFile),
 	})
 }
 
@@ -103,6 +111,9 @@ func (b *Builder) EmulatedCard(ctx context.Context) (string, error) {
 		key:     []string{b.CardDir},
 	})
 }
+
+// errPlain is why a module is compiled source by source that has no bundles.
+var errPlain = errors.New("it has no bundles")
 
 // isKernelSource tells what the card is built from, from notes, tests and
 // what a build by hand leaves.
@@ -158,7 +169,22 @@ func (b *Builder) compile(ctx context.Context, r recipe, dir, work string) error
 		"-C", "/lib/modules/" + b.Kernel.Release + "/build", "M=/lab/build/" + r.dir,
 		"KCFLAGS=" + r.cflags, "CONFIG_DEBUG_INFO_BTF_MODULES=", "CONFIG_MODULE_SIG=n",
 	}
-	if _, err := box.Run(ctx, append(append(args, r.options...), "modules")...); err != nil {
+	args = append(append(args, r.options...), "modules")
+	err = errPlain
+	if r.bundles != "" {
+		var together string
+		if together, err = b.bundle(ctx, box, r, work); err != nil {
+			return err
+		}
+		module := strings.TrimSuffix(r.result, ".ko")
+		if _, err = box.Run(ctx, append(slices.Clone(args), module+"-y="+together, module+"-m=")...); err != nil {
+			fmt.Fprintf(out, "Sources that another kernel has get in each other's way: each is compiled by itself.\n")
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		_, err = box.Run(ctx, args...)
+	}
+	if err != nil {
 		return fmt.Errorf("compile %s for %s: %w", r.result, b.Kernel.Release, err)
 	}
 	ko, err := os.ReadFile(filepath.Join(work, r.dir, r.result))
