@@ -43,7 +43,7 @@ func killedAtItsReport(t *testing.T, profile string, _ int) bool {
 // killedAtAnInstant kills an apply after a time that grows from run to run, so that also a slow machine gets on.
 func killedAtAnInstant(t *testing.T, profile string, kills int) bool {
 	t.Helper()
-	after := time.Duration(float64(200*time.Millisecond) * math.Pow(1.1, float64(kills)))
+	after := time.Duration(float64(500*time.Millisecond) * math.Pow(1.2, float64(kills)))
 	ctx, cancel := context.WithTimeout(t.Context(), after)
 	defer cancel()
 	return exec.CommandContext(ctx, "nicwright", "apply", "-p", profile).Run() != nil
