@@ -37,21 +37,12 @@ func newRulebook() (*rulebook, error) {
 	if err := json.Unmarshal(published, &book.root); err != nil {
 		return nil, fmt.Errorf("reading the profile schema: %w", err)
 	}
-	v, err := resolve(published)
+	v, err := resolve(book.root)
 	if err != nil {
 		return nil, fmt.Errorf("reading the profile schema: %w", err)
 	}
 	book.validator = v
 	return book, nil
-}
-
-// resolve makes a validator of the text of a schema.
-func resolve(text []byte) (*jsonschema.Resolved, error) {
-	s := new(jsonschema.Schema)
-	if err := json.Unmarshal(text, s); err != nil {
-		return nil, err
-	}
-	return s.Resolve(nil)
 }
 
 // Schema is the JSON Schema (draft 2020-12) of a profile document. It is what

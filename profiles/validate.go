@@ -3,7 +3,6 @@
 package profiles
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -50,12 +49,7 @@ func (w *walker) breaks(s schema, value any, keywords ...string) bool {
 	if len(part) == 0 {
 		return false
 	}
-	text, err := json.Marshal(part)
-	if err != nil {
-		w.err = err
-		return false
-	}
-	v, err := resolve(text)
+	v, err := resolve(part)
 	if err != nil {
 		w.err = err
 		return false
