@@ -20,14 +20,16 @@ import (
 // Every run is killed as it tells of its first step, or at some instant, a little later each time; the next goes on.
 func TestKilledApplyGoesOn(t *testing.T) {
 	needLab(t)
-	t.Run("after each step", func(t *testing.T) { testKilledApply(t, killedAtItsReport) })
+	t.Run("after each step", func(t *testing.T) {
+		testKilledApply(t, func(t *testing.T, profile string, _ int) bool { return killedAtItsReport(t, "apply", "-p", profile) })
+	})
 	t.Run("at any instant", func(t *testing.T) { testKilledApply(t, killedAtAnInstant) })
 }
 
-// killedAtItsReport kills an apply when it has told of a step, and gives false if it ended before.
-func killedAtItsReport(t *testing.T, profile string, _ int) bool {
+// killedAtItsReport kills a run when it has told of a step, and gives false if it ended before.
+func killedAtItsReport(t *testing.T, args ...string) bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "nicwright", "apply", "-p", profile)
+	cmd := exec.CommandContext(t.Context(), "nicwright", args...)
 	report, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
