@@ -20,14 +20,16 @@ import (
 // Every run is killed as it tells of its first step, or at some instant, a little later each time; the next goes on.
 func TestKilledApplyGoesOn(t *testing.T) {
 	needLab(t)
-	t.Run("after each step", func(t *testing.T) { testKilledApply(t, killedAtItsReport) })
+	t.Run("after each step", func(t *testing.T) {
+		testKilledApply(t, func(t *testing.T, profile string, _ int) bool { return killedAtItsReport(t, "apply", "-p", profile) })
+	})
 	t.Run("at any instant", func(t *testing.T) { testKilledApply(t, killedAtAnInstant) })
 }
 
-// killedAtItsReport kills an apply when it has told of a step, and gives false if it ended before.
-func killedAtItsReport(t *testing.T, profile string, _ int) bool {
+// killedAtItsReport kills a run when it has told of a step, and gives false if it ended before.
+func killedAtItsReport(t *testing.T, args ...string) bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "nicwright", "apply", "-p", profile)
+	cmd := exec.CommandContext(t.Context(), "nicwright", args...)
 	report, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -43,7 +45,7 @@ func killedAtItsReport(t *testing.T, profile string, _ int) bool {
 // killedAtAnInstant kills an apply after a time that grows from run to run, so that also a slow machine gets on.
 func killedAtAnInstant(t *testing.T, profile string, kills int) bool {
 	t.Helper()
-	after := time.Duration(float64(200*time.Millisecond) * math.Pow(1.1, float64(kills)))
+	after := time.Duration(float64(500*time.Millisecond) * math.Pow(1.2, float64(kills)))
 	ctx, cancel := context.WithTimeout(t.Context(), after)
 	defer cancel()
 	return exec.CommandContext(ctx, "nicwright", "apply", "-p", profile).Run() != nil
