@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -291,9 +292,9 @@ func alternative(path string, s schema) string {
 	case s.isA("integer"):
 		switch lo, hi := s["minimum"], s["maximum"]; {
 		case lo != nil && hi != nil:
-			return fmt.Sprintf("integer, %v..%v", lo, hi)
+			return fmt.Sprintf("integer, %s..%s", number(lo), number(hi))
 		case lo != nil:
-			return fmt.Sprintf("integer, from %v", lo)
+			return "integer, from " + number(lo)
 		}
 		return "integer"
 	case s.isA("array") && len(s.items().properties()) > 0:
@@ -310,7 +311,7 @@ func alternative(path string, s schema) string {
 		words := "text"
 		switch lo, hi := s["minLength"], s["maxLength"]; {
 		case hi != nil:
-			words += fmt.Sprintf(", %v..%v characters", lo, hi)
+			words += fmt.Sprintf(", %s..%s characters", number(lo), number(hi))
 		case lo != nil:
 			words += ", not empty"
 		}
@@ -320,6 +321,14 @@ func alternative(path string, s schema) string {
 		return words
 	}
 	return ""
+}
+
+// number is one of the schema's, however it was read.
+func number(v any) string {
+	if f, ok := v.(float64); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 // plain makes a doc comment one of the key's: without the key at its head, which is
