@@ -292,9 +292,9 @@ func alternative(path string, s schema) string {
 	case s.isA("integer"):
 		switch lo, hi := s["minimum"], s["maximum"]; {
 		case lo != nil && hi != nil:
-			return fmt.Sprintf("integer, %s..%s", number(lo), number(hi))
+			return fmt.Sprintf("integer, %s..%s", digits(lo), digits(hi))
 		case lo != nil:
-			return "integer, from " + number(lo)
+			return "integer, from " + digits(lo)
 		}
 		return "integer"
 	case s.isA("array") && len(s.items().properties()) > 0:
@@ -311,7 +311,7 @@ func alternative(path string, s schema) string {
 		words := "text"
 		switch lo, hi := s["minLength"], s["maxLength"]; {
 		case hi != nil:
-			words += fmt.Sprintf(", %s..%s characters", number(lo), number(hi))
+			words += fmt.Sprintf(", %s..%s characters", digits(lo), digits(hi))
 		case lo != nil:
 			words += ", not empty"
 		}
@@ -323,8 +323,8 @@ func alternative(path string, s schema) string {
 	return ""
 }
 
-// number is one of the schema's, however it was read.
-func number(v any) string {
+// digits are a number of the schema's, however it was read.
+func digits(v any) string {
 	if f, ok := v.(float64); ok {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
