@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +120,7 @@ func (p *Plan) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("encoding the plan: %w", err)
 	}
-	if err := renameio.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+	if err := renameio.WriteFile(path, append(b, '\n'), 0o600, renameio.WithStaticPermissions(0o600), renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("saving the plan to %s: %w", path, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -30,6 +31,9 @@ const StartHint = "install and start it: apt install openvswitch-switch, systemc
 // sets no earlier end. It answers in milliseconds, and forks for nothing.
 const CallTimeout = 15 * time.Second
 
+// maxMessage is the most bytes of one message: a database of a thousand ports has a few million.
+const maxMessage = 256 << 20
+
 // Sockets are where ovsdb-server listens, by its own default and where /var/run
 // is no link to /run.
 func Sockets() []string {
@@ -41,6 +45,7 @@ type Client struct {
 	path   string
 	conn   net.Conn
 	dec    *json.Decoder
+	limit  *io.LimitedReader
 	id     int
 	events []Event // read while a reply was awaited
 }
@@ -70,7 +75,8 @@ func Dial(ctx context.Context, paths []string) (*Client, error) {
 	case err != nil:
 		return nil, fmt.Errorf("OVSDB: connecting to %s: %w (systemctl status openvswitch-switch)", path, err)
 	}
-	return &Client{path: path, conn: conn, dec: json.NewDecoder(conn)}, nil
+	limit := &io.LimitedReader{R: conn, N: maxMessage}
+	return &Client{path: path, conn: conn, dec: json.NewDecoder(limit), limit: limit}, nil
 }
 
 // Close ends the connection, if a call that failed has not yet.
@@ -142,9 +148,15 @@ func (c *Client) send(m any) error {
 }
 
 // read reads one message, answers it if it is an echo, and keeps its events.
-func (c *Client) read() (message, error) {
+func (c *Client) read() (message, error) { return c.readAtMost(maxMessage) }
+
+func (c *Client) readAtMost(bytes int64) (message, error) {
 	var m message
+	c.limit.N = bytes
 	if err := c.dec.Decode(&m); err != nil {
+		if c.limit.N == 0 {
+			return m, fmt.Errorf("a message of more than %d bytes", bytes)
+		}
 		return m, err
 	}
 	switch m.Method {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -241,4 +242,23 @@ func FuzzAnswer(f *testing.F) {
 			_ = e.Row.String("name")
 		}
 	})
+}
+
+// What sends without end is cut off.
+func TestAnswerWithoutEnd(t *testing.T) {
+	r, w := net.Pipe()
+	t.Cleanup(func() { r.Close(); w.Close() })
+	go func() {
+		_, _ = w.Write([]byte(`{"id":1,"result":[`))
+		for {
+			if _, err := w.Write([]byte(strings.Repeat("1,", 1<<10))); err != nil {
+				return
+			}
+		}
+	}()
+	limit := &io.LimitedReader{R: r}
+	c := &Client{conn: r, limit: limit, dec: json.NewDecoder(limit)}
+	if _, err := c.readAtMost(1 << 16); err == nil || !strings.Contains(err.Error(), "more than 65536 bytes") {
+		t.Errorf("%v", err)
+	}
 }

@@ -41,7 +41,7 @@ func write(records []record) error {
 	if err := os.MkdirAll(filepath.Dir(recordPath), 0o700); err != nil {
 		return fmt.Errorf("recording how to put the VFs back: %w", err)
 	}
-	if err := renameio.WriteFile(recordPath, b, 0o600); err != nil {
+	if err := renameio.WriteFile(recordPath, b, 0o600, renameio.WithTempDir(filepath.Dir(recordPath))); err != nil {
 		return fmt.Errorf("recording how to put the VFs back: %w", err)
 	}
 	return nil

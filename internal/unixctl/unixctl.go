@@ -73,6 +73,9 @@ func call(ctx context.Context, path, command string, args []string) (string, err
 	return out, err
 }
 
+// maxAnswer is more bytes than ovs-vswitchd has said of a thousand ports.
+const maxAnswer = 64 << 20
+
 func exchange(ctx context.Context, path, command string, args []string) (string, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unix", path)
@@ -87,7 +90,7 @@ func exchange(ctx context.Context, path, command string, args []string) (string,
 	if err := json.NewEncoder(c).Encode(map[string]any{"id": 0, "method": command, "params": args}); err != nil {
 		return "", err
 	}
-	return parseAnswer(c)
+	return parseAnswer(io.LimitReader(c, maxAnswer))
 }
 
 func parseAnswer(r io.Reader) (string, error) {
