@@ -182,7 +182,7 @@ func (h Host) write(f File) error {
 	if f.Link != "" {
 		err = renameio.Symlink(f.Link, h.at(f.Path))
 	} else {
-		err = renameio.WriteFile(h.at(f.Path), []byte(f.Text), f.Mode, renameio.WithTempDir(dir), renameio.IgnoreUmask())
+		err = renameio.WriteFile(h.at(f.Path), []byte(f.Text), f.Mode, renameio.WithTempDir(dir), renameio.WithStaticPermissions(f.Mode))
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w; install again when that is mended", f.Path, err)

@@ -129,3 +129,22 @@ func TestTheUnitsPropertiesAreRead(t *testing.T) {
 		t.Errorf("of nothing: %+v", got)
 	}
 }
+
+func TestUdevTakesTheRules(t *testing.T) {
+	udevadm, err := exec.LookPath("udevadm")
+	if err != nil || SystemdVersion("/") < 254 {
+		t.Skip("udevadm verify (systemd 254) is not here: nobody but udev can say whether a rule is right")
+	}
+	for name, template := range map[string]string{"marks": "", "names": "{card}{port}"} {
+		all := files(t, func(o *Options) { o.Names = template })
+		file := filepath.Join(t.TempDir(), filepath.Base(rulesPath))
+		for _, f := range all {
+			if f.Path == rulesPath {
+				write(t, file, f.Text)
+			}
+		}
+		if out, err := exec.CommandContext(t.Context(), udevadm, "verify", file).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
