@@ -182,12 +182,25 @@ func (h Host) write(f File) error {
 	if f.Link != "" {
 		err = renameio.Symlink(f.Link, h.at(f.Path))
 	} else {
-		err = renameio.WriteFile(h.at(f.Path), []byte(f.Text), f.Mode, renameio.WithTempDir(dir), renameio.WithStaticPermissions(f.Mode))
+		err = replace(h.at(f.Path), f)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s: %w; install again when that is mended", f.Path, err)
 	}
 	return sync(dir)
+}
+
+// replace is renameio.WriteFile, which would keep the mode of the file that is there.
+func replace(path string, f File) error {
+	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(f.Mode))
+	if err != nil {
+		return err
+	}
+	defer t.Cleanup()
+	if _, err := t.WriteString(f.Text); err != nil {
+		return err
+	}
+	return t.CloseAtomicallyReplace()
 }
 
 func (h Host) remove(path string) error {
