@@ -192,7 +192,7 @@ func (a *app) printInstalled(out installed) error {
 			fmt.Fprintf(&b, "==> %s -> %s\n", f.Path, f.Link)
 			continue
 		}
-		fmt.Fprintf(&b, "==> %s (%04o)\n%s\n", f.Path, f.Mode.Perm(), f.Text)
+		fmt.Fprintf(&b, "==> %s (%s)\n%s\n", f.Path, f.Mode, f.Text)
 	}
 	done := 0
 	for _, c := range out.Changes {

@@ -162,7 +162,7 @@ func TestACardThatDoesNotComeIsNamed(t *testing.T) {
 func TestInstallAsJSON(t *testing.T) {
 	out, err := below(t, t.TempDir(), "install", "-p", "tls-server", "--binary", "/usr/bin/nicwright", "--print", "--json")
 	var got installed
-	if err != nil || json.Unmarshal([]byte(out), &got) != nil || got.Profile != "tls-server" || len(got.Files) != 3 || len(got.Notes) != 1 {
+	if err != nil || json.Unmarshal([]byte(out), &got) != nil || got.Profile != "tls-server" || len(got.Files) != 3 || got.Files[0].Mode != 0o644 || !strings.Contains(out, `"mode": "0644"`) || len(got.Notes) != 1 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,10 +41,28 @@ const (
 
 // File is one file, or link, that install puts in place.
 type File struct {
-	Path string      `json:"path"`           // on the host, absolute
-	Mode fs.FileMode `json:"mode,omitempty"` // permissions; 0 of a link
-	Text string      `json:"text,omitempty"`
-	Link string      `json:"link,omitempty"` // of a symbolic link, where it points
+	Path string `json:"path"`          // on the host, absolute
+	Mode Mode   `json:"mode,omitzero"` // 0 of a link
+	Text string `json:"text,omitempty"`
+	Link string `json:"link,omitempty"` // of a symbolic link, where it points
+}
+
+// Mode is a file's permissions; as text it is octal, as in 0644.
+type Mode fs.FileMode
+
+func (m Mode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
+
+// MarshalText writes it.
+func (m Mode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads it.
+func (m *Mode) UnmarshalText(b []byte) error {
+	n, err := strconv.ParseUint(string(b), 8, 9)
+	if err != nil {
+		return fmt.Errorf("%q is no file's permissions: 0 to 0777", b)
+	}
+	*m = Mode(n)
+	return nil
 }
 
 // Options say how a host comes up.

@@ -118,7 +118,7 @@ func (h Host) same(f File) bool {
 		return true // the one link that is ours points where it shall
 	}
 	info, err := os.Lstat(h.at(f.Path))
-	if err != nil || info.Mode().Perm() != f.Mode {
+	if err != nil || info.Mode().Perm() != fs.FileMode(f.Mode) {
 		return false
 	}
 	text, err := os.ReadFile(h.at(f.Path))
@@ -192,7 +192,7 @@ func (h Host) write(f File) error {
 
 // replace is renameio.WriteFile, which would keep the mode of the file that is there.
 func replace(path string, f File) error {
-	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(f.Mode))
+	t, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(fs.FileMode(f.Mode)))
 	if err != nil {
 		return err
 	}

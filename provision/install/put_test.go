@@ -99,7 +99,7 @@ func TestASecondInstallWritesNothing(t *testing.T) {
 	for _, f := range all {
 		want := "-> " + f.Link
 		if f.Link == "" {
-			want = f.Mode.String() + " " + f.Text
+			want = fs.FileMode(f.Mode).String() + " " + f.Text
 		}
 		if before[f.Path] != want {
 			t.Errorf("%s is %q", f.Path, before[f.Path])
