@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab test-hosts test-connectx test-kernels soak lint fuzz bench install clean
+.PHONY: all build lab demo test test-unit test-lab test-hosts test-connectx test-kernels soak lint fuzz bench install man clean
 
 all: build
 
@@ -50,7 +50,7 @@ test-kernels: lab
 	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
 	NICWRIGHT_LAB=1 NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m -run TestNetdevsim ./lab/cmd/lab
 
-# A thousand runs of the quick matrix leave the machine as it was; make test does ten.
+# A thousand runs of the quick matrix leave the machine as it was; make test does five.
 soak: build lab
 	NICWRIGHT_LAB=1 go test -count=1 -v -timeout 3h -run TestVerifyLeavesNoTrace \
 		-exec '$(CURDIR)/$(LAB) exec $(CARD) --ovs --time-limit 3h --env NICWRIGHT_RUNS=1000 --share $(CURDIR)/$(BIN)' ./cmd/nicwright
@@ -68,6 +68,11 @@ bench: build lab
 	$(LAB) run --card ports=2,vfs=127 --ovs --icount --mem 6144 --boot-limit 5m --time-limit 2h --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
 	$(LAB) run --card ports=2,vfs=2 --mem 4096 --time-limit 30m --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
 	$(LAB) run --card ports=1,vfs=2 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
+
+# A page a verb, dated by the commit: two builds of it are equal.
+man: build
+	rm -rf $(BIN)/man1
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/nicwright man $(BIN)/man1
 
 install: build
 	install -D -m 0755 $(BIN)/nicwright $(DESTDIR)$(PREFIX)/bin/nicwright

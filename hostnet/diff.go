@@ -25,7 +25,7 @@ const defaultMTU = 1500
 // an uplink to its bond; and that take away what a rollback says. What the netdevs
 // of have carry besides is left alone.
 func Diff(have, want State, effects step.Effects, _ step.Options) (step.Result, error) {
-	d := differ{have: have, want: want, effects: effects}
+	d := differ{have: have, want: want, effects: effects, bouncing: bouncing(have, effects)}
 	for _, id := range slices.SortedFunc(maps.Keys(want.Absent), resource.Compare) {
 		d.takeAway(id, want.Absent[id])
 	}
@@ -44,6 +44,7 @@ func Diff(have, want State, effects step.Effects, _ step.Options) (step.Result, 
 type differ struct {
 	have, want State
 	effects    step.Effects
+	bouncing   map[resource.ID]bool
 	step.Result
 }
 
@@ -113,7 +114,7 @@ func (d *differ) fate(id resource.ID) fate {
 		f = fate{down: true, why: name + " leaves its master"}
 	case d.effects.On(id, step.Down):
 		f = fate{down: true, why: name + " goes down" + d.span(id)}
-	case d.bounces(id, map[resource.ID]bool{}):
+	case d.bouncing[id]:
 		f = fate{bounces: true, why: "the link of " + name + " may go and come"}
 	}
 	f.stays = d.staysDown(id)
@@ -129,22 +130,27 @@ func (d *differ) fate(id resource.ID) fate {
 	}
 }
 
-// bounces tells a netdev whose link goes and comes: a reset one, one above it, or
-// the bond or bridge that it is in.
-func (d *differ) bounces(id resource.ID, seen map[resource.ID]bool) bool {
-	if id.IsZero() || seen[id] {
-		return false
-	}
-	seen[id] = true
-	if d.effects.On(id, step.Reset) || d.bounces(d.have.Netdevs[id].Lower, seen) {
-		return true
-	}
-	for member, n := range d.have.Netdevs {
-		if n.Master == id && d.bounces(member, seen) {
-			return true
+// bouncing are the netdevs whose link goes and comes: the reset ones, those above
+// them, and the bonds and bridges that they are in.
+func bouncing(have State, effects step.Effects) map[resource.ID]bool {
+	all := map[resource.ID]bool{}
+	for _, e := range effects {
+		if e.Kind == step.Reset {
+			all[e.On] = true
 		}
 	}
-	return false
+	for grown := len(all) > 0; grown; {
+		grown = false
+		for id, n := range have.Netdevs {
+			if all[id] && !n.Master.IsZero() && !all[n.Master] {
+				all[n.Master], grown = true, true
+			}
+			if !n.Lower.IsZero() && all[n.Lower] && !all[id] {
+				all[id], grown = true, true
+			}
+		}
+	}
+	return all
 }
 
 // span is how long a netdev is down, in words.

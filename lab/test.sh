@@ -79,9 +79,13 @@ if [ "${1:-}" = hosts ]; then
 elif [ $# = 0 ]; then
 	# what takes longest goes first
 	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
-	parts=(TestLivedIn TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
+	for part in 1/2 2/2; do
+		NICWRIGHT_HOSTS_PART=$part later "cmd/nicwright, TestLivedIn, part $part" gotest cmd/nicwright "" -run TestLivedIn
+	done
+	parts=(TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestTwoCards")"
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards")"
+	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
 	for package in $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 lag-affinity mpesw offloads striding tunnel wire-plain # these take longest, and make test-connectx has them
 fi

@@ -164,7 +164,16 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(data)
 	}
+	s := independent(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if n, errs := parse("f.yaml", 0, data); n != nil && len(errs) == 0 { // another validator says the same of it
+			bad, err := validate(n)
+			if names, _ := theSchema(); err == nil && len(duplicates(names.root, n)) == 0 {
+				if theirs := s.Validate(n.plain()); (theirs == nil) != (len(bad) == 0) {
+					t.Fatalf("ours: %v; theirs: %v", bad, theirs)
+				}
+			}
+		}
 		file := filepath.Join(t.TempDir(), "f.yaml")
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)

@@ -5,12 +5,13 @@ package profiles
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // published is the JSON Schema as it is published: TestSchemaIsThatOfTheTypes makes
@@ -25,29 +26,23 @@ type schema map[string]any
 // rulebook is the schema in the two forms in which it is used.
 type rulebook struct {
 	root      schema
-	validator *jsonschema.Schema
+	validator *jsonschema.Resolved
 }
 
 // theSchema is read once.
 var theSchema = sync.OnceValues(newRulebook)
 
 func newRulebook() (*rulebook, error) {
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(published))
+	book := &rulebook{}
+	if err := json.Unmarshal(published, &book.root); err != nil {
+		return nil, fmt.Errorf("reading the profile schema: %w", err)
+	}
+	v, err := resolve(book.root)
 	if err != nil {
-		return nil, fmt.Errorf("reading the profile schema back: %w", err)
+		return nil, fmt.Errorf("reading the profile schema: %w", err)
 	}
-	c := jsonschema.NewCompiler()
-	// With a relative name the library wants a working directory, which may be gone.
-	const name = "urn:nicwright:profile"
-	if err := c.AddResource(name, doc); err != nil {
-		return nil, fmt.Errorf("loading the profile schema: %w", err)
-	}
-	v, err := c.Compile(name)
-	if err != nil {
-		return nil, fmt.Errorf("compiling the profile schema: %w", err)
-	}
-	root, _ := doc.(map[string]any)
-	return &rulebook{root: root, validator: v}, nil
+	book.validator = v
+	return book, nil
 }
 
 // Schema is the JSON Schema (draft 2020-12) of a profile document. It is what

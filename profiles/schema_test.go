@@ -19,22 +19,28 @@ import (
 
 var update = flag.Bool("update", false, "write the generated and golden files anew")
 
-// The built-in profiles hold against the published schema when an independent
-// reader of YAML and an independent validator look at them.
-func TestBuiltInAgainstSchema(t *testing.T) {
-	text := Schema()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+// independent is the schema to a validator that is not the product's.
+func independent(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("s.json", doc); err != nil {
+	if err := c.AddResource("urn:schema", doc); err != nil { // a file's name wants a working directory
 		t.Fatal(err)
 	}
-	s, err := c.Compile("s.json")
+	s, err := c.Compile("urn:schema")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// The built-in profiles hold against the published schema when an independent
+// reader of YAML and an independent validator look at them.
+func TestBuiltInAgainstSchema(t *testing.T) {
+	s := independent(t)
 	files, err := filepath.Glob("builtin/*.yaml")
 	if err != nil || len(files) < 2 {
 		t.Fatalf("built-in profiles: %v, %v", files, err)
@@ -119,10 +125,7 @@ func TestSchemaHasNoResolvedFields(t *testing.T) {
 // vfs is a number or a list of ranges, also to a validator that is not ours, and
 // what is read is written as it was.
 func TestVFsAgainstSchema(t *testing.T) {
-	book, err := theSchema()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := independent(t)
 	for _, tt := range []struct {
 		vfs string
 		ok  bool
@@ -131,12 +134,17 @@ func TestVFsAgainstSchema(t *testing.T) {
 		{`128`, false}, {`-1`, false}, {`"4"`, false}, {`{}`, false}, {`[{"name":"a"}]`, false}, {`[{"vf":"0"}]`, false}, {`[{"name":"a","vf":"0,1"}]`, false},
 		{`[{"name":"a","vf":"0","up":true}]`, false},
 	} {
-		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(`{"version":1,"cards":[{"name":"c","ports":[{"name":"p","vfs":` + tt.vfs + `}]}]}`))
+		text := `{"version":1,"cards":[{"name":"c","ports":[{"name":"p","vfs":` + tt.vfs + `}]}]}`
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := book.validator.Validate(doc); (err == nil) != tt.ok {
+		if err := s.Validate(doc); (err == nil) != tt.ok {
 			t.Errorf("vfs: %s: %v", tt.vfs, err)
+		}
+		n, errs := parse("text", 0, []byte(text))
+		if bad, err := validate(n); len(errs) != 0 || err != nil || (len(bad) == 0) != tt.ok {
+			t.Errorf("vfs: %s: ours: %v, %v, %v", tt.vfs, errs, bad, err)
 		}
 		if !tt.ok || tt.vfs == "null" {
 			continue

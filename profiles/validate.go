@@ -3,13 +3,11 @@
 package profiles
 
 import (
-	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-	errkind "github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // validate says all that is wrong in a document as far as the schema knows, and
@@ -20,109 +18,149 @@ func validate(root *node) (Errors, error) {
 		return nil, err
 	}
 	var errs Errors
-	var bad *jsonschema.ValidationError
-	if err := book.validator.Validate(root.plain()); errors.As(err, &bad) {
-		errs = collect(book.root, root, bad, nil)
-	} else if err != nil {
-		return nil, fmt.Errorf("validating against the profile schema: %w", err)
+	if whole := book.validator.Validate(root.plain()); whole != nil {
+		// The validator stops at the first that is wrong, and a person wants to see all.
+		w := walker{}
+		w.walk(book.root, root, "")
+		if errs = w.errs; w.err == nil && len(errs) == 0 {
+			w.err = whole
+		}
+		if w.err != nil {
+			return nil, fmt.Errorf("validating against the profile schema: %w", w.err)
+		}
 	}
 	return append(errs, duplicates(book.root, root)...), nil
 }
 
-// collect turns the leaves of the validator's answer into errors with positions.
-func collect(s schema, root *node, bad *jsonschema.ValidationError, errs Errors) Errors {
-	for _, c := range meant(bad) {
-		errs = collect(s, root, c, errs)
-	}
-	if len(bad.Causes) > 0 {
-		return errs
-	}
-	at, n, path := s, root, ""
-	for _, part := range bad.InstanceLocation {
-		if n.kind == list {
-			i, err := strconv.Atoi(part)
-			if err != nil || i >= len(n.items) {
-				break
-			}
-			n, at = n.items[i], at.items()
-			if name := n.name(); name != "" {
-				part = "." + name
-			} else {
-				part = "[" + part + "]"
-			}
-		} else {
-			next := n.get(part)
-			if next == nil {
-				break
-			}
-			n, at = next, at.properties()[part]
-			part = "." + part
-		}
-		path = strings.TrimPrefix(path+part, ".")
-	}
-	return append(errs, explain(at, n, path, bad.ErrorKind)...)
+// walker holds each part of a document against its part of the schema.
+type walker struct {
+	errs Errors
+	err  error // of the validator itself
 }
 
-// meant are the causes of an answer; of alternatives (oneOf), those of the one that
-// is of the type of what is there, and of the first where none is.
-func meant(bad *jsonschema.ValidationError) []*jsonschema.ValidationError {
-	if _, ok := bad.ErrorKind.(*errkind.OneOf); !ok || len(bad.Causes) == 0 {
-		return bad.Causes
-	}
-	for _, c := range bad.Causes {
-		if _, otherType := c.ErrorKind.(*errkind.Type); !otherType {
-			return []*jsonschema.ValidationError{c}
+// breaks asks the validator whether a value breaks some keywords of a schema.
+func (w *walker) breaks(s schema, value any, keywords ...string) bool {
+	part := schema{}
+	for _, k := range keywords {
+		if v, has := s[k]; has {
+			part[k] = v
 		}
 	}
-	return bad.Causes[:1]
+	if len(part) == 0 {
+		return false
+	}
+	v, err := resolve(part)
+	if err != nil {
+		w.err = err
+		return false
+	}
+	return v.Validate(value) != nil
 }
 
-// explain says one error of the validator in the words of a profile.
-func explain(s schema, n *node, path string, k jsonschema.ErrorKind) Errors {
+func (w *walker) fail(at Position, allowed, format string, args ...any) {
+	w.errs = append(w.errs, &Error{Position: at, Message: fmt.Sprintf(format, args...), Allowed: allowed})
+}
+
+// walk goes down both, and says what is wrong in the words of a profile.
+func (w *walker) walk(s schema, n *node, path string) {
+	called := path
 	if path == "" {
-		path = "the document"
+		called = "the document"
 	}
-	one := func(at Position, message, allowed string) Errors {
-		return Errors{{Position: at, Message: message, Allowed: allowed}}
+	value := n.plain()
+	// Of alternatives, it is the one that is of the type of what is there.
+	one := s
+	for _, alternative := range s.oneOf() {
+		if !w.breaks(alternative, value, "type") {
+			one = alternative
+			break
+		}
 	}
-	switch k := k.(type) {
-	case *errkind.AdditionalProperties:
-		var errs Errors
-		for _, p := range k.Properties {
-			keys := s.keys()
-			errs = append(errs, &Error{
-				Position: n.field(p).key, Message: fmt.Sprintf("unknown key %q%s", p, didYouMean(p, keys)),
-				Allowed: "allowed here: " + strings.Join(keys, ", "),
-			})
-		}
-		return errs
-	case *errkind.Required:
-		var errs Errors
-		for _, p := range k.Missing {
-			errs = append(errs, &Error{Position: n.pos, Message: fmt.Sprintf("%s: the key %q is missing", path, p), Allowed: s.properties()[p].allowed()})
-		}
-		return errs
-	case *errkind.Type:
-		hint := ""
-		if s.isA("string") && len(s.enum()) == 0 && n.kind == scalar && n.value != nil {
-			hint = "; write it in quotes"
-		}
-		if n.kind == list && strings.HasSuffix(path, ".vf") {
-			hint = "; VFs that differ are ranges of vfs, as in vfs: [{name: dpdk, vf: 0-3, driver: vfio-pci}]"
-		}
-		return one(n.pos, fmt.Sprintf("%s: wrong type: %s is %s, not %s%s", path, n.quoted(), article([]string{k.Got}), article(s.types()), hint), s.allowed())
-	case *errkind.Enum:
+	switch {
+	case one["oneOf"] != nil || w.breaks(one, value, "type"):
+		w.fail(n.pos, s.allowed(), "%s: wrong type: %s is %s, not %s%s", called, n.quoted(), article([]string{n.typeName()}), article(s.types()), typeHint(s, n, path))
+	case w.breaks(one, value, "enum"):
 		hint := ""
 		if text, ok := n.value.(string); ok {
 			hint = didYouMean(text, s.enum())
 		}
-		return one(n.pos, fmt.Sprintf("%s: %s is not allowed%s", path, n.quoted(), hint), s.allowed())
-	case *errkind.UniqueItems:
-		twice := n.items[k.Duplicates[1]]
-		return one(twice.pos, fmt.Sprintf("%s: %s is in the list a second time", path, twice.quoted()), "")
-	default: // minimum, maximum, pattern and lengths
-		return one(n.pos, fmt.Sprintf("%s: %s is not allowed", path, n.quoted()), s.allowed())
+		w.fail(n.pos, s.allowed(), "%s: %s is not allowed%s", called, n.quoted(), hint)
+	case w.breaks(one, value, "minimum", "maximum", "pattern", "minLength", "maxLength", "minItems", "maxItems"):
+		w.fail(n.pos, s.allowed(), "%s: %s is not allowed", called, n.quoted())
+	case w.breaks(one, value, "uniqueItems"):
+		w.twice(n, called)
 	}
+	w.fields(one, n, path, called)
+	for i, item := range n.items {
+		if items := one.raw("items"); items != nil {
+			part := fmt.Sprintf("[%d]", i)
+			if name := item.name(); name != "" {
+				part = "." + name
+			}
+			w.walk(items, item, strings.TrimPrefix(path+part, "."))
+		}
+	}
+}
+
+// fields are those of a mapping: unknown ones, missing ones, and what is in them.
+func (w *walker) fields(s schema, n *node, path, called string) {
+	if n.kind != mapping || !s.isA("object") {
+		return
+	}
+	known, keys := s.properties(), s.keys()
+	for _, f := range n.fields {
+		if p := known[f.name]; p != nil {
+			w.walk(p, f.node, strings.TrimPrefix(path+"."+f.name, "."))
+			continue
+		}
+		w.fail(f.key, "allowed here: "+strings.Join(keys, ", "), "unknown key %q%s", f.name, didYouMean(f.name, keys))
+	}
+	required, _ := s["required"].([]any)
+	for _, r := range required {
+		if key := fmt.Sprint(r); n.get(key) == nil {
+			w.fail(n.pos, known[key].allowed(), "%s: the key %q is missing", called, key)
+		}
+	}
+}
+
+// twice says what a list has a second time.
+func (w *walker) twice(n *node, called string) {
+	for i, item := range n.items {
+		first := func(o *node) bool { return reflect.DeepEqual(o.plain(), item.plain()) }
+		if slices.ContainsFunc(n.items[:i], first) {
+			w.fail(item.pos, "", "%s: %s is in the list a second time", called, item.quoted())
+			return
+		}
+	}
+}
+
+func typeHint(s schema, n *node, path string) string {
+	switch {
+	case s.isA("string") && len(s.enum()) == 0 && n.kind == scalar && n.value != nil:
+		return "; write it in quotes"
+	case n.kind == list && strings.HasSuffix(path, ".vf"):
+		return "; VFs that differ are ranges of vfs, as in vfs: [{name: dpdk, vf: 0-3, driver: vfio-pci}]"
+	}
+	return ""
+}
+
+// typeName is the JSON type of what is there.
+func (n *node) typeName() string {
+	switch n.kind {
+	case mapping:
+		return "object"
+	case list:
+		return "array"
+	}
+	switch n.value.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	}
+	return "number"
 }
 
 // quoted is a scalar as it would be written, and in words what is not one.

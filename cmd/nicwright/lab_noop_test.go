@@ -19,7 +19,7 @@ var reads = map[string]*regexp.Regexp{
 	"ethtool":     regexp.MustCompile(`cmd=(0x1|0xb|0xf|0x11|0x13)\b`),
 	"RTM_GETLINK": regexp.MustCompile(``), "RTM_GETADDR": regexp.MustCompile(``), "RTM_GETROUTE": regexp.MustCompile(``), "RTM_GETNEIGH": regexp.MustCompile(``),
 	"RTM_GETNEXTHOP": regexp.MustCompile(``), "RTM_GETQDISC": regexp.MustCompile(``), "RTM_GETTFILTER": regexp.MustCompile(``), "RTM_GETRULE": regexp.MustCompile(``),
-	"XFRM_MSG_GETSA": regexp.MustCompile(``),
+	"RTM_GETTCLASS": regexp.MustCompile(``), "XFRM_MSG_GETSA": regexp.MustCompile(``), "XFRM_MSG_GETPOLICY": regexp.MustCompile(``),
 }
 
 var (

@@ -71,7 +71,7 @@ func slab(t *testing.T) int {
 func runs(t *testing.T) int {
 	n, err := strconv.Atoi(os.Getenv("NICWRIGHT_RUNS"))
 	if err != nil {
-		return 10
+		return 5
 	}
 	t.Logf("%d runs", n)
 	return n

@@ -66,6 +66,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitStatus{exitUsage, fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
 	})
+	root.SetVersionTemplate(versionText(buildInfo()))
 	f := root.PersistentFlags()
 	f.StringP("profile", "p", "", "profile: the name of a built-in one, or a file")
 	f.StringArrayVar(&a.sets, "set", nil, "override one value of the profile, `path=value` (cards.nic0.ports.p0.vfs=8); repeatable")
@@ -75,7 +76,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	f.String("config-dir", "/etc/nicwright", "where config.yaml and profiles.d are")
 	f.Duration("timeout", 0, "give up after this time (0: each wait has its own deadline)")
 	root.AddCommand(
-		newShow(a), newPlan(a), waiting(a, newApply(a)), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a),
+		newShow(a), newPlan(a), waiting(a, newApply(a)), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
 		newInstall(a), newUninstall(a), newStatus(a),
 	)
 	for _, c := range root.Commands() {

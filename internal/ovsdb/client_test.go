@@ -61,7 +61,8 @@ const tables = `{"id":ID,"error":null,"result":[
 	{"rows":[{"_uuid":["uuid","o"],"bridges":["uuid","b"],"other_config":["map",[["hw-offload","true"]]],"next_cfg":4,"cur_cfg":4,"ovs_version":"3.5.0"}]},
 	{"rows":[{"_uuid":["uuid","b"],"_version":["uuid","v"],"name":"br0","ports":["set",[["uuid","p"],["uuid","q"]]],"stp_enable":false,"fail_mode":["set",[]]}]},
 	{"rows":[{"_uuid":["uuid","p"],"name":"eth0","tag":0,"trunks":["set",[3,1]],"vlan_mode":["set",[]],"qos":["uuid","x"],"bond_updelay":0,"statistics":["map",[["a",1]]]}]},
-	{"rows":[]},{"rows":[]}]}`
+	{"rows":[]},{"rows":[{"_uuid":["uuid","n"],"name":"br0","type":"internal","statistics":["map",[["rx_bytes",9]]],"lldp":["map",[]]}]},
+	{"rows":[{"_uuid":["uuid","i"],"name":"eth0","ofport":7}]}]}`
 
 func TestRead(t *testing.T) {
 	echoed := make(chan string, 1)
@@ -82,6 +83,9 @@ func TestRead(t *testing.T) {
 	if got := d.Bridges["b"].UUIDs("ports"); len(got) != 2 || d.Bridges["b"].String("fail_mode") != "" {
 		t.Errorf("bridge %s", d.Bridges["b"])
 	}
+	if len(d.Interfaces) != 2 || *d.Interfaces["i"].Int("ofport") != 7 || d.Interfaces["n"].String("type") != "internal" {
+		t.Errorf("interfaces %s", d.Interfaces)
+	}
 	p := d.Ports["p"]
 	if p.Int("tag") == nil || *p.Int("tag") != 0 || len(p.Ints("trunks")) != 2 || p.Ints("trunks")[0] != 1 || p.String("vlan_mode") != "" {
 		t.Errorf("port %s", p)
@@ -89,6 +93,29 @@ func TestRead(t *testing.T) {
 	config := p.Config("name", "tag", "trunks")
 	if len(config) != 1 || string(config["qos"]) != `["uuid","x"]` {
 		t.Errorf("what it shall be: %s", config)
+	}
+}
+
+// Of a schema with a column that is not known here, or without one that is, all columns of all interfaces are read.
+func TestReadOfAnotherSchema(t *testing.T) {
+	const all = `{"id":ID,"error":null,"result":[{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[]},
+		{"rows":[{"_uuid":["uuid","n"],"name":"br0","type":"internal"},{"_uuid":["uuid","i"],"name":"eth0","news":"here"}]}]}`
+	for name, first := range map[string]string{
+		"newer": `{"id":ID,"error":null,"result":[{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[{"_uuid":["uuid","n"],"name":"br0","type":"internal","news":""}]},{"rows":[]}]}`,
+		"older": `{"id":ID,"error":null,"result":[{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[]},{"error":"unknown column","details":"No column cfm_mpid in table Interface."}]}`,
+	} {
+		asked := 0
+		c := dial(t, serve(t, func(string, json.RawMessage) []string {
+			asked++
+			if asked == 1 {
+				return []string{first}
+			}
+			return []string{all}
+		}))
+		d, err := c.Read(t.Context())
+		if err != nil || len(d.Interfaces) != 2 || d.Interfaces["i"].String("news") != "here" || asked != 2 {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
 	}
 }
 

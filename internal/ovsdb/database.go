@@ -5,8 +5,10 @@ package ovsdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // The tables of vswitch.ovsschema (ovs-vswitchd.conf.db(5)) that are read.
@@ -58,20 +60,72 @@ func (c Columns) Config(without ...string) Columns {
 	return out
 }
 
-// Read reads the tables in one transaction, so that they fit one another.
+// configured are the columns of an Interface that say what it shall be, or are looked
+// at, of vswitch.ovsschema 8.x.
+var configured = []string{
+	"_uuid", "bfd", "cfm_mpid", "error", "external_ids", "ingress_policing_burst", "ingress_policing_kpkts_burst",
+	"ingress_policing_kpkts_rate", "ingress_policing_rate", "lldp", "mac", "mtu_request", "name", "ofport", "ofport_request",
+	"options", "other_config", "type",
+}
+
+// internal is the type of an Interface that Open vSwitch makes itself, as each bridge has one.
+const internal = "internal"
+
+// Read reads the tables in one transaction, so that they fit one another. Most of
+// the text is statistics of interfaces, which are left out; of another schema than
+// is known here, all columns are read.
 func (c *Client) Read(ctx context.Context) (*Database, error) {
-	results, err := c.Transact(ctx,
-		Select(TableRoot, "_uuid", "bridges", "other_config", "next_cfg", "cur_cfg", "ovs_version"),
-		Select(TableBridge), Select(TablePort), Select(TableInterface), Select(TableMirror),
-	)
+	d, err := c.read5(ctx, SelectWhere(TableInterface, "type", true, Atom(internal)), SelectWhere(TableInterface, "type", false, Atom(internal), configured...))
+	var refused *OpError
+	if errors.As(err, &refused) || err == nil && d == nil {
+		d, err = c.read5(ctx, Select(TableInterface))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the bridges, ports and interfaces: %w", err)
 	}
-	d := &Database{Bridges: byUUID(results[1]), Ports: byUUID(results[2]), Interfaces: byUUID(results[3]), Mirrors: byUUID(results[4])}
+	return d, nil
+}
+
+// read5 reads the five tables; nil where the first kind of interfaces, of which all
+// columns are read before others, has one that is not known here.
+func (c *Client) read5(ctx context.Context, interfaces ...Op) (*Database, error) {
+	results, err := c.Transact(ctx, append([]Op{
+		Select(TableRoot, "_uuid", "bridges", "other_config", "next_cfg", "cur_cfg", "ovs_version"),
+		Select(TableBridge), Select(TablePort), Select(TableMirror),
+	}, interfaces...)...)
+	if err != nil {
+		return nil, err
+	}
+	d := &Database{Bridges: byUUID(results[1]), Ports: byUUID(results[2]), Mirrors: byUUID(results[3]), Interfaces: map[string]Columns{}}
 	for id, r := range byUUID(results[0]) {
 		d.Root, d.RootUUID = r, id
 	}
+	if len(interfaces) > 1 && !results[4].known() {
+		return nil, nil
+	}
+	for _, r := range results[4:] {
+		maps.Copy(d.Interfaces, byUUID(r))
+	}
 	return d, nil
+}
+
+// known tells whether all columns of an answer, also those with their defaults, are
+// among those that are read or that ovs-vswitchd writes.
+func (r Result) known() bool {
+	var answer struct {
+		Rows []map[string]json.RawMessage `json:"rows"`
+	}
+	if json.Unmarshal(r.text, &answer) != nil {
+		return false
+	}
+	for _, row := range answer.Rows {
+		for name := range row {
+			if !volatile[name] && !slices.Contains(configured, name) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func byUUID(r Result) map[string]Columns {

@@ -42,6 +42,15 @@ func Select(table string, columns ...string) Op {
 	return Op{Op: libovsdb.OperationSelect, Table: table, Columns: columns}
 }
 
+// SelectWhere reads the rows of a table whose column is, or is not, a value.
+func SelectWhere(table, column string, is bool, value json.RawMessage, columns ...string) Op {
+	function := libovsdb.ConditionNotEqual
+	if is {
+		function = libovsdb.ConditionEqual
+	}
+	return Op{Op: libovsdb.OperationSelect, Table: table, Where: []libovsdb.Condition{libovsdb.NewCondition(column, function, value)}, Columns: columns}
+}
+
 // SelectRow reads columns of one row.
 func SelectRow(table, uuid string, columns ...string) Op {
 	return Op{Op: libovsdb.OperationSelect, Table: table, Where: of(uuid), Columns: columns}
@@ -78,6 +87,8 @@ func Unchanged(table, uuid, column string, was json.RawMessage) Op {
 type Result struct {
 	Count int       `json:"count"`
 	Rows  []Columns `json:"rows"`
+
+	text json.RawMessage // as it was answered
 }
 
 // OpError is an operation that was refused; with it, the whole transaction was.
@@ -121,26 +132,25 @@ func (c *Client) Transact(ctx context.Context, ops ...Op) ([]Result, error) {
 func parseResults(ops []Op, answers []json.RawMessage) ([]Result, error) {
 	results := make([]Result, len(answers))
 	for i, a := range answers {
-		var failed struct {
-			Error   string `json:"error"`
-			Details string `json:"details"`
-		}
 		if string(a) == "null" {
 			continue // not done, for another was refused
 		}
-		if err := json.Unmarshal(a, &failed); err != nil {
+		var answer struct {
+			Result
+			Error   string `json:"error"`
+			Details string `json:"details"`
+		}
+		if err := json.Unmarshal(a, &answer); err != nil {
 			return nil, fmt.Errorf("OVSDB: the answer to a transaction: %w", err)
 		}
-		if failed.Error != "" {
-			e := &OpError{Code: failed.Error, Details: failed.Details}
+		if answer.Error != "" {
+			e := &OpError{Code: answer.Error, Details: answer.Details}
 			if i < len(ops) {
 				e.Op = &ops[i]
 			}
 			return nil, e
 		}
-		if err := json.Unmarshal(a, &results[i]); err != nil {
-			return nil, fmt.Errorf("OVSDB: the answer to a transaction: %w", err)
-		}
+		results[i], results[i].text = answer.Result, a
 	}
 	if len(results) < len(ops) {
 		return nil, fmt.Errorf("OVSDB: %d operations were asked for, and %d answered", len(ops), len(results))

@@ -91,7 +91,7 @@ give() {
 
 # hold FILE: a process has it open, as a virtual machine has its group
 hold() {
-	(exec -a qemu-system-x86_64 tail -f "$1" </dev/null >/dev/null 2>&1) &
+	(exec -a qemu-system-x86_64 sleep infinity <"$1" >/dev/null 2>&1) &
 	echo $! >>"$state/pids"
 	disown
 }

@@ -100,7 +100,7 @@ func (l *look) link(ns string, n names, k link) {
 	for _, a := range k.AltNames {
 		l.set(id, "altname "+a, "yes")
 	}
-	if mac := macOf(ns, k, isFunction); mac != "" {
+	if mac := macOf(ns, k, strings.HasSuffix(id, "/representor")); mac != "" {
 		l.set(id, "mac", mac)
 	}
 	if k.Info.Kind != "" {
@@ -142,10 +142,10 @@ const (
 	macStolen = "2"
 )
 
-// macOf is the hardware address where somebody, or the card, gave it; a random
-// one of a function is another each time that the netdev is made, and a bond, a
-// bridge or a VLAN without its own has that of another netdev.
-func macOf(ns string, k link, isFunction bool) string {
+// macOf is the hardware address; the random one of a representor is another each
+// time that it is made, and means nothing to anybody, and a bond, a bridge or a VLAN
+// without its own has that of another netdev.
+func macOf(ns string, k link, representor bool) string {
 	mac := text(k.raw["address"])
 	if ns != "" {
 		return mac
@@ -163,7 +163,7 @@ func macOf(ns string, k link, isFunction bool) string {
 	switch {
 	case how == macStolen:
 		return "of another netdev"
-	case how == macRandom && isFunction:
+	case how == macRandom && representor:
 		return "random"
 	}
 	return mac
