@@ -31,6 +31,10 @@ func Reload(ctx context.Context) error {
 // takes nothing back.
 func Stop(ctx context.Context) error {
 	return overDBus(ctx, func(c *dbus.Conn) error {
+		now, err := c.GetUnitPropertiesContext(ctx, Unit)
+		if err != nil || runningOf(now, nil).Active == "inactive" {
+			return err // one that does not run may not even be loaded, and cannot be stopped
+		}
 		done := make(chan string, 1)
 		if _, err := c.StopUnitContext(ctx, Unit, "replace", done); err != nil {
 			return err
