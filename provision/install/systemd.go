@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/dbus"
+)
+
+// ErrNoSystemd is returned where systemd does not run.
+var ErrNoSystemd = errors.New("systemd does not run here")
+
+// Running is how the unit is, as systemd has it.
+type Running struct {
+	Load   string `json:"load"`             // loaded, not-found, ...
+	Active string `json:"active"`           // active, failed, activating, inactive
+	Result string `json:"result,omitempty"` // success, exit-code, timeout, start-limit-hit, ...
+	Says   string `json:"says,omitempty"`   // the last sentence that the tool gave it
+}
+
+// Reload has systemd read its units again, as `systemctl daemon-reload` does.
+func Reload(ctx context.Context) error {
+	return overDBus(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
+}
+
+// Stop has systemd give up the unit and its retries. What was applied stays: the unit
+// takes nothing back.
+func Stop(ctx context.Context) error {
+	return overDBus(ctx, func(c *dbus.Conn) error {
+		now, err := c.GetUnitPropertiesContext(ctx, Unit)
+		if err != nil || runningOf(now, nil).Active == "inactive" {
+			return err // one that does not run may not even be loaded, and cannot be stopped
+		}
+		done := make(chan string, 1)
+		if _, err := c.StopUnitContext(ctx, Unit, "replace", done); err != nil {
+			return err
+		}
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+}
+
+// Ask says how the unit is.
+func Ask(ctx context.Context) (Running, error) {
+	var r Running
+	err := overDBus(ctx, func(c *dbus.Conn) error {
+		all, err := c.GetUnitPropertiesContext(ctx, Unit)
+		if err != nil {
+			return err
+		}
+		more, err := c.GetUnitTypePropertiesContext(ctx, Unit, "Service")
+		if err != nil {
+			return err
+		}
+		r = runningOf(all, more)
+		return nil
+	})
+	return r, err
+}
+
+// runningOf reads properties of org.freedesktop.systemd1.Unit and .Service.
+func runningOf(unit, service map[string]any) Running {
+	text := func(m map[string]any, key string) string {
+		s, _ := m[key].(string)
+		return s
+	}
+	return Running{Load: text(unit, "LoadState"), Active: text(unit, "ActiveState"), Result: text(service, "Result"), Says: text(service, "StatusText")}
+}
+
+func overDBus(ctx context.Context, do func(*dbus.Conn) error) error {
+	// sd_booted(3)
+	if _, err := os.Lstat("/run/systemd/system"); err != nil {
+		return ErrNoSystemd
+	}
+	// Systemd's own socket is there without a bus, for root.
+	c, err := dbus.NewSystemdConnectionContext(ctx)
+	if err != nil {
+		c, err = dbus.NewSystemConnectionContext(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("asking systemd over D-Bus: %w", err)
+	}
+	defer c.Close()
+	if err := do(c); err != nil {
+		return fmt.Errorf("asking systemd over D-Bus: %w", err)
+	}
+	return nil
+}
