@@ -51,7 +51,7 @@ var livedCases = []lived{
 
 	{host: "vmbr", profile: "vm-host", refused: []string{"vmbr0", "take-from"}},
 	{host: "vmbr", profile: "tls-server", refused: []string{"vmbr0", "take-from"}},
-	{host: "vmbr", profile: "from-vmbr"},
+	{host: "vmbr", profile: "from-vmbr", choice: true},
 	{host: "vmbr", profile: "switchdev"},
 	{host: "bond-in-vmbr", profile: "vm-host", refused: []string{"vmbr0", "take-from"}, choice: true},
 	{host: "bond-in-vmbr", profile: "tls-server"},
@@ -66,7 +66,7 @@ var livedCases = []lived{
 	{host: "vrf-ecmp", profile: "switchdev", choice: true},
 	{host: "foreign-ovs", profile: "vm-host", refused: []string{"br-ex", "take-from"}},
 	{host: "foreign-ovs", profile: "tls-server", refused: []string{"br-ex", "take-from"}},
-	{host: "foreign-ovs", profile: "trunks"},
+	{host: "foreign-ovs", profile: "trunks", choice: true},
 	{host: "foreign-ovs", profile: "native"},
 	{host: "foreign-ovs", profile: "under-br-ex"},
 	{host: "dot1q-tunnel", profile: "trunks"},
@@ -80,13 +80,13 @@ var livedCases = []lived{
 	{host: "vm-host-vfio", profile: "tls-server", refused: []string{"--take " + firstPF + "/vf/0"}},
 	{host: "vm-host-vfio", profile: "unrelated"},
 	{host: "vm-host-vfio", profile: "drivers", nothing: true, says: []string{firstPF + "/vf/1", "in use", "pci-stub"}},
-	{host: "vm-host-vfio", profile: "drivers", args: []string{"--take", firstPF + "/vf/1"}, says: []string{firstPF + "/vf/0", "in use"}},
+	{host: "vm-host-vfio", profile: "drivers", args: []string{"--take", firstPF + "/vf/1"}, says: []string{firstPF + "/vf/0", "in use"}, choice: true},
 	{host: "vf-uppers", profile: "vm-host", refused: []string{"stor0.30", "mv1", "tap2", "virbr1", "--take"}, choice: true},
 	{host: "vf-uppers", profile: "tls-server", refused: []string{"--take " + firstPF + "/vf/2"}},
 	{host: "vf-uppers", profile: "unrelated"},
 	{host: "vf-primary", profile: "vm-host", refused: []string{"198.51.100.10", "--take " + firstPF + "/vf/0"}},
 	{host: "vf-primary", profile: "adopt", choice: true},
-	{host: "legacy-sriov", profile: "more-vfs"},
+	{host: "legacy-sriov", profile: "more-vfs", choice: true},
 	{host: "legacy-sriov", profile: "switchdev"},
 	{host: "legacy-sriov", profile: "vm-host"},
 	{host: "asym-vfs", profile: "vm-host"},
@@ -100,7 +100,7 @@ var livedCases = []lived{
 	{host: "networkd-host", profile: "adopt-addresses"},
 	{host: "networkd-host", profile: "switchdev"},
 	{host: "after-reboot", profile: "vm-host"},
-	{host: "after-reboot", profile: "small"},
+	{host: "after-reboot", profile: "small", choice: true},
 	{host: "altnames", profile: "tls-server"},
 	{host: "altnames", profile: "switchdev"},
 	{host: "tuned", profile: "tls-server"},
@@ -109,6 +109,6 @@ var livedCases = []lived{
 
 // What two cards of one model take a machine of their own for: there --card has cards=2.
 var twoCardCases = []lived{
-	{host: "two-cards", profile: "vm-host", refused: []string{"0001:3b:00.0", "0001:3c:00.0"}},
-	{host: "two-cards", profile: "first-card"},
+	{host: "two-cards", profile: "vm-host", refused: []string{"0001:3b:00.0", "0001:3c:00.0"}, choice: true},
+	{host: "two-cards", profile: "first-card", choice: true},
 }

@@ -59,6 +59,9 @@ func testLived(t *testing.T, cases []lived) {
 		}
 		cases = slices.DeleteFunc(cases, func(c lived) bool { return slices.Index(order, c.host)%parts != first-1 })
 	}
+	if len(cases) == 0 {
+		t.Fatalf("no host is tried: NICWRIGHT_HOSTS=%s NICWRIGHT_HOSTS_PART=%s", which, part)
+	}
 	t.Cleanup(func() { script(t, "reset") })
 	for _, c := range cases {
 		t.Run(strings.Join(append([]string{c.host, c.profile}, c.args...), " "), c.test)
