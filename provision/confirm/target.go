@@ -24,21 +24,24 @@ type Target struct {
 
 // ParseTarget reads HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT.
 func ParseTarget(s string) (Target, error) {
-	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
+	wrong := fmt.Errorf("%q is no target of a probe: want HOST, HOST:PORT or gateway", s)
+	bare, bracketed := strings.CutPrefix(s, "[")
+	bare, closed := strings.CutSuffix(bare, "]")
+	if a, err := netip.ParseAddr(bare); err == nil && bracketed == closed && validAddr(a) {
 		return Target{Host: a.String()}, nil
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil {
-		host, port = s, ""
+		if !validName(s) {
+			return Target{}, wrong
+		}
+		return Target{Host: s}, nil
 	}
 	t := Target{Host: host}
-	if a, err := netip.ParseAddr(host); err == nil {
+	if a, err := netip.ParseAddr(host); err == nil && validAddr(a) {
 		t.Host = a.String()
 	} else if !validName(host) {
-		return Target{}, fmt.Errorf("%q is no target of a probe: want HOST, HOST:PORT or gateway", s)
-	}
-	if err != nil {
-		return t, nil
+		return Target{}, wrong
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
@@ -47,6 +50,9 @@ func ParseTarget(s string) (Target, error) {
 	t.Port = uint16(n)
 	return t, nil
 }
+
+// validAddr tells an address whose zone, if it has one, can be the name of a netdev.
+func validAddr(a netip.Addr) bool { return a.Zone() == "" || validName(a.Zone()) }
 
 // validName tells what can be the name of a host (RFC 1123).
 func validName(s string) bool {

@@ -36,7 +36,7 @@ type Watch struct {
 	place  *os.File
 	probe  *prober
 	due    map[string]dueTime // by the operation's ID
-	failed int                  // errors in a row
+	failed int                // errors in a row
 }
 
 // growths is how often the wait after an error is doubled.

@@ -212,6 +212,16 @@ const (
 	later = journal.Seconds(time.Hour)
 )
 
+// overNow makes the deadline of an operation pass.
+func (s *scene) overNow(id string) {
+	s.t.Helper()
+	l := s.lock()
+	defer s.release(l)
+	if err := s.dir.SetDeadline(s.now(id), time.Now().Add(-2*later.Duration())); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func TestConfirmedInTimeItStays(t *testing.T) {
 	s := newScene(t)
 	o, w := s.applied(journal.Confirm{Within: later})
@@ -272,12 +282,13 @@ func TestAnApplyThatFailedGoesBackAndCannotBeConfirmed(t *testing.T) {
 	s := newScene(t)
 	l := s.lock()
 	w := s.watch()
-	o := s.begin(journal.Confirm{Within: 10 * soon})
+	o := s.begin(journal.Confirm{Within: later})
 	s.end(o, errors.New("the kernel said no"))
 	s.release(l)
 	if _, err := s.confirm(); err == nil || !strings.Contains(err.Error(), "did not come to its end") {
 		t.Errorf("what failed was confirmed: %v", err)
 	}
+	s.overNow(o.ID)
 	w.ends()
 	s.assert(1)
 }
@@ -305,15 +316,16 @@ func TestNothingWasBegunTheWatchdogEnds(t *testing.T) {
 
 func TestKilledAndArmedAgain(t *testing.T) {
 	s := newScene(t)
-	_, w := s.applied(journal.Confirm{Within: 4 * soon})
+	o, w := s.applied(journal.Confirm{Within: later})
 	w.kill()
+	s.overNow(o.ID)
 	s.watch().ends()
 	s.assert(1)
 
 	s = newScene(t) // killed while the apply works, too
 	l := s.lock()
 	w = s.watch()
-	o := s.begin(journal.Confirm{Within: soon})
+	o = s.begin(journal.Confirm{Within: soon})
 	w.kill()
 	s.end(o, nil)
 	s.release(l)
@@ -358,7 +370,7 @@ func TestProbeLostItGoesBackAtOnce(t *testing.T) {
 
 func TestProbeAnswersAtTheDeadlineItStays(t *testing.T) {
 	s := newScene(t)
-	o, w := s.applied(journal.Confirm{Within: 4 * soon, Probe: []string{"192.0.2.1:22"}, ProbeLost: later})
+	o, w := s.applied(journal.Confirm{Within: 20 * soon, Probe: []string{"192.0.2.1:22"}, ProbeLost: later})
 	w.ends()
 	s.assert(0, "stays: the probe answers")
 	if s.now(o.ID).Confirm.Confirmed == nil {
