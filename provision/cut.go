@@ -18,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/provision/journal"
 )
 
 // Way is one by which the operator reaches this host.
@@ -35,7 +36,10 @@ type Cut struct {
 }
 
 // CutOffError refuses a plan that may cut the operator off.
-type CutOffError struct{ Cuts []Cut }
+type CutOffError struct {
+	Kind journal.Kind // of the operation
+	Cuts []Cut
+}
 
 func (e *CutOffError) Error() string {
 	var b strings.Builder
@@ -47,7 +51,11 @@ func (e *CutOffError) Error() string {
 		}
 		fmt.Fprintf(&b, ": %s (step %s)", c.Effect.Words(), c.Step)
 	}
-	b.WriteString("\nApply with --confirm 2m, so that it goes back unless you confirm it, or say --yes-cut-me-off")
+	if e.Kind == journal.Apply {
+		b.WriteString("\nApply with --confirm 2m, so that it goes back unless you confirm it, or say --yes-cut-me-off")
+	} else {
+		b.WriteString("\nSay --yes-cut-me-off if you have another way to this host")
+	}
 	return b.String()
 }
 

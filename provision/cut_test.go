@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/provision/journal"
 )
 
 var (
@@ -100,7 +101,7 @@ func TestCuts(t *testing.T) {
 func TestCutOffNamesTheSessionTheNetdevAndTheStep(t *testing.T) {
 	s := step.Step{Resource: bond0, Attribute: "mode", From: step.Text("active-backup"), To: step.Text("802.3ad"), Effects: []step.Effect{{Kind: step.Down, On: bond0, For: step.Moment}}}
 	p := &Plan{Steps: []step.Step{s}}
-	err := &CutOffError{p.Cuts(manyFloors(), []Way{{"the ssh session from 192.0.2.7", vlan}, {"the default route (default via 192.0.2.1)", bond0}})}
+	err := &CutOffError{journal.Apply, p.Cuts(manyFloors(), []Way{{"the ssh session from 192.0.2.7", vlan}, {"the default route (default via 192.0.2.1)", bond0}})}
 	for _, w := range []string{
 		"the ssh session from 192.0.2.7 goes through link/bond0.7, over bond/bond0: bond/bond0 goes down, for a moment (step bond/bond0 mode: active-backup -> 802.3ad)",
 		"the default route (default via 192.0.2.1) goes through bond/bond0: ", "--confirm", "--yes-cut-me-off", "nothing was changed",
@@ -108,6 +109,12 @@ func TestCutOffNamesTheSessionTheNetdevAndTheStep(t *testing.T) {
 		if !strings.Contains(err.Error(), w) {
 			t.Errorf("it does not say %q:\n%v", w, err)
 		}
+	}
+}
+
+func TestCutOffByARollbackOffersNoConfirm(t *testing.T) {
+	if err := (&CutOffError{Kind: journal.Rollback}); strings.Contains(err.Error(), "--confirm") || !strings.Contains(err.Error(), "--yes-cut-me-off") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -106,7 +106,7 @@ func (a *app) ready(ctx context.Context, road *provision.Road, p *provision.Plan
 			return false, err
 		}
 		if cuts := p.Cuts(&road.Have, ways); len(cuts) > 0 {
-			return false, &provision.CutOffError{Cuts: cuts}
+			return false, &provision.CutOffError{Kind: p.Kind, Cuts: cuts}
 		}
 	}
 	if w.within == 0 {
