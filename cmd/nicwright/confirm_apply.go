@@ -145,7 +145,7 @@ func waitsLine(o journal.Operation) string {
 
 // arm starts a watchdog where none is.
 func (a *app) arm(ctx context.Context) error {
-	args := []string{"confirm", "--watch"}
+	args := []string{"confirm", "--watch", "--timeout", "0"} // whatever config.yaml says of the time of others
 	for _, dir := range []string{"state-dir", "run-dir", "config-dir"} {
 		path, err := filepath.Abs(a.settings.GetString(dir))
 		if err != nil {

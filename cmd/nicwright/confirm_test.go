@@ -92,6 +92,21 @@ func TestConfirmTooLate(t *testing.T) {
 	}
 }
 
+func TestTheWatchdogEndsWhereNothingWaits(t *testing.T) {
+	p := newPlace(t)
+	p.applied(time.Hour, nil)
+	if _, err := p.ran("confirm", "--watch"); err != nil { // another watches
+		t.Error(err)
+	}
+	p = place{t, t.TempDir(), filepath.Join(t.TempDir(), "run")}
+	if _, err := p.ran("confirm", "--watch"); err != nil {
+		t.Error(err)
+	}
+	if st, err := os.Stat(p.run); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("its directory: %v, %v", st, err)
+	}
+}
+
 func newSettings(run, state string) *viper.Viper {
 	v := viper.New()
 	v.Set("run-dir", run)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -47,17 +48,15 @@ which was taken back, which was interrupted. rollback takes the ID of one.`,
 			if err != nil {
 				return err
 			}
-			if err := a.armAgain(cmd.Context(), ops); err != nil {
-				return err
-			}
+			unarmed := a.armAgain(cmd.Context(), ops)
 			all := make([]entry, 0, len(ops))
 			for _, o := range ops {
 				all = append(all, entryOf(o))
 			}
 			if a.json() {
-				return a.printJSON(all)
+				return errors.Join(a.printJSON(all), unarmed)
 			}
-			return a.printHistory(all)
+			return errors.Join(a.printHistory(all), unarmed)
 		},
 	}
 }
