@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -145,15 +146,28 @@ func waitsLine(o journal.Operation) string {
 
 // arm starts a watchdog where none is.
 func (a *app) arm(ctx context.Context) error {
-	args := []string{"confirm", "--watch", "--timeout", "0"} // whatever config.yaml says of the time of others
+	s, err := a.watchdog()
+	if err != nil {
+		return err
+	}
+	return confirm.Arm(ctx, s)
+}
+
+// watchdog is this binary as the watchdog of the same directories.
+func (a *app) watchdog() (confirm.Spec, error) {
+	s := confirm.Spec{
+		Args:     []string{"confirm", "--watch", "--timeout", "0"}, // whatever config.yaml says of the time of others
+		Detached: []string{"--armed-fd", strconv.Itoa(confirm.ArmedFD)},
+		RunDir:   a.settings.GetString("run-dir"), Systemd: "/run/systemd/system", Limit: armLimit,
+	}
 	for _, dir := range []string{"state-dir", "run-dir", "config-dir"} {
 		path, err := filepath.Abs(a.settings.GetString(dir))
 		if err != nil {
-			return fmt.Errorf("arming the watchdog: --%s: %w", dir, err)
+			return s, fmt.Errorf("arming the watchdog: --%s: %w", dir, err)
 		}
-		args = append(args, "--"+dir, path)
+		s.Args = append(s.Args, "--"+dir, path)
 	}
-	return confirm.Arm(ctx, confirm.Spec{Args: args, RunDir: a.settings.GetString("run-dir"), Systemd: "/run/systemd/system", Limit: armLimit})
+	return s, nil
 }
 
 // sshPeer is the peer of the ssh session that a process is part of, the zero Addr if

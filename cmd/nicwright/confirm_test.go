@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -14,8 +15,51 @@ import (
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
+	"github.com/nicwright/nicwright/provision/confirm"
 	"github.com/nicwright/nicwright/provision/journal"
 )
+
+// The test binary is the watchdog where its arguments say so.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "confirm" && os.Args[2] == "--watch" {
+		os.Exit(run(context.Background(), os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// The command line that is made for a watchdog makes one, that sees that it is confirmed.
+func TestTheDetachedWatchdogIsArmedAndSeesTheConfirmation(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("the verbs want root")
+	}
+	p := place{t, t.TempDir(), t.TempDir()}
+	p.applied(time.Hour, nil)
+	s, err := (&app{settings: newSettings(p.run, p.state)}).watchdog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Systemd = "/nonexistent"
+	if err := confirm.Arm(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := confirm.Armed(p.run); err != nil || !there {
+		t.Fatalf("it is there: %v, %v", there, err)
+	}
+	if _, err := p.ran("confirm"); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(p.run, "confirm.lock"), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil { // when it has ended
+		t.Fatal(err)
+	}
+	if log, err := os.ReadFile(confirm.LogPath(p.run)); err != nil || len(log) > 0 {
+		t.Errorf("it said %q, %v", log, err)
+	}
+}
 
 // place is a host with a journal, over which a watchdog (this test) watches.
 type place struct {
@@ -111,6 +155,7 @@ func newSettings(run, state string) *viper.Viper {
 	v := viper.New()
 	v.Set("run-dir", run)
 	v.Set("state-dir", state)
+	v.Set("config-dir", state)
 	return v
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -18,8 +19,10 @@ import (
 
 // Spec is the process that is to be the watchdog.
 type Spec struct {
-	Args   []string // of this binary, that make it one: without its name
-	RunDir string
+	Args []string // of this binary, that make it one: without its name
+	// Detached are further ones of a process that has to say on ArmedFD that it is armed.
+	Detached []string
+	RunDir   string
 	// Systemd is the directory that is there where systemd runs: /run/systemd/system.
 	Systemd string
 	// Limit is how long it may take to say that it is armed.
@@ -89,7 +92,7 @@ func startDetached(ctx context.Context, s Spec) (err error) {
 		return err
 	}
 	defer said.Close()
-	p, err := os.StartProcess("/proc/self/exe", append([]string{os.Args[0]}, s.Args...), &os.ProcAttr{
+	p, err := os.StartProcess("/proc/self/exe", slices.Concat([]string{os.Args[0]}, s.Args, s.Detached), &os.ProcAttr{
 		Dir: "/", Env: os.Environ(), Files: []*os.File{null, log, log, ArmedFD: says}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	says.Close() // so that its end is seen

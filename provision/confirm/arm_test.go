@@ -56,7 +56,7 @@ func beWatchdog(mode string, dir journal.Dir, run string) int {
 }
 
 func (s *scene) spec(mode string) Spec {
-	return Spec{Args: []string{"watchdog", mode, string(s.dir), s.run}, RunDir: s.run, Systemd: "/nonexistent", Limit: 20 * time.Second}
+	return Spec{Args: []string{"watchdog", mode, string(s.dir)}, Detached: []string{s.run}, RunDir: s.run, Systemd: "/nonexistent", Limit: 20 * time.Second}
 }
 
 func TestADetachedProcessIsArmedAndGoesBack(t *testing.T) {
