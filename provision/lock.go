@@ -3,6 +3,7 @@
 package provision
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,27 +44,76 @@ type Lock struct{ file *os.File }
 // TakeLock takes the writer's lock of dir without waiting. A *LockedError says
 // who has it. args is the command line, for the next one who asks.
 func TakeLock(dir string, args []string) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the lock's directory %s: %w", dir, err)
-	}
-	path := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openLock(dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening the lock %s: %w", path, err)
+		return nil, err
 	}
 	// The kernel drops an flock when the process dies: no stale locks to judge.
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("locking %s: %w", path, err)
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 		}
-		locked := &LockedError{Path: path}
+		locked := &LockedError{Path: f.Name()}
 		if b, err := io.ReadAll(io.LimitReader(f, 1<<16)); err == nil {
 			// A holder that has not written yet is an unknown holder.
 			_ = json.Unmarshal(b, &locked.Holder)
 		}
 		return nil, locked
 	}
+	return hold(f, args)
+}
+
+// WaitLock takes the lock as TakeLock does, and waits for it until ctx ends; then
+// it returns the *LockedError.
+func WaitLock(ctx context.Context, dir string, args []string) (*Lock, error) {
+	lock, err := TakeLock(dir, args)
+	var locked *LockedError
+	if !errors.As(err, &locked) {
+		return lock, err
+	}
+	f, err := openLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	taken := make(chan error)
+	go func() {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		for errors.Is(err, unix.EINTR) {
+			err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		}
+		select {
+		case taken <- err:
+		case <-ctx.Done(): // nobody waits any more, and closing gives it back
+			f.Close()
+		}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, locked
+	case err := <-taken:
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		}
+	}
+	return hold(f, args)
+}
+
+func openLock(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the lock's directory %s: %w", dir, err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// hold writes who has the lock that was just taken.
+func hold(f *os.File, args []string) (*Lock, error) {
 	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: strings.Join(args, " "), Since: time.Now().UTC().Truncate(time.Second)})
 	if err == nil {
 		err = f.Truncate(0)
@@ -73,7 +123,7 @@ func TakeLock(dir string, args []string) (*Lock, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("writing the holder into the lock %s: %w", path, err)
+		return nil, fmt.Errorf("writing the holder into the lock %s: %w", f.Name(), err)
 	}
 	return &Lock{file: f}, nil
 }

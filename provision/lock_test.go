@@ -3,10 +3,12 @@
 package provision
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLockKeepsASecondWriterOutAndNamesTheFirst(t *testing.T) {
@@ -32,5 +34,41 @@ func TestLockKeepsASecondWriterOutAndNamesTheFirst(t *testing.T) {
 	}
 	if err := second.Release(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWaitLockWaitsUntilItIsFreeOrItsTimeIsOver(t *testing.T) {
+	dir := t.TempDir()
+	first, err := TakeLock(dir, []string{"nicwright", "apply"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	var locked *LockedError
+	if _, err := WaitLock(ctx, dir, nil); !errors.As(err, &locked) || locked.Holder.PID != os.Getpid() {
+		t.Fatalf("when its time is over: %v", err)
+	}
+	got := make(chan error)
+	go func() {
+		second, err := WaitLock(t.Context(), dir, nil)
+		if err == nil {
+			err = second.Release()
+		}
+		got <- err
+	}()
+	if err := first.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; err != nil {
+		t.Errorf("after the release: %v", err)
+	}
+	// Who gave up waiting does not keep it.
+	third, err := WaitLock(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := third.Release(); err != nil {
+		t.Error(err)
 	}
 }

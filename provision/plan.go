@@ -114,6 +114,20 @@ func (p *Plan) Title() string {
 	return p.Profile.Name
 }
 
+// Confirm makes the operation one that goes back unless it is confirmed, and gives
+// whether there is anything to go back from.
+func (p *Plan) Confirm(c journal.Confirm) bool {
+	if len(p.Steps) == 0 && p.op.ID == "" && len(p.op.Resumes) == 0 {
+		return false
+	}
+	c.Take = p.Take
+	p.op.Confirm = &c
+	return true
+}
+
+// Operation is what the journal has, or will have, of the plan.
+func (p *Plan) Operation() journal.Operation { return *p.op }
+
 // Save writes the plan to a file, mode 0600, to be read by LoadPlan.
 func (p *Plan) Save(path string) error {
 	b, err := json.MarshalIndent(p, "", "  ")

@@ -142,6 +142,24 @@ func (r *Road) Rollback(id string, a Allowed) (*Plan, error) {
 	return r.back(journal.Rollback, last.Profile, []*journal.Operation{last}, a)
 }
 
+// TakeBack plans the next that has to be done to take an operation back that waits
+// to be confirmed: what was interrupted since comes first. A nil plan says that it
+// is taken back.
+func (r *Road) TakeBack(id string) (*Plan, error) {
+	op := journal.Find(r.ops, id)
+	if op == nil || !op.Waits() {
+		return nil, nil
+	}
+	a := Allowed{Take: op.Confirm.Take}
+	if open := journal.OpenOne(r.ops); open != nil {
+		return r.Rollback("", a)
+	}
+	return r.Rollback(id, a)
+}
+
+// Operations are those of the journal, oldest first.
+func (r *Road) Operations() []*journal.Operation { return r.ops }
+
 func (r *Road) rollbackTo(id string, open *journal.Operation, a Allowed) (*Plan, error) {
 	op := journal.Find(r.ops, id)
 	switch {

@@ -5,7 +5,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
+	"fmt"
 	"strings"
 	"time"
 
@@ -25,13 +25,18 @@ func allowFlags(c *cobra.Command, allow *provision.Allowed) {
 func newApply(a *app) *cobra.Command {
 	var file string
 	var allow provision.Allowed
+	var w way
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Bring the host to what the profile wants",
 		Long: `apply observes the host, plans, does the steps and looks again. Interrupted at
 any instant it is finished by the next apply, or undone by rollback. SIGINT and
-SIGTERM end it at a step's end; a terminal that is gone does not.`,
+SIGTERM end it at a step's end; a terminal that is gone does not. With --confirm
+it goes back by itself unless it is confirmed. What may cut off the ssh session or
+a default route is not begun without --confirm or --yes-cut-me-off.`,
 		Example: `  nicwright apply -p vm-host
+  nicwright apply -p vm-host --confirm 2m && nicwright confirm
+  nicwright apply -p vm-host --confirm 2m --probe gateway
   nicwright apply --plan rack7.plan   (only while the host is as it was planned from)
   nicwright apply -p tls-server --replace vm-host`,
 		Args: cobra.NoArgs,
@@ -39,18 +44,21 @@ SIGTERM end it at a step's end; a terminal that is gone does not.`,
 			if file != "" && (cmd.Flags().Changed("profile") || cmd.Flags().Changed("take") || cmd.Flags().Changed("replace")) {
 				return exitStatus{exitUsage, errors.New("--plan and --profile, --take, --replace exclude each other: a saved plan says what is wanted and allowed")}
 			}
+			if err := w.check(cmd); err != nil {
+				return err
+			}
 			if file != "" {
 				saved, err := provision.LoadPlan(file)
 				if err != nil {
 					return err
 				}
-				return a.operate(cmd.Context(), "apply", func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Saved(saved) })
+				return a.operate(cmd.Context(), "apply", w, func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Saved(saved) })
 			}
 			want, err := a.want()
 			if err != nil {
 				return err
 			}
-			return a.operate(cmd.Context(), "apply", func(ctx context.Context, r *provision.Road) (*provision.Plan, error) {
+			return a.operate(cmd.Context(), "apply", w, func(ctx context.Context, r *provision.Road) (*provision.Plan, error) {
 				w, err := want(ctx, r)
 				if err != nil {
 					return nil, err
@@ -62,11 +70,13 @@ SIGTERM end it at a step's end; a terminal that is gone does not.`,
 	c.Flags().StringVar(&file, "plan", "", "apply this saved plan `file`, if it still holds")
 	c.Flags().StringArrayVar(&allow.Replace, "replace", nil, "take the place of this `profile`, which is in force for the same card; repeatable")
 	allowFlags(c, &allow)
+	confirmFlags(c, &w)
 	return c
 }
 
 func newRollback(a *app) *cobra.Command {
 	var allow provision.Allowed
+	var w way
 	c := &cobra.Command{
 		Use:   "rollback [OPERATION]",
 		Short: "Bring back what was before the last apply, or before another operation",
@@ -81,15 +91,17 @@ profile. A rollback that was interrupted goes on to the same end.`,
 			if len(args) == 1 {
 				id = args[0]
 			}
-			return a.operate(cmd.Context(), "rollback", func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Rollback(id, allow) })
+			return a.operate(cmd.Context(), "rollback", w, func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Rollback(id, allow) })
 		},
 	}
 	allowFlags(c, &allow)
+	cutFlag(c, &w)
 	return c
 }
 
 func newRemove(a *app) *cobra.Command {
 	var allow provision.Allowed
+	var w way
 	c := &cobra.Command{
 		Use:   "remove -p NAME|FILE",
 		Short: "Take a profile's work away",
@@ -102,10 +114,11 @@ in force. What other profiles did stays.`,
 			if err != nil {
 				return err
 			}
-			return a.operate(cmd.Context(), "remove", func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Remove(name, allow) })
+			return a.operate(cmd.Context(), "remove", w, func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Remove(name, allow) })
 		},
 	}
 	allowFlags(c, &allow)
+	cutFlag(c, &w)
 	return c
 }
 
@@ -127,11 +140,11 @@ func (a *app) nameInForce() (string, error) {
 }
 
 // operate plans and does an operation under the lock, and prints each step as it ends.
-func (a *app) operate(ctx context.Context, verb string, plan func(context.Context, *provision.Road) (*provision.Plan, error)) (err error) {
+func (a *app) operate(ctx context.Context, verb string, w way, plan func(context.Context, *provision.Road) (*provision.Plan, error)) (err error) {
 	if err := needRoot(verb); err != nil {
 		return err
 	}
-	lock, err := provision.TakeLock(a.settings.GetString("run-dir"), os.Args)
+	lock, err := a.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -147,6 +160,9 @@ func (a *app) operate(ctx context.Context, verb string, plan func(context.Contex
 	if err != nil {
 		return err
 	}
+	if err := a.heed(acts, verb, w, road.Operations()); err != nil {
+		return err
+	}
 	p, err := plan(acts, road)
 	if err != nil {
 		return err
@@ -155,6 +171,10 @@ func (a *app) operate(ctx context.Context, verb string, plan func(context.Contex
 	if !a.json() {
 		// A terminal that has gone away must not stop an operation, here and below.
 		_ = report.LeftAlone(a.out, p.Left)
+	}
+	waits, err := a.ready(acts, road, p, w)
+	if err != nil {
+		return err
 	}
 	err = road.Do(acts, stop, p, func(d report.Done) {
 		done.Steps = append(done.Steps, d)
@@ -169,6 +189,9 @@ func (a *app) operate(ctx context.Context, verb string, plan func(context.Contex
 	}
 	if err == nil {
 		_ = done.Print(a.out)
+	}
+	if waits {
+		_, _ = fmt.Fprintln(a.out, waitsLine(p.Operation()))
 	}
 	return err
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/confirm"
 	"github.com/nicwright/nicwright/provision/journal"
 )
 
@@ -28,6 +30,9 @@ type entry struct {
 	Resumes  []string        `json:"resumes,omitempty"`
 	InForce  bool            `json:"in_force"`
 	Open     bool            `json:"open"`
+	// Confirm is there of an apply that is, or was, to be confirmed.
+	Confirm *journal.Confirm `json:"confirm,omitempty"`
+	waits   bool
 }
 
 func newHistory(a *app) *cobra.Command {
@@ -38,23 +43,28 @@ func newHistory(a *app) *cobra.Command {
 which was taken back, which was interrupted. rollback takes the ID of one.`,
 		Example: "  nicwright history\n  nicwright history --json | jq -r '.[] | select(.in_force) | .id'",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			ops, err := provision.History(a.state())
 			if err != nil {
 				return err
 			}
+			unarmed := a.armAgain(cmd.Context(), ops)
 			all := make([]entry, 0, len(ops))
 			for _, o := range ops {
-				all = append(all, entry{
-					ID: o.ID, Kind: o.Kind, Profile: o.Profile.Name, Begun: o.Begun, Ended: o.Ended, Outcome: o.Outcome, Error: o.Error,
-					UndoneBy: o.UndoneBy, Undoes: o.Undoes, Resumes: o.Resumes, InForce: o.InForce(), Open: o.Open(),
-				})
+				all = append(all, entryOf(o))
 			}
 			if a.json() {
-				return a.printJSON(all)
+				return errors.Join(a.printJSON(all), unarmed)
 			}
-			return a.printHistory(all)
+			return errors.Join(a.printHistory(all), unarmed)
 		},
+	}
+}
+
+func entryOf(o *journal.Operation) entry {
+	return entry{
+		ID: o.ID, Kind: o.Kind, Profile: o.Profile.Name, Begun: o.Begun, Ended: o.Ended, Outcome: o.Outcome, Error: o.Error,
+		UndoneBy: o.UndoneBy, Undoes: o.Undoes, Resumes: o.Resumes, InForce: o.InForce(), Open: o.Open(), Confirm: o.Confirm, waits: o.Waits(),
 	}
 }
 
@@ -79,6 +89,8 @@ func (e entry) state() string {
 	switch {
 	case e.UndoneBy != "":
 		return "taken back by " + e.UndoneBy
+	case e.InForce && e.waits && e.Confirm.Deadline != nil:
+		return "in force, goes back at " + confirm.When(*e.Confirm.Deadline) + " unless it is confirmed"
 	case e.InForce:
 		return "in force"
 	case e.Outcome == journal.Failed:

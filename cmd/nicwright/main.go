@@ -20,6 +20,7 @@ const (
 	exitError    = 1  // an error
 	exitSteps    = 2  // the plan has steps
 	exitUnproven = 3  // a verdict is not what the profile requires
+	exitBack     = 4  // the apply before was not confirmed in time: the host was taken back, and nothing was applied
 	exitUsage    = 64 // the command line is wrong
 )
 

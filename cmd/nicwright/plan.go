@@ -29,6 +29,9 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.armAgain(cmd.Context(), road.Operations()); err != nil {
+				return err
+			}
 			w, err := want(cmd.Context(), road)
 			if err != nil {
 				return err

@@ -43,7 +43,7 @@ the proofs that had ended: it was stopped, or could not put a VF back.`,
 			if err := out.check(); err != nil {
 				return err
 			}
-			lock, err := provision.TakeLock(a.settings.GetString("run-dir"), os.Args)
+			lock, err := a.lock(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -118,6 +118,9 @@ func (d Dir) Begin(o *Operation, have []*Operation) error {
 	}
 	o.Version, o.Outcome, o.Error, o.Ended = Version, "", "", nil
 	o.Attempts++
+	if o.Confirm != nil { // the deadline does not run while the apply works
+		o.Confirm.Deadline, o.Confirm.Confirmed = nil, nil
+	}
 	if err := d.Write(o); err != nil {
 		return fmt.Errorf("%w (nothing on the host was changed)", err)
 	}
@@ -141,6 +144,9 @@ func (d Dir) End(o *Operation, outcome error, have []*Operation) error {
 	o.Ended, o.Outcome, o.Error = &now, Done, ""
 	if outcome != nil {
 		o.Outcome, o.Error = Failed, outcome.Error()
+	}
+	o.runFrom(now)
+	if outcome != nil {
 		return d.Write(o)
 	}
 	// First those, then itself: a cut in between leaves an open rollback, which is done once more.

@@ -158,14 +158,14 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 
 func TestDocumentsOfOtherVersions(t *testing.T) {
 	// Of a later version that this one can read: what is unknown stays in the file.
-	text := `{"version":3,"min_version":2,"id":"20261128T035512.123Z-apply","kind":"apply","profile":{"name":"a"},"begun":"2026-11-28T03:55:12Z","confirm":{"until":"x"}}`
+	text := `{"version":3,"min_version":2,"id":"20261128T035512.123Z-apply","kind":"apply","profile":{"name":"a"},"begun":"2026-11-28T03:55:12Z","later":{"until":"x"}}`
 	o, err := Decode([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
 	o.Outcome = Done
 	b, err := json.Marshal(o)
-	if err != nil || !strings.Contains(string(b), `"confirm":{"until":"x"}`) || !strings.Contains(string(b), `"min_version":2`) {
+	if err != nil || !strings.Contains(string(b), `"later":{"until":"x"}`) || !strings.Contains(string(b), `"min_version":2`) {
 		t.Errorf("%s, %v", b, err)
 	}
 	for name, bad := range map[string]string{
@@ -233,6 +233,7 @@ func TestTouchedWith(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"version":2,"id":"20261128T035512.123Z-apply","kind":"apply","profile":{"name":"a"},"begun":"2026-11-28T03:55:12Z","touched":{"bond/bond0":["mode"]},"x":1}`))
+	f.Add([]byte(`{"version":2,"id":"20261128T035512.123Z-apply","kind":"apply","profile":{"name":"a"},"begun":"2026-11-28T03:55:12Z","outcome":"done","confirm":{"within":120,"deadline":"2026-11-28T03:57:12Z","probe":["192.0.2.1"],"probe_lost":0.5}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := Decode(data)
 		if err != nil {
@@ -243,7 +244,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
 		again, err := Decode(b)
-		if err != nil || again.ID != o.ID || fmt.Sprint(again.Touched) != fmt.Sprint(o.Touched) {
+		if err != nil || again.ID != o.ID || fmt.Sprint(again.Touched) != fmt.Sprint(o.Touched) || again.Waits() != o.Waits() {
 			t.Fatalf("%s: %v", b, err)
 		}
 	})

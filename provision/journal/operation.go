@@ -83,6 +83,8 @@ type Operation struct {
 	Error    string     `json:"error,omitempty"`
 	// UndoneBy is the rollback or remove that took it back.
 	UndoneBy string `json:"undone_by,omitempty"`
+	// Confirm is set of an apply that goes back unless it is confirmed.
+	Confirm *Confirm `json:"confirm,omitempty"`
 
 	rest map[string]json.RawMessage // what another version wrote besides
 }
@@ -122,6 +124,7 @@ func fields() map[string]bool {
 	return map[string]bool{
 		"version": true, "id": true, "kind": true, "profile": true, "undoes": true, "resumes": true, "replaces": true, "want": true, "before": true,
 		"touched": true, "boot": true, "tool": true, "attempts": true, "begun": true, "ended": true, "outcome": true, "error": true, "undone_by": true,
+		"confirm": true,
 	}
 }
 
