@@ -223,11 +223,20 @@ func (r *resolver) resolveOVS(w *Want) {
 			switch {
 			case port.Uplink != "":
 				ref, _ := parsePortRef(port.Uplink) // NW006
-				port.Uplink = pci.PF(r.ports[ref].Address).String()
+				address := r.ports[ref].Address
+				port.Uplink = pci.PF(address).String()
+				// What may be taken out of where, its own entry says as well.
+				if port.TakeFrom == nil {
+					port.TakeFrom = w.Ports[address].TakeFrom
+				}
 				bridge.Ports = append(bridge.Ports, port)
 			case port.VF != "":
 				bridge.Ports = append(bridge.Ports, r.vfPorts(port, r.p.At("ovs", "bridges", i, "ports", j, "vf"))...)
 			default:
+				n := slices.IndexFunc(w.Bonds, func(b bond.Spec) bool { return b.Name == port.Bond })
+				if n >= 0 && port.TakeFrom == nil {
+					port.TakeFrom = w.Bonds[n].TakeFrom
+				}
 				bridge.Ports = append(bridge.Ports, port)
 			}
 		}

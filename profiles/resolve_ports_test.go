@@ -54,6 +54,13 @@ func TestResolveVFsAndBonds(t *testing.T) {
 `, 2, `{"profile":"p","ports":{"0001:3b:00.1":{"functions":{"0":{"trust":true},"1":{"trust":true}}}}}`,
 		},
 		{
+			"a port of the switch may be taken from where its bond or uplink may", twoMembers + `    ports: [{name: p, port: 0}, {name: q, port: 1, take-from: br-ex}]
+bonds: [{name: b0, members: [a/p], take-from: vmbr0}]
+ovs: {bridges: [{name: br, ports: [{name: x, bond: b0}, {name: y, uplink: a/q}]}]}
+`, 0, `{"profile":"p","ports":{"0001:3b:00.0":{},"0001:3b:00.1":{"take-from":"br-ex"}},"bonds":[{"name":"b0","members":["0001:3b:00.0"],"take-from":"vmbr0"}],` +
+				`"ovs":{"bridges":[{"name":"br","ports":[{"name":"x","bond":"b0","take-from":"vmbr0"},{"name":"y","uplink":"pci/0001:3b:00.1","take-from":"br-ex"}]}]}}`,
+		},
+		{
 			"members follow their bond", twoMembers + `    ports: [{name: p, port: 0, mtu: 9000}, {name: q, port: 1}]
 bonds: [{name: b0, mtu: 9000, up: true, members: [a/p, a/q]}]
 `, 0, `{"profile":"p","ports":{"0001:3b:00.0":{"mtu":9000,"up":true},"0001:3b:00.1":{"mtu":9000,"up":true}},` +
