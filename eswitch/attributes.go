@@ -155,7 +155,7 @@ func functionAttributes() []functionAttribute {
 			},
 		}
 	}
-	in := func(mode string, a functionAttribute) functionAttribute { a.in = mode; return a }
+	inLegacy := func(a functionAttribute) functionAttribute { a.in = legacy; return a }
 	group := func(name string, a functionAttribute) functionAttribute { a.group = name; return a }
 	unbound := func(a functionAttribute) functionAttribute { a.unbound = true; return a }
 	return []functionAttribute{
@@ -173,15 +173,15 @@ func functionAttributes() []functionAttribute {
 		capAttribute(attrIPsecCrypto, func(s *FunctionSpec) field { return boolField{&s.IPsecCrypto} }),
 		capAttribute(attrIPsecPacket, func(s *FunctionSpec) field { return boolField{&s.IPsecPacket} }),
 		unbound(admin(attrMAC, none, func(s *FunctionSpec) field { return macField{textField{&s.MAC}} }, func(a Admin) step.Value { return word(a.MAC) })),
-		in(legacy, group("vlan", admin(attrVLAN, zero, func(s *FunctionSpec) field { return intField{&s.VLAN} }, func(a Admin) step.Value { return intOf(&a.VLAN) }))),
-		in(legacy, group("vlan", admin(attrQoS, zero, func(s *FunctionSpec) field { return intField{&s.QoS} }, func(a Admin) step.Value { return intOf(&a.QoS) }))),
-		in(legacy, group("vlan", admin(attrVLANProto, step.Text("802.1Q"), func(s *FunctionSpec) field { return textField{&s.VLANProto} }, func(a Admin) step.Value { return word(a.VLANProto) }))),
+		inLegacy(group("vlan", admin(attrVLAN, zero, func(s *FunctionSpec) field { return intField{&s.VLAN} }, func(a Admin) step.Value { return intOf(&a.VLAN) }))),
+		inLegacy(group("vlan", admin(attrQoS, zero, func(s *FunctionSpec) field { return intField{&s.QoS} }, func(a Admin) step.Value { return intOf(&a.QoS) }))),
+		inLegacy(group("vlan", admin(attrVLANProto, step.Text("802.1Q"), func(s *FunctionSpec) field { return textField{&s.VLANProto} }, func(a Admin) step.Value { return word(a.VLANProto) }))),
 		group("rate", admin(attrMinTxRate, zero, func(s *FunctionSpec) field { return intField{&s.MinTxRate} }, func(a Admin) step.Value { return intOf(&a.MinTxRate) })),
 		group("rate", admin(attrMaxTxRate, zero, func(s *FunctionSpec) field { return intField{&s.MaxTxRate} }, func(a Admin) step.Value { return intOf(&a.MaxTxRate) })),
 		// igb's VFs are checked from the start, mlx5's are not.
-		in(legacy, admin(attrSpoofChk, step.Absent(), func(s *FunctionSpec) field { return boolField{&s.SpoofChk} }, func(a Admin) step.Value { return boolOf(a.SpoofChk) })),
-		in(legacy, admin(attrTrust, off, func(s *FunctionSpec) field { return boolField{&s.Trust} }, func(a Admin) step.Value { return boolOf(a.Trust) })),
-		in(legacy, admin(attrLinkState, step.Text("auto"), func(s *FunctionSpec) field { return textField{&s.LinkState} }, func(a Admin) step.Value { return word(a.LinkState) })),
+		inLegacy(admin(attrSpoofChk, step.Absent(), func(s *FunctionSpec) field { return boolField{&s.SpoofChk} }, func(a Admin) step.Value { return boolOf(a.SpoofChk) })),
+		inLegacy(admin(attrTrust, off, func(s *FunctionSpec) field { return boolField{&s.Trust} }, func(a Admin) step.Value { return boolOf(a.Trust) })),
+		inLegacy(admin(attrLinkState, step.Text("auto"), func(s *FunctionSpec) field { return textField{&s.LinkState} }, func(a Admin) step.Value { return word(a.LinkState) })),
 		representorAttribute(attrRepMTU, (*Doer).writeMTU, func(s *FunctionSpec) field { return intField{&s.RepresentorMTU} }, func(r Representor) step.Value { return intOf(&r.MTU) }),
 		representorAttribute(attrRepUp, (*Doer).writeUp, func(s *FunctionSpec) field { return boolField{&s.RepresentorUp} }, func(r Representor) step.Value { return boolOf(&r.Up) }),
 	}

@@ -73,15 +73,18 @@ func TestVFAttributesOfOneActAreOneChange(t *testing.T) {
 			rtlink.VF{Index: 1, VLAN: 5, QoS: 3, VLANProto: "802.1Q", MinTxRate: 10, MaxTxRate: 20},
 		},
 		"both rates": {
-			map[string]string{attrMinTxRate: "30", attrMaxTxRate: "40"}, rtlink.VFChange{Rate: &rtlink.Rate{Min: 30, Max: 40}},
+			map[string]string{attrMinTxRate: "30", attrMaxTxRate: "40"},
+			rtlink.VFChange{Rate: &rtlink.Rate{Min: 30, Max: 40}},
 			rtlink.VF{Index: 1, VLAN: 100, QoS: 3, VLANProto: "802.1Q", MinTxRate: 30, MaxTxRate: 40},
 		},
 		"an address": {
-			map[string]string{attrMAC: "02:00:00:00:00:01"}, rtlink.VFChange{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}},
+			map[string]string{attrMAC: "02:00:00:00:00:01"},
+			rtlink.VFChange{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}},
 			rtlink.VF{Index: 1, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, VLAN: 100, QoS: 3, VLANProto: "802.1Q", MinTxRate: 10, MaxTxRate: 20},
 		},
 		"a switch": {
-			map[string]string{attrTrust: "true"}, rtlink.VFChange{Trust: &on},
+			map[string]string{attrTrust: "true"},
+			rtlink.VFChange{Trust: &on},
 			rtlink.VF{Index: 1, VLAN: 100, QoS: 3, VLANProto: "802.1Q", MinTxRate: 10, MaxTxRate: 20, Trust: &on},
 		},
 	} {

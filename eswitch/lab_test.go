@@ -122,7 +122,7 @@ func run(ctx context.Context, steps []step.Step) error {
 }
 
 // bring plans and applies want on all ports, and expects nothing to be left.
-func bring(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) []step.Step {
+func bring(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) {
 	t.Helper()
 	r, err := Diff([]Card{observeCard(ctx, t)}, want, step.Options{})
 	if err != nil {
@@ -134,7 +134,6 @@ func bring(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) []s
 	}
 	t.Logf("%d steps in %s", len(r.Steps), time.Since(start))
 	left(ctx, t, want)
-	return r.Steps
 }
 
 func left(ctx context.Context, t *testing.T, want map[pci.Address]PortSpec) {

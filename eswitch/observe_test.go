@@ -84,12 +84,20 @@ func TestByWhomAVFIsUsed(t *testing.T) {
 	s := snapshot.Snapshot{
 		PFs: []snapshot.PF{mlx5PF(pf0, vfs...)},
 		Links: []rtlink.Link{
-			{Index: 2, Name: "ens0", MTU: 1500, Up: true}, {Index: 9, Name: "br0", Kind: "bridge"}, {Index: 10, Name: "eth10", Master: 9},
-			{Index: 14, Name: "eth14"}, {Index: 20, Name: "rep0", MTU: 9000}, {Index: 30, Name: "sf3"},
+			{Index: 2, Name: "ens0", MTU: 1500, Up: true},
+			{Index: 9, Name: "br0", Kind: "bridge"},
+			{Index: 10, Name: "eth10", Master: 9},
+			{Index: 14, Name: "eth14"},
+			{Index: 20, Name: "rep0", MTU: 9000},
+			{Index: 30, Name: "sf3"},
 		},
 		Netdevs: []netdev.Link{
-			{Index: 2, Function: pci.PF(pf0)}, {Index: 30, Function: pci.PF(pf0), SF: &sf}, {Index: 10, Function: pci.VF(pf0, 0)},
-			{Index: 14, Function: pci.VF(pf0, 4)}, {Index: 20, Function: pci.VF(pf0, 0), Representor: true}, {Index: 99, Function: pci.VF(pf0, 2)},
+			{Index: 2, Function: pci.PF(pf0)},
+			{Index: 30, Function: pci.PF(pf0), SF: &sf},
+			{Index: 10, Function: pci.VF(pf0, 0)},
+			{Index: 14, Function: pci.VF(pf0, 4)},
+			{Index: 20, Function: pci.VF(pf0, 0), Representor: true},
+			{Index: 99, Function: pci.VF(pf0, 2)},
 		},
 		Ports: []devlink.Port{
 			{Device: devlink.DeviceOf(pf0), Flavour: devlink.FlavourPCIVF, Caps: map[string]bool{attrIPsecCrypto: true}},
@@ -101,7 +109,8 @@ func TestByWhomAVFIsUsed(t *testing.T) {
 	want := [][]Use{
 		{{Enslaved, "br0"}, {Upper, "eth10.5"}, {Addressed, "192.0.2.1/24"}},
 		{{Held, "the virtual machine web1, process 7 (qemu)"}, {UserSpace, "vfio-pci"}},
-		{{Elsewhere, "the network namespace pod1"}}, nil, nil,
+		{{Elsewhere, "the network namespace pod1"}},
+		nil, nil,
 	}
 	for n, vf := range p.VFs {
 		if d := cmp.Diff(want[n], vf.Uses); d != "" {

@@ -18,13 +18,12 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-func tool(t *testing.T, name string, args ...string) string {
+func tool(t *testing.T, name string, args ...string) {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %v: %v: %s", name, args, err, out)
 	}
-	return string(out)
 }
 
 // vfRecord is a VF as iproute2 shows it.
@@ -143,7 +142,8 @@ func TestVFsInUseAreLeftAlone(t *testing.T) {
 	stub := string(now.VFs[1].Address)
 	for _, w := range [][2]string{
 		{"/sys/bus/pci/devices/" + stub + "/driver_override", "pci-stub"},
-		{"/sys/bus/pci/devices/" + stub + "/driver/unbind", stub}, {"/sys/bus/pci/drivers/pci-stub/bind", stub},
+		{"/sys/bus/pci/devices/" + stub + "/driver/unbind", stub},
+		{"/sys/bus/pci/drivers/pci-stub/bind", stub},
 	} {
 		if err := os.WriteFile(w[0], []byte(w[1]), 0); err != nil {
 			t.Fatal(err)

@@ -21,27 +21,33 @@ func TestFill(t *testing.T) {
 	kept.DriverKept = true
 	for name, c := range map[string]struct{ want, before, filled PortSpec }{
 		"each VF has its own, and masters stay out of it": {
-			PortSpec{VFs: p(4)}, inLegacy,
+			PortSpec{VFs: p(4)},
+			inLegacy,
 			PortSpec{Mode: p(legacy), VFs: p(4), MTU: p(9000), Up: p(true), Functions: map[int]FunctionSpec{0: kept, 1: {Driver: p("none"), DriverKept: true}}},
 		},
 		"what the profile says is not kept": {
-			PortSpec{Functions: map[int]FunctionSpec{0: {Driver: p("pci-stub"), VLAN: p(0)}, 3: {VLAN: p(3)}}, VFs: p(1)}, inLegacy,
+			PortSpec{Functions: map[int]FunctionSpec{0: {Driver: p("pci-stub"), VLAN: p(0)}, 3: {VLAN: p(3)}}, VFs: p(1)},
+			inLegacy,
 			PortSpec{Mode: p(legacy), VFs: p(1), MTU: p(9000), Up: p(true), Functions: map[int]FunctionSpec{0: {Driver: p("pci-stub"), MAC: p("02:00:00:00:00:01"), VLAN: p(0), MaxTxRate: p(5)}, 3: {VLAN: p(3)}}},
 		},
 		"a VLAN is not for switchdev, a rate is": {
-			PortSpec{Mode: p(switchdev), VFs: p(1), Follows: true}, inLegacy,
+			PortSpec{Mode: p(switchdev), VFs: p(1), Follows: true},
+			inLegacy,
 			PortSpec{Mode: p(switchdev), VFs: p(1), Follows: true, Functions: map[int]FunctionSpec{0: {Driver: p("pci-stub"), MAC: p("02:00:00:00:00:01"), MaxTxRate: p(5), DriverKept: true}}},
 		},
 		"representors are not for legacy": {
-			PortSpec{Mode: p(legacy)}, inSwitchdev,
+			PortSpec{Mode: p(legacy)},
+			inSwitchdev,
 			PortSpec{Mode: p(legacy), VFs: p(1), Functions: map[int]FunctionSpec{0: {Driver: p("none"), DriverKept: true}}},
 		},
 		"a port that stays in switchdev keeps its own": {
-			PortSpec{}, inSwitchdev,
+			PortSpec{},
+			inSwitchdev,
 			PortSpec{Mode: p(switchdev), VFs: p(1), Functions: map[int]FunctionSpec{0: {Driver: p("none"), RepresentorUp: p(true), IPsecCrypto: p(true), DriverKept: true}}},
 		},
 		"without an eswitch VLANs are kept": {
-			PortSpec{VFs: p(2)}, PortSpec{VFs: p(1), Functions: map[int]FunctionSpec{0: {VLAN: p(100)}}},
+			PortSpec{VFs: p(2)},
+			PortSpec{VFs: p(1), Functions: map[int]FunctionSpec{0: {VLAN: p(100)}}},
 			PortSpec{VFs: p(2), Functions: map[int]FunctionSpec{0: {VLAN: p(100)}}},
 		},
 	} {

@@ -29,7 +29,7 @@ func observe(t *testing.T, ctx context.Context) State {
 }
 
 // putBack does what the effects ask for, twice, for steps may be done again.
-func putBack(t *testing.T, ctx context.Context, have State, effects step.Effects) step.Result {
+func putBack(t *testing.T, ctx context.Context, have State, effects step.Effects) {
 	t.Helper()
 	want := Fill(State{}, have, effects)
 	r, err := Diff(have, want, effects, step.Options{})
@@ -44,7 +44,6 @@ func putBack(t *testing.T, ctx context.Context, have State, effects step.Effects
 			t.Fatal(err)
 		}
 	}
-	return r
 }
 
 // A VF that goes through its driver gets a new netdev, and with it all that it was

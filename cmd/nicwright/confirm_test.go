@@ -33,7 +33,7 @@ func TestTheDetachedWatchdogIsArmedAndSeesTheConfirmation(t *testing.T) {
 		t.Skip("the verbs want root")
 	}
 	p := place{t, t.TempDir(), t.TempDir()}
-	p.applied(time.Hour, nil)
+	p.applied(time.Hour)
 	s, err := (&app{settings: newSettings(p.run, p.state)}).watchdog()
 	if err != nil {
 		t.Fatal(err)
@@ -94,11 +94,11 @@ func (p place) ran(args ...string) (string, error) {
 	return out.String(), err
 }
 
-func (p place) applied(left time.Duration, outcome error) *journal.Operation {
+func (p place) applied(left time.Duration) *journal.Operation {
 	p.t.Helper()
 	d := journal.Dir(p.state)
 	o := &journal.Operation{Kind: journal.Apply, Profile: journal.Profile{Name: "rack7"}, Confirm: &journal.Confirm{Within: journal.Seconds(time.Minute)}}
-	if err := errors.Join(d.Begin(o, nil), d.End(o, outcome, nil), d.SetDeadline(o, time.Now().Add(left-time.Minute))); err != nil {
+	if err := errors.Join(d.Begin(o, nil), d.End(o, nil, nil), d.SetDeadline(o, time.Now().Add(left-time.Minute))); err != nil {
 		p.t.Fatal(err)
 	}
 	return o
@@ -109,7 +109,7 @@ func TestConfirm(t *testing.T) {
 	if _, err := p.ran("confirm"); err == nil || !strings.Contains(err.Error(), "nothing to confirm") {
 		t.Errorf("of an empty journal: %v", err)
 	}
-	o := p.applied(time.Hour, nil)
+	o := p.applied(time.Hour)
 	if out, err := p.ran("history"); err != nil || !strings.Contains(out, "in force, goes back at ") {
 		t.Errorf("history: %q, %v", out, err)
 	}
@@ -126,7 +126,7 @@ func TestConfirm(t *testing.T) {
 
 func TestConfirmTooLate(t *testing.T) {
 	p := newPlace(t)
-	o := p.applied(-time.Second, nil)
+	o := p.applied(-time.Second)
 	if _, err := p.ran("confirm"); err == nil || !strings.Contains(err.Error(), "too late") || !strings.Contains(err.Error(), o.ID) {
 		t.Errorf("%v", err)
 	}
@@ -138,7 +138,7 @@ func TestConfirmTooLate(t *testing.T) {
 
 func TestTheWatchdogEndsWhereNothingWaits(t *testing.T) {
 	p := newPlace(t)
-	p.applied(time.Hour, nil)
+	p.applied(time.Hour)
 	if _, err := p.ran("confirm", "--watch"); err != nil { // another watches
 		t.Error(err)
 	}
@@ -161,7 +161,7 @@ func newSettings(run, state string) *viper.Viper {
 
 func TestHeedRefusesAnApplyOverWhatWaits(t *testing.T) {
 	p := newPlace(t)
-	o := p.applied(time.Hour, nil)
+	o := p.applied(time.Hour)
 	a := &app{settings: newSettings(p.run, p.state)}
 	err := a.heed(t.Context(), "apply", way{within: time.Minute}, []*journal.Operation{o})
 	if err == nil || !strings.Contains(err.Error(), "nicwright confirm") || !strings.Contains(err.Error(), "nicwright rollback") {
@@ -174,8 +174,15 @@ func TestHeedRefusesAnApplyOverWhatWaits(t *testing.T) {
 
 func TestWrongFlagsOfApply(t *testing.T) {
 	for _, args := range [][]string{
-		{"--confirm", "0s"}, {"--confirm", "4s"}, {"--confirm", "25h"}, {"--confirm", "x"}, {"--probe", "gateway"}, {"--probe-lost", "3s"},
-		{"--confirm", "2m", "--probe-lost", "3s"}, {"--confirm", "2m", "--probe", "a b"}, {"--confirm", "2m", "--probe", "gateway", "--probe-lost", "1ms"},
+		{"--confirm", "0s"},
+		{"--confirm", "4s"},
+		{"--confirm", "25h"},
+		{"--confirm", "x"},
+		{"--probe", "gateway"},
+		{"--probe-lost", "3s"},
+		{"--confirm", "2m", "--probe-lost", "3s"},
+		{"--confirm", "2m", "--probe", "a b"},
+		{"--confirm", "2m", "--probe", "gateway", "--probe-lost", "1ms"},
 	} {
 		_, err := ran(t, append([]string{"apply", "-p", "vm-host"}, args...)...)
 		var status exitStatus

@@ -19,12 +19,17 @@ func someHost() *snapshot.Snapshot {
 		Links: []rtlink.Link{
 			{Index: 1, Name: "ovs-system", Kind: kindOVS},
 			{Index: 2, Name: "bond0", Kind: "bond", Bond: &rtlink.Bond{}, Master: 1},
-			{Index: 3, Name: "p0", Master: 2}, {Index: 4, Name: "p1", Master: 5},
-			{Index: 5, Name: "vmbr0", Kind: "bridge"}, {Index: 6, Name: "v0"}, {Index: 7, Name: "r0", Master: 1},
+			{Index: 3, Name: "p0", Master: 2},
+			{Index: 4, Name: "p1", Master: 5},
+			{Index: 5, Name: "vmbr0", Kind: "bridge"},
+			{Index: 6, Name: "v0"},
+			{Index: 7, Name: "r0", Master: 1},
 		},
 		Netdevs: []netdev.Link{
-			{Name: "p0", Index: 3, Function: pci.PF("0001:3b:00.0")}, {Name: "p1", Index: 4, Function: pci.PF("0001:3b:00.1")},
-			{Name: "v0", Index: 6, Function: pci.VF("0001:3b:00.0", 0)}, {Name: "r0", Index: 7, Function: pci.VF("0001:3b:00.0", 0), Representor: true},
+			{Name: "p0", Index: 3, Function: pci.PF("0001:3b:00.0")},
+			{Name: "p1", Index: 4, Function: pci.PF("0001:3b:00.1")},
+			{Name: "v0", Index: 6, Function: pci.VF("0001:3b:00.0", 0)},
+			{Name: "r0", Index: 7, Function: pci.VF("0001:3b:00.0", 0), Representor: true},
 		},
 		OVS: snapshot.OVS{Running: true, CanIngress: true, Ingress: map[int]uint32{2: 2, 3: 2, 7: 0}, Rows: &ovsdb.Database{
 			RootUUID: "o", Root: ovsdb.Columns{"bridges": ovsdb.UUID("b"), "other_config": ovsdb.Map(map[string]string{keyOffload: "true"})},

@@ -51,8 +51,14 @@ func (s Setting) group() group {
 		return group{17, 18, []field{{"rx", 6, 2, 4}, {"tx", 7, 3, 4}, {"other", 8, 4, 4}, {"combined", 9, 5, 4}}}
 	case Coalesce:
 		return group{19, 20, []field{
-			{"rx-usecs", 2, 0, 4}, {"rx-frames", 3, 0, 4}, {"tx-usecs", 6, 0, 4}, {"tx-frames", 7, 0, 4}, {"adaptive-rx", 11, 0, 1},
-			{"adaptive-tx", 12, 0, 1}, {"cqe-mode-tx", 24, 0, 1}, {"cqe-mode-rx", 25, 0, 1},
+			{"rx-usecs", 2, 0, 4},
+			{"rx-frames", 3, 0, 4},
+			{"tx-usecs", 6, 0, 4},
+			{"tx-frames", 7, 0, 4},
+			{"adaptive-rx", 11, 0, 1},
+			{"adaptive-tx", 12, 0, 1},
+			{"cqe-mode-tx", 24, 0, 1},
+			{"cqe-mode-rx", 25, 0, 1},
 		}}
 	}
 	return group{}

@@ -98,10 +98,14 @@ func samples() map[string]sample {
 	mac, bridge := attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}, attr{unix.NDA_MASTER, n32(3)}
 	flags := func(f uint32) attr { return attr{ifaFlags, n32(f)} }
 	return map[string]sample{
-		"an address": {Address, message(ifaddrmsg(inet, 24, 0x80, 0, 7), attr{unix.IFA_ADDRESS, ip("192.0.2.10")}, attr{unix.IFA_LOCAL, ip("192.0.2.10")}, attr{unix.IFA_LABEL, []byte("eth0\x00")}, flags(0x80)),
-			"192.0.2.10/24", 7, ""},
-		"a peer's": {Address, message(ifaddrmsg(inet, 32, 0x80, 0, 7), attr{unix.IFA_ADDRESS, ip("192.0.2.11")}, attr{unix.IFA_LOCAL, ip("192.0.2.10")}, flags(0x80)),
-			"192.0.2.10 peer 192.0.2.11/32", 7, ""},
+		"an address": {
+			Address, message(ifaddrmsg(inet, 24, 0x80, 0, 7), attr{unix.IFA_ADDRESS, ip("192.0.2.10")}, attr{unix.IFA_LOCAL, ip("192.0.2.10")}, attr{unix.IFA_LABEL, []byte("eth0\x00")}, flags(0x80)),
+			"192.0.2.10/24", 7, "",
+		},
+		"a peer's": {
+			Address, message(ifaddrmsg(inet, 32, 0x80, 0, 7), attr{unix.IFA_ADDRESS, ip("192.0.2.11")}, attr{unix.IFA_LOCAL, ip("192.0.2.10")}, flags(0x80)),
+			"192.0.2.10 peer 192.0.2.11/32", 7, "",
+		},
 		"a second one of a subnet":          {Address, message(ifaddrmsg(inet, 24, 0x81, 0, 7), attr{unix.IFA_LOCAL, ip("192.0.2.12")}, flags(0x81)), "192.0.2.12/24", 7, ""}, // IFA_F_SECONDARY is IFA_F_TEMPORARY
 		"a leased one":                      {Address, message(ifaddrmsg(inet, 24, 0, 0, 7), attr{unix.IFA_LOCAL, ip("192.0.2.10")}, lifetimes), "192.0.2.10/24", 7, "a DHCP client"},
 		"an IPv6 address":                   {Address, message(ifaddrmsg(inet6, 64, 0xc0, 0, 7), attr{unix.IFA_ADDRESS, ip("2001:db8::10")}, flags(0xc0)), "2001:db8::10/64", 7, ""},

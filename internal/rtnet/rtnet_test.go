@@ -59,12 +59,16 @@ func TestMoved(t *testing.T) {
 		kind    Kind
 		m, want []byte
 	}{
-		"a qdisc without its figures": {Qdisc,
+		"a qdisc without its figures": {
+			Qdisc,
 			message(tcmsg(7, 0x10000, 0xffffffff, 2), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{1}}, attr{nl.TCA_STATS, []byte{1, 2, 3, 4}}),
-			message(tcmsg(70, 0x10000, 0xffffffff, 0), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{1}})},
-		"it is the bridge that is asked": {FDB,
+			message(tcmsg(70, 0x10000, 0xffffffff, 0), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{1}}),
+		},
+		"it is the bridge that is asked": {
+			FDB,
 			message(ndmsg(unix.AF_BRIDGE, 7, unix.NUD_NOARP, ntfOffloaded), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}, attr{unix.NDA_MASTER, n32(3)}, attr{unix.NDA_CACHEINFO, n32(1, 2, 3, 4)}),
-			message(ndmsg(unix.AF_BRIDGE, 70, unix.NUD_NOARP, unix.NTF_MASTER), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}})},
+			message(ndmsg(unix.AF_BRIDGE, 70, unix.NUD_NOARP, unix.NTF_MASTER), attr{unix.NDA_LLADDR, []byte{2, 0, 0, 0, 0, 1}}),
+		},
 		"an address, without its state and its label": {
 			Address,
 			message(ifaddrmsg(inet, 24, 0x80|unix.IFA_F_TENTATIVE, 0, 7), attr{unix.IFA_LOCAL, ip("192.0.2.10")}, attr{unix.IFA_LABEL, []byte("eth0\x00")}, attr{ifaFlags, n32(0x280 | unix.IFA_F_DEPRECATED)}),

@@ -17,9 +17,10 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-func tcmsg(index int32, parent uint32) []byte {
+// tcmsg is of the netdev 7.
+func tcmsg(parent uint32) []byte {
 	b := make([]byte, 20)
-	binary.NativeEndian.PutUint32(b[4:], uint32(index))
+	binary.NativeEndian.PutUint32(b[4:], 7)
 	binary.NativeEndian.PutUint32(b[12:], parent)
 	return b
 }
@@ -32,11 +33,11 @@ func TestParseIngress(t *testing.T) {
 		block uint32
 		ok    bool
 	}{
-		{tcmsg(7, 0xFFFFFFF1), 7, 0, true}, // ingress, clsact
-		{append(tcmsg(7, 0xFFFFFFF1), block...), 7, 9, true},
-		{append(tcmsg(7, 0xFFFFFFF1), block[:5]...), 0, 0, false},
-		{tcmsg(7, 0xFFFFFFFF), 0, 0, false}, // a root qdisc
-		{tcmsg(7, 0xFFFFFFF1)[:19], 0, 0, false},
+		{tcmsg(0xFFFFFFF1), 7, 0, true}, // ingress, clsact
+		{append(tcmsg(0xFFFFFFF1), block...), 7, 9, true},
+		{append(tcmsg(0xFFFFFFF1), block[:5]...), 0, 0, false},
+		{tcmsg(0xFFFFFFFF), 0, 0, false}, // a root qdisc
+		{tcmsg(0xFFFFFFF1)[:19], 0, 0, false},
 		{nil, 0, 0, false},
 	} {
 		if index, block, ok := parseIngress(c.msg); index != c.index || block != c.block || ok != c.ok {
@@ -46,7 +47,7 @@ func TestParseIngress(t *testing.T) {
 }
 
 func FuzzParseIngress(f *testing.F) {
-	f.Add(tcmsg(7, 0xFFFFFFF1))
+	f.Add(tcmsg(0xFFFFFFF1))
 	f.Fuzz(func(_ *testing.T, b []byte) { parseIngress(b) })
 }
 

@@ -92,8 +92,13 @@ func TestTheNameOfAGuest(t *testing.T) {
 
 func TestPortsOfTheSwitchAreItsOwn(t *testing.T) {
 	s := Snapshot{Links: []rtlink.Link{
-		{Index: 1, Kind: "openvswitch"}, {Index: 2, Kind: "bond", Master: 1}, {Index: 3, Master: 2}, {Index: 4, Master: 1},
-		{Index: 5, Kind: "bridge"}, {Index: 6, Master: 5}, {Index: 7},
+		{Index: 1, Kind: "openvswitch"},
+		{Index: 2, Kind: "bond", Master: 1},
+		{Index: 3, Master: 2},
+		{Index: 4, Master: 1},
+		{Index: 5, Kind: "bridge"},
+		{Index: 6, Master: 5},
+		{Index: 7},
 	}}
 	if d := cmp.Diff(map[int]bool{2: true, 3: true, 4: true}, s.switchPorts()); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

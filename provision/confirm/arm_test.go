@@ -34,12 +34,12 @@ func beWatchdog(mode string, dir journal.Dir, run string) int {
 		<-time.After(time.Minute)
 		return 1
 	}
-	tell, closeLog, err := Log(run)
+	_, closeLog, err := Log(run)
 	if err != nil {
 		return 1
 	}
 	defer func() { _ = closeLog() }()
-	tell = func(line string) { fmt.Println(line) } // the log, and nothing of a test to the kernel's
+	tell := func(line string) { fmt.Println(line) } // the log, and nothing of a test to the kernel's
 	w := &Watch{
 		Journal: dir, RunDir: run, Args: os.Args, Armed: func() error { return SayArmed(ArmedFD) }, Try: Try, Tell: tell, Retry: time.Second, Every: time.Second,
 		Rollback: func(_ context.Context, o *journal.Operation) error {

@@ -118,7 +118,8 @@ func (w *Watch) sleep(ctx context.Context, until time.Time, changes *fsnotify.Wa
 		return fmt.Errorf("the watchdog was ended while an operation waits to be confirmed: %w", context.Cause(ctx))
 	case <-timer.C:
 	case <-events:
-	case <-errs: // events were lost: something happened
+	case err := <-errs: // events were lost: something happened
+		w.Tell(fmt.Sprintf("watching the journal: %v: looking again", err))
 	case <-lost:
 	}
 	return nil
@@ -156,7 +157,7 @@ func (w *Watch) look(ctx context.Context) (_ *journal.Operation, err error) {
 		return nil, w.place.Close()
 	}
 	w.probeFor(next)
-	why := ""
+	var why string
 	switch {
 	case w.probe.isLost():
 		why = fmt.Sprintf("the probe had no answer for %v: %v", w.probe.lost, w.probe.lastError())

@@ -196,7 +196,7 @@ func replace(path string, f File) error {
 	if err != nil {
 		return err
 	}
-	defer t.Cleanup()
+	defer func() { _ = t.Cleanup() }() // of what did not come to its end
 	if _, err := t.WriteString(f.Text); err != nil {
 		return err
 	}
