@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/nicwright/nicwright/lab/internal/cache"
 	"github.com/nicwright/nicwright/lab/internal/debian"
 	"github.com/nicwright/nicwright/lab/internal/kernels"
@@ -106,15 +108,20 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 		if b.CardDir, err = cardDir(); err != nil {
 			return nil, err
 		}
-		// The card last: it is what changes, and may not compile, while the rest is kept.
 		builds = append(builds, b.MLX5Core, b.EmulatedCard)
 	}
-	for _, build := range builds {
-		m, err := build(ctx)
-		if err != nil {
-			return nil, err
-		}
-		p.modules = append(p.modules, m)
+	// Side by side, for each has a time when one of its files alone is compiled. One that fails does not end the others:
+	// the card's sources change, and the rest is kept.
+	p.modules = make([]string, len(builds))
+	var group errgroup.Group
+	for n, build := range builds {
+		group.Go(func() (err error) {
+			p.modules[n], err = build(ctx)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
