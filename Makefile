@@ -42,7 +42,7 @@ test-hosts: build lab
 	go build -trimpath -o $(BIN)/witness ./lab/hosts/cmd/witness
 	lab/test.sh $(LAB) $(BIN) hosts
 
-# The emulated card's own tests, with stock tools only: on the default kernel (part of test, but for the six that take longest), and on all.
+# The emulated card's own tests, with stock tools only: on the default kernel (test has six of them, one of each kind), and on all.
 test-connectx: lab
 	lab/test.sh $(LAB) $(BIN) 6.12
 
