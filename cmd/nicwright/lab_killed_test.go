@@ -46,7 +46,7 @@ func killedAtItsReport(t *testing.T, args ...string) bool {
 // killedAtAnInstant kills an apply after a time that grows from run to run, so that also a slow machine gets on.
 func killedAtAnInstant(t *testing.T, profile string, kills int) bool {
 	t.Helper()
-	after := time.Duration(float64(500*time.Millisecond) * math.Pow(1.2, float64(kills)))
+	after := time.Duration(float64(time.Second) * math.Pow(1.3, float64(kills)))
 	ctx, cancel := context.WithTimeout(t.Context(), after)
 	defer cancel()
 	return exec.CommandContext(ctx, "nicwright", "apply", "-p", profile).Run() != nil
