@@ -18,6 +18,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/proof"
+	"github.com/nicwright/nicwright/internal/rtattr"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/internal/unixctl"
 )
@@ -279,7 +280,7 @@ func parseCPUHits(b []byte) (uint64, error) {
 	if len(b) < 12 {
 		return 0, errors.New("the answer is cut short")
 	}
-	attrs, err := nl.ParseRouteAttr(b[12:])
+	attrs, err := rtattr.Parse(b[12:])
 	if err != nil {
 		return 0, err
 	}
@@ -287,7 +288,7 @@ func parseCPUHits(b []byte) (uint64, error) {
 		if a.Attr.Type&nl.NLA_TYPE_MASK != iflaStatsLinkOffloadXstats {
 			continue
 		}
-		inner, err := nl.ParseRouteAttr(a.Value)
+		inner, err := rtattr.Parse(a.Value)
 		if err != nil {
 			return 0, err
 		}

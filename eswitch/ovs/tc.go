@@ -14,6 +14,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/rtattr"
 )
 
 // awaitNoRules waits until no flow is left as a TC rule at the ingress of what was
@@ -69,7 +70,7 @@ func isFlower(m []byte) bool {
 	if len(m) < nl.SizeofTcMsg {
 		return false
 	}
-	attrs, err := nl.ParseRouteAttr(m[nl.SizeofTcMsg:])
+	attrs, err := rtattr.Parse(m[nl.SizeofTcMsg:])
 	if err != nil {
 		return false
 	}

@@ -148,7 +148,7 @@ func (e *Entry) fdb(by map[uint16][]byte) bool {
 	if v := by[unix.NDA_VLAN]; len(v) == 2 {
 		e.Text += " vlan " + strconv.Itoa(int(binary.NativeEndian.Uint16(v)))
 	}
-	return e.Family == unix.AF_BRIDGE && by[unix.NDA_MASTER] != nil && e.Index != int(u32(by[unix.NDA_MASTER])) &&
+	return e.Family == unix.AF_BRIDGE && by[unix.NDA_MASTER] != nil && len(by[unix.NDA_LLADDR]) > 0 && e.Index != int(u32(by[unix.NDA_MASTER])) &&
 		binary.NativeEndian.Uint16(e.Body[ndmState:]) == unix.NUD_NOARP && e.Body[ndmFlags]&(unix.NTF_SELF|unix.NTF_EXT_LEARNED) == 0
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtattr"
 )
 
 // Filter is a TC rule that a card carries out.
@@ -142,7 +143,7 @@ func parseFilter(m []byte) (kind string, pref int, inHW bool, err error) {
 		return "", 0, false, fmt.Errorf("a TC rule of %d bytes", len(m))
 	}
 	pref = int(nl.DeserializeTcMsg(m).Info >> 16)
-	attrs, err := nl.ParseRouteAttr(m[nl.SizeofTcMsg:])
+	attrs, err := rtattr.Parse(m[nl.SizeofTcMsg:])
 	if err != nil {
 		return "", 0, false, err
 	}
@@ -158,7 +159,7 @@ func parseFilter(m []byte) (kind string, pref int, inHW bool, err error) {
 	if kind != "flower" || len(options) == 0 {
 		return kind, pref, false, nil
 	}
-	if attrs, err = nl.ParseRouteAttr(options); err != nil {
+	if attrs, err = rtattr.Parse(options); err != nil {
 		return "", 0, false, err
 	}
 	for _, a := range attrs {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/rtattr"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/unixctl"
 )
@@ -106,7 +107,7 @@ func parseIngress(m []byte) (index int, block uint32, ok bool) {
 	if len(m) < nl.SizeofTcMsg || binary.NativeEndian.Uint32(m[12:]) != netlink.HANDLE_INGRESS {
 		return 0, 0, false
 	}
-	attrs, err := nl.ParseRouteAttr(m[nl.SizeofTcMsg:])
+	attrs, err := rtattr.Parse(m[nl.SizeofTcMsg:])
 	if err != nil {
 		return 0, 0, false
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtattr"
 )
 
 // Transform is an IPsec state or policy that a card carries out.
@@ -91,7 +92,7 @@ func offloadedTo(m []byte, header int) int {
 	if len(m) < header {
 		return 0
 	}
-	attrs, err := nl.ParseRouteAttr(m[header:])
+	attrs, err := rtattr.Parse(m[header:])
 	if err != nil {
 		return 0
 	}
