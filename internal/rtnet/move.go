@@ -54,6 +54,9 @@ func moved(e Entry, at func(index int) (int, error)) ([]byte, error) {
 	if err := m.header(); err != nil {
 		return nil, err
 	}
+	m.htb = e.Kind == Qdisc && slices.ContainsFunc(attrs, func(a attribute) bool {
+		return a.kind == nl.TCA_KIND && unix.ByteSliceToString(a.value) == "htb"
+	})
 	m.byObject = e.Kind == Route && slices.ContainsFunc(attrs, func(a attribute) bool { return a.kind == rtaNHID })
 	for _, a := range attrs {
 		a.value = slices.Clone(a.value)
@@ -73,6 +76,7 @@ type mover struct {
 	at       func(index int) (int, error)
 	out      []byte
 	byObject bool // a route by a nexthop object
+	htb      bool // a qdisc of that kind
 	other    bool // it goes to a netdev of another ifindex
 }
 
@@ -115,6 +119,9 @@ func (m *mover) attribute(a *attribute) (bool, error) {
 	case Address:
 		return m.ofAddress(a), nil
 	case Qdisc, Class: // the rest are figures
+		if a.kind == nl.TCA_OPTIONS && m.htb {
+			htbVersion(a.value)
+		}
 		return a.kind == nl.TCA_KIND || a.kind == nl.TCA_OPTIONS, nil
 	case FDB:
 		return a.kind == unix.NDA_LLADDR || a.kind == unix.NDA_VLAN || a.kind == ndaFlagsExt, nil

@@ -59,6 +59,11 @@ func TestMoved(t *testing.T) {
 		kind    Kind
 		m, want []byte
 	}{
+		"htb's version": {
+			Qdisc,
+			message(tcmsg(7, 0x10000, 0xffffffff, 2), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, message(nil, attr{nl.TCA_HTB_INIT, n32(0x30011, 10, 0, 0, 0)})}),
+			message(tcmsg(70, 0x10000, 0xffffffff, 0), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, message(nil, attr{nl.TCA_HTB_INIT, n32(3, 10, 0, 0, 0)})}),
+		},
 		"a qdisc without its figures": {
 			Qdisc,
 			message(tcmsg(7, 0x10000, 0xffffffff, 2), attr{nl.TCA_KIND, []byte("htb\x00")}, attr{nl.TCA_OPTIONS, []byte{1}}, attr{nl.TCA_STATS, []byte{1, 2, 3, 4}}),

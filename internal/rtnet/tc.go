@@ -120,3 +120,18 @@ func (m *mover) tcHeader() error {
 	binary.NativeEndian.PutUint32(m.out[tcmInfo:], 0)
 	return m.put(m.out[tcmIndex:])
 }
+
+// htbVersion makes of the options that htb tells those that it takes: it tells a
+// version of two parts, and takes the first alone (net/sched/sch_htb.c, htb_dump and
+// htb_init; struct tc_htb_glob begins with it).
+func htbVersion(options []byte) {
+	attrs, err := attributes(options)
+	if err != nil {
+		return
+	}
+	for _, a := range attrs {
+		if v := u32(a.value); a.kind == nl.TCA_HTB_INIT && len(a.value) >= 4 && v > 0xffff {
+			binary.NativeEndian.PutUint32(a.value, v>>16)
+		}
+	}
+}
