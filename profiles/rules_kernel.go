@@ -26,16 +26,26 @@ type need struct {
 // (NW176), and there alone a version is spoken of.
 func needs() []need {
 	return []need{
-		{"NW152", "a driver of before Linux 5.9 refuses switchdev for a port without VFs; give it one, or use a newer driver",
-			"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, esw_offloads_start", needWithoutVFs},
-		{"NW156", "the driver gives the card TLS with AES-GCM and, from Linux 6.1 on, keys of 256 bits; leave AES-256-GCM out, or use a newer driver",
-			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", needAES256},
-		{"NW157", "a LAG that the driver does not show is waited for in vain; leave lag out, or use a driver that shows it (Linux 6.0)",
-			"drivers/net/ethernet/mellanox/mlx5/core/lag/debugfs.c", needLAG},
-		{"NW162", "flow_steering_mode hmfs takes a driver that has it (Linux 6.14); take dmfs or smfs",
-			"drivers/net/ethernet/mellanox/mlx5/core/fs_core.c, mlx5_fs_mode_validate", needHMFS},
-		{"NW163", "the port function attributes for IPsec take a kernel and a driver that have them (Linux 6.6); leave them out, or use such",
-			"include/uapi/linux/devlink.h, DEVLINK_PORT_FN_ATTR_CAP_IPSEC_CRYPTO_BIT", needVFIPsec},
+		{
+			"NW152", "a driver of before Linux 5.9 refuses switchdev for a port without VFs; give it one, or use a newer driver",
+			"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, esw_offloads_start", needWithoutVFs,
+		},
+		{
+			"NW156", "the driver gives the card TLS with AES-GCM and, from Linux 6.1 on, keys of 256 bits; leave AES-256-GCM out, or use a newer driver",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ktls.h, mlx5e_ktls_type_check", needAES256,
+		},
+		{
+			"NW157", "a LAG that the driver does not show is waited for in vain; leave lag out, or use a driver that shows it (Linux 6.0)",
+			"drivers/net/ethernet/mellanox/mlx5/core/lag/debugfs.c", needLAG,
+		},
+		{
+			"NW162", "flow_steering_mode hmfs takes a driver that has it (Linux 6.14); take dmfs or smfs",
+			"drivers/net/ethernet/mellanox/mlx5/core/fs_core.c, mlx5_fs_mode_validate", needHMFS,
+		},
+		{
+			"NW163", "the port function attributes for IPsec take a kernel and a driver that have them (Linux 6.6); leave them out, or use such",
+			"include/uapi/linux/devlink.h, DEVLINK_PORT_FN_ATTR_CAP_IPSEC_CRYPTO_BIT", needVFIPsec,
+		},
 	}
 }
 

@@ -130,8 +130,18 @@ func TestVFsAgainstSchema(t *testing.T) {
 		vfs string
 		ok  bool
 	}{
-		{`4`, true}, {`null`, true}, {`[]`, true}, {`[{"name":"a","vf":"0-3","driver":"vfio-pci"}]`, true}, {`[{"name":"a","vf":"5"}]`, true},
-		{`128`, false}, {`-1`, false}, {`"4"`, false}, {`{}`, false}, {`[{"name":"a"}]`, false}, {`[{"vf":"0"}]`, false}, {`[{"name":"a","vf":"0,1"}]`, false},
+		{`4`, true},
+		{`null`, true},
+		{`[]`, true},
+		{`[{"name":"a","vf":"0-3","driver":"vfio-pci"}]`, true},
+		{`[{"name":"a","vf":"5"}]`, true},
+		{`128`, false},
+		{`-1`, false},
+		{`"4"`, false},
+		{`{}`, false},
+		{`[{"name":"a"}]`, false},
+		{`[{"vf":"0"}]`, false},
+		{`[{"name":"a","vf":"0,1"}]`, false},
 		{`[{"name":"a","vf":"0","up":true}]`, false},
 	} {
 		text := `{"version":1,"cards":[{"name":"c","ports":[{"name":"p","vfs":` + tt.vfs + `}]}]}`
