@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -67,13 +68,10 @@ func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 	return errors.Join(errs...)
 }
 
-// ofItem tells a step that puts an item on.
+// ofItem tells a step that puts an item on, by its attribute: "address 192.0.2.1/24".
 func ofItem(s step.Step) bool {
-	switch {
-	case s.To.IsAbsent(), s.Attribute == attrNetdev, s.Attribute == attrMaster, s.Attribute == attrUp, s.Attribute == attrMTU, isSetting(s.Attribute):
-		return false
-	}
-	return true
+	kind, _, _ := strings.Cut(s.Attribute, " ")
+	return !s.To.IsAbsent() && rtnet.Kind(kind).Known()
 }
 
 // one does a step of another kind.
@@ -92,8 +90,10 @@ func (d *Doer) one(ctx context.Context, s step.Step, now map[resource.ID]int) er
 		return d.setMaster(ctx, s, now)
 	case isSetting(s.Attribute):
 		return set(ctx, s, now[s.Resource])
+	case s.Attribute == attrUp, s.Attribute == attrMTU:
+		return d.setLink(s, now[s.Resource])
 	}
-	return d.setLink(s, now[s.Resource])
+	return fmt.Errorf("%s: putting back its %s: nobody knows what it was: the plan is from elsewhere", s.Resource, s.Attribute)
 }
 
 // put is an item and the netdev that it goes to.

@@ -119,7 +119,7 @@ func carriers(h *Host, from resource.ID) []resource.ID {
 			return
 		}
 		for _, b := range h.Switch.Bridges {
-			if b.Name != n.Name && !hasPort(b, n.Name) {
+			if b.Name != n.Name && !slices.ContainsFunc(b.Ports, func(p ovs.PortState) bool { return p.Name == n.Name }) {
 				continue
 			}
 			walk(resource.OfBridge(b.Name))
@@ -133,16 +133,6 @@ func carriers(h *Host, from resource.ID) []resource.ID {
 	}
 	walk(from)
 	return all
-}
-
-// hasPort tells whether an internal port is one of a bridge.
-func hasPort(b ovs.BridgeState, name string) bool {
-	for _, p := range b.Ports {
-		if p.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // portsOf are the netdevs below a master, in a fixed order. The routes of a VRF's

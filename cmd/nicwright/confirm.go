@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/confirm"
@@ -41,11 +42,7 @@ Without it, in time, a watchdog takes it back.`,
 	}
 	c.Flags().BoolVar(&watch, "watch", false, "be the watchdog")
 	c.Flags().IntVar(&armedFD, "armed-fd", -1, "say on this open file that the watchdog is armed")
-	for _, name := range []string{"watch", "armed-fd"} {
-		if err := c.Flags().MarkHidden(name); err != nil {
-			panic(err) // a flag of this name was just made
-		}
-	}
+	c.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = true }) // they are between apply and its watchdog
 	return c
 }
 

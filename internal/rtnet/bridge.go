@@ -5,15 +5,14 @@ package rtnet
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strconv"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/rtattr"
 )
 
 // Of include/uapi/linux/if_bridge.h and rtnetlink.h.
@@ -30,27 +29,22 @@ const (
 // BridgeVLANs reads the VLANs of all ports of the kernel's bridges, one by one. A
 // bridge without vlan_filtering has some as well.
 func BridgeVLANs(ctx context.Context) ([]Entry, error) {
-	for {
-		req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
-		req.AddData(nl.NewIfInfomsg(unix.AF_BRIDGE))
-		req.AddData(nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(extFilterBRVLAN)))
-		msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-		switch {
-		case errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil:
-			continue
-		case err != nil:
-			return nil, kernel.Wrap("listing the VLANs of bridge ports over rtnetlink", "", err)
-		}
-		var all []Entry
-		for _, m := range msgs {
-			vlans, err := parseBridgePort(m)
-			if err != nil {
-				return nil, fmt.Errorf("listing the VLANs of bridge ports over rtnetlink: %w", err)
-			}
-			all = append(all, vlans...)
-		}
-		return all, nil
+	ask := make([]byte, unix.SizeofIfInfomsg)
+	ask[0] = unix.AF_BRIDGE
+	ask = appendAttribute(ask, unix.IFLA_EXT_MASK, nl.Uint32Attr(extFilterBRVLAN))
+	msgs, err := rtattr.Dump(ctx, unix.NETLINK_ROUTE, unix.RTM_GETLINK, unix.RTM_NEWLINK, ask)
+	if err != nil {
+		return nil, kernel.Wrap("listing the VLANs of bridge ports over rtnetlink", "", err)
 	}
+	var all []Entry
+	for _, m := range msgs {
+		vlans, err := parseBridgePort(m)
+		if err != nil {
+			return nil, fmt.Errorf("listing the VLANs of bridge ports over rtnetlink: %w", err)
+		}
+		all = append(all, vlans...)
+	}
+	return all, nil
 }
 
 func parseBridgePort(m []byte) ([]Entry, error) {

@@ -12,11 +12,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/rtattr"
 )
 
 // Kind is what an Entry is.
@@ -39,6 +39,9 @@ const (
 
 // OfBridge tells what a netdev has as the port of a bridge of the kernel: it goes when it leaves, and not when it goes down.
 func (k Kind) OfBridge() bool { return k == BridgeVLAN || k == FDB }
+
+// Known tells a kind of entries from other words.
+func (k Kind) Known() bool { return families[k].header > 0 }
 
 // OfTC tells what says how a netdev queues; that goes with the netdev only.
 func (k Kind) OfTC() bool { return k == Qdisc || k == Class }
@@ -99,20 +102,11 @@ var errShort = errors.New("the kernel's message is shorter than its format")
 func List(ctx context.Context) ([]Entry, error) {
 	var all []Entry
 	for _, kind := range []Kind{Nexthop, Address, Neighbour, Proxy, FDB, Route} {
-		f := families[kind]
-		msgs, err := dump(ctx, f)
+		entries, err := list(ctx, kind, families[kind].ask)
 		if err != nil {
-			return nil, kernel.Wrapf("", err, "listing %ss over rtnetlink", kind)
+			return nil, err
 		}
-		for _, m := range msgs {
-			e, ok, err := parse(kind, m)
-			if err != nil {
-				return nil, fmt.Errorf("listing %ss over rtnetlink: %w", kind, err)
-			}
-			if ok {
-				all = append(all, e)
-			}
-		}
+		all = append(all, entries...)
 	}
 	vlans, err := BridgeVLANs(ctx)
 	if err != nil {
@@ -127,22 +121,29 @@ func List(ctx context.Context) ([]Entry, error) {
 	return resolve(all), nil
 }
 
-// dump reads all messages of a kind, again if they changed meanwhile.
-func dump(ctx context.Context, f family) ([][]byte, error) {
-	for {
-		req := nl.NewNetlinkRequest(int(f.get), unix.NLM_F_DUMP)
-		head := make([]byte, f.header)
-		copy(head, f.ask)
-		req.AddRawData(head)
-		msgs, err := req.Execute(unix.NETLINK_ROUTE, f.add)
-		switch {
-		case errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil:
-		case errors.Is(err, unix.EOPNOTSUPP) && f.get == unix.RTM_GETNEXTHOP:
-			return nil, nil // a kernel before 5.3
-		default:
-			return msgs, err
+// list reads the entries of a kind; ask is what the header of the question begins with.
+func list(ctx context.Context, kind Kind, ask []byte) ([]Entry, error) {
+	f := families[kind]
+	head := make([]byte, f.header)
+	copy(head, ask)
+	msgs, err := rtattr.Dump(ctx, unix.NETLINK_ROUTE, f.get, f.add, head)
+	if kind == Nexthop && errors.Is(err, unix.EOPNOTSUPP) {
+		return nil, nil // a kernel before 5.3
+	}
+	if err != nil {
+		return nil, kernel.Wrapf("", err, "listing %ss over rtnetlink", kind)
+	}
+	var all []Entry
+	for _, m := range msgs {
+		e, ok, err := parse(kind, m)
+		if err != nil {
+			return nil, fmt.Errorf("listing %ss over rtnetlink: %w", kind, err)
+		}
+		if ok {
+			all = append(all, e)
 		}
 	}
+	return all, nil
 }
 
 // Add puts an entry on the netdevs that at says for those it was on; an entry
@@ -190,7 +191,8 @@ func Delete(e Entry) error {
 	return kernel.Wrapf("", err, "taking away %s %s", families[e.Kind].what, e.Text)
 }
 
-// attribute is one of a message, where it is.
+// attribute is one of a message, where it is: an entry is put back with what nobody
+// here knows, flags and all, which a reader of values (rtattr.Parse) does not keep.
 type attribute struct {
 	kind  uint16
 	flags uint16 // NLA_F_NESTED, which some of the kernel's parsers insist on

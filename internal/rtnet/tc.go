@@ -11,8 +11,6 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
-
-	"github.com/nicwright/nicwright/internal/kernel"
 )
 
 // Of struct tcmsg (include/uapi/linux/rtnetlink.h): where the ifindex, the handle, the
@@ -28,7 +26,7 @@ const (
 // the kernel gives to a netdev have the handle 0; ingress and clsact are of those
 // whose filters are there, which are not kept.
 func TrafficControl(ctx context.Context) ([]Entry, error) {
-	all, err := listTC(ctx, Qdisc, 0)
+	all, err := list(ctx, Qdisc, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +36,9 @@ func TrafficControl(ctx context.Context) ([]Entry, error) {
 			continue
 		}
 		asked[q.Index] = true
-		classes, err := listTC(ctx, Class, q.Index)
+		ask := make([]byte, nl.SizeofTcMsg)
+		binary.NativeEndian.PutUint32(ask[tcmIndex:], uint32(q.Index))
+		classes, err := list(ctx, Class, ask)
 		if errors.Is(err, unix.ENODEV) {
 			continue // it went away meanwhile
 		}
@@ -48,33 +48,6 @@ func TrafficControl(ctx context.Context) ([]Entry, error) {
 		all = append(all, classes...)
 	}
 	return all, nil
-}
-
-// listTC lists the qdiscs of all netdevs, or the classes of one.
-func listTC(ctx context.Context, kind Kind, index int) ([]Entry, error) {
-	f := families[kind]
-	for {
-		req := nl.NewNetlinkRequest(int(f.get), unix.NLM_F_DUMP)
-		req.AddData(&nl.TcMsg{Family: unix.AF_UNSPEC, Ifindex: int32(index)})
-		msgs, err := req.Execute(unix.NETLINK_ROUTE, f.add)
-		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
-			continue
-		}
-		if err != nil {
-			return nil, kernel.Wrapf("", err, "listing %ss over rtnetlink", kind)
-		}
-		var all []Entry
-		for _, m := range msgs {
-			e, ok, err := parse(kind, m)
-			if err != nil {
-				return nil, fmt.Errorf("listing %ss over rtnetlink: %w", kind, err)
-			}
-			if ok {
-				all = append(all, e)
-			}
-		}
-		return all, nil
-	}
 }
 
 // tc is struct tcmsg of a qdisc or class.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -66,14 +68,14 @@ func (s *Snapshot) readFilters(ctx context.Context, own map[pci.Function]netdev.
 	if len(candidates) == 0 {
 		return nil
 	}
-	qdiscs, err := qdiscs(ctx)
+	with, err := Ingress(ctx)
 	if err != nil {
 		return err
 	}
 	switched := s.switchPorts()
-	for _, q := range qdiscs {
-		l, ok := candidates[q.Attrs().LinkIndex]
-		if !ok || switched[l.Index] || q.Type() != "ingress" && q.Type() != "clsact" {
+	for _, index := range slices.Sorted(maps.Keys(with)) {
+		l, ok := candidates[index]
+		if !ok || switched[index] {
 			continue
 		}
 		filters, err := filtersOn(l)
@@ -87,15 +89,6 @@ func (s *Snapshot) readFilters(ctx context.Context, own map[pci.Function]netdev.
 		p.Filters = append(p.Filters, filters...)
 	}
 	return nil
-}
-
-func qdiscs(ctx context.Context) ([]netlink.Qdisc, error) {
-	for {
-		all, err := netlink.QdiscList(nil)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) || ctx.Err() != nil {
-			return all, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
-		}
-	}
 }
 
 // switchPorts are the netdevs that are ports of Open vSwitch, or members of such:

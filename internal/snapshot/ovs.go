@@ -70,34 +70,27 @@ func readOVS(ctx context.Context, sockets []string) OVS {
 	if _, err := unixctl.Call(daemon, "version"); err != nil {
 		o.Stopped = err.Error()
 	}
-	if o.Ingress, err = ingress(ctx); err == nil {
+	if o.Ingress, err = Ingress(ctx); err == nil {
 		_, err := os.Stat("/sys/module/sch_ingress")
 		o.CanIngress = len(o.Ingress) > 0 || !errors.Is(err, fs.ErrNotExist)
 	}
 	return o
 }
 
-// ingress is one dump of the qdiscs (RTM_GETQDISC). It is nil where TC is not in
-// the kernel.
-func ingress(ctx context.Context) (map[int]uint32, error) {
-	for {
-		req := nl.NewNetlinkRequest(unix.RTM_GETQDISC, unix.NLM_F_DUMP)
-		req.AddData(&nl.TcMsg{Family: nl.FAMILY_ALL})
-		msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWQDISC)
-		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
-			continue
-		}
-		if err != nil {
-			return nil, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
-		}
-		with := map[int]uint32{}
-		for _, m := range msgs {
-			if index, block, ok := parseIngress(m); ok {
-				with[index] = block
-			}
-		}
-		return with, nil
+// Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex, and the
+// block that it shares, by one dump (RTM_GETQDISC).
+func Ingress(ctx context.Context) (map[int]uint32, error) {
+	msgs, err := rtattr.Dump(ctx, unix.NETLINK_ROUTE, unix.RTM_GETQDISC, unix.RTM_NEWQDISC, make([]byte, nl.SizeofTcMsg))
+	if err != nil {
+		return nil, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
 	}
+	with := map[int]uint32{}
+	for _, m := range msgs {
+		if index, block, ok := parseIngress(m); ok {
+			with[index] = block
+		}
+	}
+	return with, nil
 }
 
 // parseIngress gives the ifindex of an ingress or clsact qdisc (struct tcmsg,
@@ -118,10 +111,6 @@ func parseIngress(m []byte) (index int, block uint32, ok bool) {
 	}
 	return int(int32(binary.NativeEndian.Uint32(m[4:]))), block, true
 }
-
-// Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex, and the
-// block that it shares.
-func Ingress(ctx context.Context) (map[int]uint32, error) { return ingress(ctx) }
 
 // BridgeOf gives, for the netdev of each port, the bridge of Open vSwitch that it
 // is on, and the profile that put it there ("" for somebody else: external_ids:nicwright).

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"syscall"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -44,7 +43,7 @@ func (s *Snapshot) readTransforms(ctx context.Context, own map[pci.Function]netd
 	}
 	for _, d := range []struct {
 		what     string
-		get, is  int
+		get, is  uint16
 		sizeof   int
 		transfer func(m []byte) Transform
 	}{
@@ -57,7 +56,10 @@ func (s *Snapshot) readTransforms(ctx context.Context, own map[pci.Function]netd
 			return Transform{"policy", address(i.Sel.Daddr, i.Sel.Family)}
 		}},
 	} {
-		msgs, err := dumpXfrm(ctx, d.get, d.is)
+		msgs, err := rtattr.Dump(ctx, unix.NETLINK_XFRM, d.get, d.is, nil)
+		if errors.Is(err, unix.EPROTONOSUPPORT) {
+			return nil // a kernel without IPsec
+		}
 		if err != nil {
 			return kernel.Wrap("listing "+d.what, "", err)
 		}
@@ -71,19 +73,6 @@ func (s *Snapshot) readTransforms(ctx context.Context, own map[pci.Function]netd
 		}
 	}
 	return nil
-}
-
-func dumpXfrm(ctx context.Context, get, is int) ([][]byte, error) {
-	for {
-		msgs, err := nl.NewNetlinkRequest(get, unix.NLM_F_DUMP).Execute(unix.NETLINK_XFRM, uint16(is))
-		switch {
-		case errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil:
-			continue
-		case errors.Is(err, unix.EPROTONOSUPPORT): // a kernel without IPsec
-			return nil, nil
-		}
-		return msgs, err
-	}
 }
 
 // offloadedTo is the ifindex in XFRMA_OFFLOAD_DEV (struct xfrm_user_offload: ifindex,

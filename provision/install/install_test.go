@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nicwright/nicwright/internal/golden"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/profiles"
 )
@@ -86,20 +87,7 @@ func TestFilesAreTheGoldenOnes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := filepath.Join("testdata", name+".txt")
-			got := dump(files)
-			if os.Getenv("NICWRIGHT_UPDATE") == "1" {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), got); d != "" {
-				t.Errorf("-golden +now:\n%s", d)
-			}
+			golden.Text(t, filepath.Join("testdata", name+".txt"), dump(files))
 			for _, f := range files {
 				if f.Link == "" && !strings.HasPrefix(f.Text, Mark+"\n") {
 					t.Errorf("%s does not begin with our mark", f.Path)

@@ -8,7 +8,6 @@ package modules
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -112,9 +111,6 @@ func (b *Builder) EmulatedCard(ctx context.Context) (string, error) {
 	})
 }
 
-// errPlain is why a module is compiled source by source that has no bundles.
-var errPlain = errors.New("it has no bundles")
-
 // isKernelSource tells what the card is built from, from notes, tests and
 // what a build by hand leaves.
 func isKernelSource(rel string) bool {
@@ -170,21 +166,7 @@ func (b *Builder) compile(ctx context.Context, r recipe, dir, work string) error
 		"KCFLAGS=" + r.cflags, "CONFIG_DEBUG_INFO_BTF_MODULES=", "CONFIG_MODULE_SIG=n",
 	}
 	args = append(append(args, r.options...), "modules")
-	err = errPlain
-	if r.bundles != "" {
-		var together string
-		if together, err = b.bundle(ctx, box, r, work); err != nil {
-			return err
-		}
-		module := strings.TrimSuffix(r.result, ".ko")
-		if _, err = box.Run(ctx, append(slices.Clone(args), module+"-y="+together, module+"-m=")...); err != nil {
-			fmt.Fprintf(out, "Sources that another kernel has get in each other's way: each is compiled by itself.\n")
-		}
-	}
-	if err != nil && ctx.Err() == nil {
-		_, err = box.Run(ctx, args...)
-	}
-	if err != nil {
+	if err := b.make(ctx, box, r, work, args); err != nil {
 		return fmt.Errorf("compile %s for %s: %w", r.result, b.Kernel.Release, err)
 	}
 	ko, err := os.ReadFile(filepath.Join(work, r.dir, r.result))
@@ -195,4 +177,23 @@ func (b *Builder) compile(ctx context.Context, r recipe, dir, work string) error
 		return fmt.Errorf("keep the module: %w", err)
 	}
 	return nil
+}
+
+// make compiles a module, in bundles where it has some. Another kernel's sources may
+// get in each other's way: then each is compiled by itself.
+func (b *Builder) make(ctx context.Context, box sandbox.Box, r recipe, work string, args []string) error {
+	if r.bundles != "" {
+		together, err := b.bundle(ctx, box, r, work)
+		if err != nil {
+			return err
+		}
+		module := strings.TrimSuffix(r.result, ".ko")
+		_, err = box.Run(ctx, append(slices.Clone(args), module+"-y="+together, module+"-m=")...)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		fmt.Fprintln(box.Log, "The bundles do not compile: each source is compiled by itself.")
+	}
+	_, err := box.Run(ctx, args...)
+	return err
 }
