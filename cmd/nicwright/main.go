@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // Exit statuses, as README.md has them.
@@ -61,7 +63,7 @@ func run(ctx context.Context, args []string) int {
 		status = exitStatus{exitError, err}
 	}
 	if status.err != nil {
-		fmt.Fprintf(os.Stderr, "nicwright: %v\n", err)
+		fmt.Fprintf(style.Plain(os.Stderr), "nicwright: %v\n", err)
 	}
 	return status.code
 }

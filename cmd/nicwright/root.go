@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
+	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -52,7 +53,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 		Version:       version(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.raw = cmd.OutOrStdout()
-			a.out = colorprofile.NewWriter(cmd.OutOrStdout(), os.Environ())
+			a.out = style.Plain(colorprofile.NewWriter(cmd.OutOrStdout(), os.Environ()))
 			if err := a.load(cmd); err != nil {
 				return err
 			}
