@@ -11,13 +11,13 @@ import (
 
 func TestPlain(t *testing.T) {
 	for in, want := range map[string]string{
-		"bond0\tup\n":            "bond0\tup\n",
-		"für · 漢":                "für · 漢",
-		Red("x"):                 Red("x"),
-		"e\x1b[2Jvil":            "e�[2Jvil",
-		"\x1b]0;title\x07":       "�]0;title�",
+		"bond0\tup\n":             "bond0\tup\n",
+		"für · 漢":                 "für · 漢",
+		Red("x"):                  Red("x"),
+		"e\x1b[2Jvil":             "e�[2Jvil",
+		"\x1b]0;title\x07":        "�]0;title�",
 		"a\rb\x08\u009b31m\u202e": "a�b��31m�",
-		"\xff\x1b":               "��",
+		"\xff\x1b":                "��",
 	} {
 		var b strings.Builder
 		if n, err := io.WriteString(Plain(&b), in); err != nil || n != len(in) || b.String() != want {
