@@ -76,6 +76,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	f.String("run-dir", "/run/nicwright", "where the lock is")
 	f.String("config-dir", "/etc/nicwright", "where config.yaml and profiles.d are")
 	f.Duration("timeout", 0, "give up after this time (0: each wait has its own deadline)")
+	f.Duration("wait", lockWait, "how long to wait while another nicwright changes the host, before saying which")
 	root.AddCommand(
 		newShow(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
 		newInstall(a), newUninstall(a), newStatus(a),
