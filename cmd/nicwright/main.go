@@ -23,6 +23,7 @@ const (
 	exitSteps    = 2  // the plan has steps
 	exitUnproven = 3  // a verdict is not what the profile requires
 	exitBack     = 4  // the apply before was not confirmed in time: the host was taken back, and nothing was applied
+	exitPartly   = 5  // done, but for what hangs on what the host lacks (--without-missing)
 	exitUsage    = 64 // the command line is wrong
 )
 

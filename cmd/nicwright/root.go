@@ -157,13 +157,14 @@ func (a *app) profileName() (string, error) {
 
 // wanted is a profile resolved on a host, and as it was written.
 type wanted struct {
-	want *profiles.Want
-	doc  journal.Profile
+	want  *profiles.Want
+	doc   journal.Profile
+	lacks []string // what it was asked without
 }
 
 // want loads the profile and gives the function that holds it against a host and
-// resolves it there.
-func (a *app) want() (func(context.Context, *provision.Road) (wanted, error), error) {
+// resolves it there. partly: without what hangs on a card, or an Open vSwitch, that the host lacks.
+func (a *app) want(partly bool) (func(context.Context, *provision.Road) (wanted, error), error) {
 	if _, err := a.profileName(); err != nil {
 		return nil, err
 	}
@@ -173,11 +174,18 @@ func (a *app) want() (func(context.Context, *provision.Road) (wanted, error), er
 	}
 	return func(ctx context.Context, r *provision.Road) (wanted, error) {
 		facts := r.Facts(ctx)
-		if err := p.CheckHost(facts); err != nil {
+		part, lacks := p, []string(nil)
+		if partly {
+			var err error
+			if part, lacks, err = p.Available(facts.Cards, facts.Switch.Missing); err != nil {
+				return wanted{}, err
+			}
+		}
+		if err := part.CheckHost(facts); err != nil {
 			return wanted{}, err
 		}
-		w, err := profiles.Resolve(p, facts.Cards)
-		return wanted{w, docOf(p)}, err
+		w, err := profiles.Resolve(part, facts.Cards)
+		return wanted{w, docOf(p), lacks}, err
 	}, nil
 }
 
