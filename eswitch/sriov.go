@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/nicwright/nicwright/internal/apart"
 	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -92,7 +93,7 @@ func (d *Doer) writeMode(ctx context.Context, f pci.Function, to map[string]stri
 		}
 		if now.Mode != mode {
 			// The answer comes when the driver has changed the mode.
-			if err := blocking(ctx, func() string { return "" }, func() error { return setMode(pf, mode) }); err != nil {
+			if err := blocking(ctx, func() string { return "" }, func() error { return changeMode(ctx, pf, mode) }); err != nil {
 				return err
 			}
 		}
@@ -113,9 +114,18 @@ func (d *Doer) writeMode(ctx context.Context, f pci.Function, to map[string]stri
 	})
 }
 
-// setMode has a connection of its own, which an answer that comes too late does no
+// ActMode is the act (internal/apart) that SetMode does.
+const ActMode = "eswitch-mode"
+
+// changeMode does not die with this process: a driver that is killed in it may not survive.
+func changeMode(ctx context.Context, pf pci.Address, mode string) error {
+	return apart.Do(ctx, []string{ActMode, string(pf), mode}, func() error { return SetMode(pf, mode) })
+}
+
+// SetMode sets the mode of a PF's eswitch, and returns when the driver has changed it.
+// It has a connection of its own, which an answer that comes too late does no
 // harm to; extended acks are on (internal/rtlink).
-func setMode(pf pci.Address, mode string) error {
+func SetMode(pf pci.Address, mode string) error {
 	return netlink.DevLinkSetEswitchMode(&netlink.DevlinkDevice{BusName: pf.Bus(), DeviceName: pf.Device()}, mode)
 }
 

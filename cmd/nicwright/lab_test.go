@@ -4,13 +4,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // The tests of this file run the binary a user would run, in the lab machine,
@@ -26,6 +29,9 @@ func needLab(t *testing.T) {
 	t.Setenv("PATH", shared+":"+os.Getenv("PATH"))
 }
 
+// hangs is how long no command takes, on the slowest machine.
+const hangs = 10 * time.Minute
+
 // result is a command that ended.
 type result struct {
 	stdout, stderr string
@@ -34,13 +40,21 @@ type result struct {
 
 func command(t *testing.T, name string, args ...string) result {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	// What hangs says where: a Go program prints its goroutines when it is asked to quit.
+	ctx, cancel := context.WithTimeout(t.Context(), hangs)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) }
+	cmd.WaitDelay = 10 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("%s %v: %v", name, args, err)
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("%s %v took more than %v:\n%s", name, args, hangs, errs.String())
 	}
 	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
+	"github.com/nicwright/nicwright/internal/apart"
 	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
@@ -59,7 +60,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 			}
 			ctx, cancel := limit(cmd.Context(), a.settings.GetDuration("timeout"))
 			a.cancel = cancel
-			cmd.SetContext(ctx)
+			cmd.SetContext(apart.With(ctx, apart.Self(actVerb)))
 			return nil
 		},
 		PersistentPostRun: func(*cobra.Command, []string) { a.cancel() },
@@ -79,7 +80,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	f.Duration("wait", lockWait, "how long to wait while another nicwright changes the host, before saying which")
 	root.AddCommand(
 		newShow(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
-		newInstall(a), newUninstall(a), newStatus(a),
+		newInstall(a), newUninstall(a), newStatus(a), newAct(),
 	)
 	for _, c := range root.Commands() {
 		usageErrors(c)
