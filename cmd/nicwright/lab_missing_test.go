@@ -18,7 +18,9 @@ func TestWithoutMissing(t *testing.T) {
 		witness(t, "/usr/share/openvswitch/scripts/ovs-ctl", verb, "--system-id=random", "--no-monitor", "--no-record-hostname")
 	}
 	ctl("stop")
-	t.Cleanup(func() { command(t, "/usr/share/openvswitch/scripts/ovs-ctl", "start", "--system-id=random", "--no-monitor", "--no-record-hostname") })
+	t.Cleanup(func() {
+		command(t, "/usr/share/openvswitch/scripts/ovs-ctl", "start", "--system-id=random", "--no-monitor", "--no-record-hostname")
+	})
 	if r := expect(t, exitError, "apply", "-p", profile); !strings.Contains(r.stderr, "wants a switch") {
 		t.Errorf("without the flag: %s%s", r.stdout, r.stderr)
 	}
