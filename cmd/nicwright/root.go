@@ -77,7 +77,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	f.Duration("timeout", 0, "give up after this time (0: each wait has its own deadline)")
 	root.AddCommand(
 		newShow(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
-		newInstall(a), newUninstall(a), newStatus(a),
+		newInstall(a), newUninstall(a), newStatus(a), newWatch(a),
 	)
 	for _, c := range root.Commands() {
 		usageErrors(c)

@@ -205,7 +205,7 @@ func TestDashboard(t *testing.T) {
 			continue // of the watch itself
 		}
 		if !strings.Contains(used, f.Name) {
-			t.Logf("not on the dashboard: %s", f.Name)
+			t.Errorf("%s is not on the dashboard", f.Name)
 		}
 	}
 	if doc.Title == "" || doc.UID == "" || len(doc.Panels) == 0 {

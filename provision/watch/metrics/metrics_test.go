@@ -335,10 +335,9 @@ func TestWriteFile(t *testing.T) {
 func TestKeepFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nicwright.prom")
 	ctx, stop := context.WithCancel(t.Context())
-	changed, done, wrong := make(chan struct{}), make(chan struct{}), make(chan error, 8)
+	changed, done, wrong := make(chan struct{}), make(chan error, 1), make(chan error, 8)
 	go func() {
-		defer close(done)
-		KeepFile(ctx, path, prometheus.NewRegistry(), time.Hour, changed, func(err error) { wrong <- err })
+		done <- KeepFile(ctx, path, prometheus.NewRegistry(), time.Hour, changed, func(err error) { wrong <- err })
 	}()
 	changed <- struct{}{} // it was written once
 	if err := os.Remove(path); err != nil {
@@ -350,7 +349,12 @@ func TestKeepFile(t *testing.T) {
 		t.Error(err)
 	}
 	stop()
-	<-done
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file outlives the watch: %v", err)
+	}
 	if len(wrong) != 0 {
 		t.Error(<-wrong)
 	}

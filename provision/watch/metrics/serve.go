@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -89,8 +91,9 @@ func WriteFile(path string, r prometheus.Gatherer) error {
 }
 
 // KeepFile writes the metrics to a file now, every so often and whenever changed tells,
-// until ctx ends. What cannot be written is told, and tried again.
-func KeepFile(ctx context.Context, path string, r prometheus.Gatherer, every time.Duration, changed <-chan struct{}, tell func(error)) {
+// until ctx ends; then it takes the file away, for what is not watched is not known.
+// What cannot be written is told, and tried again.
+func KeepFile(ctx context.Context, path string, r prometheus.Gatherer, every time.Duration, changed <-chan struct{}, tell func(error)) error {
 	timer := time.NewTicker(every)
 	defer timer.Stop()
 	for {
@@ -99,7 +102,10 @@ func KeepFile(ctx context.Context, path string, r prometheus.Gatherer, every tim
 		}
 		select {
 		case <-ctx.Done():
-			return
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("taking the metrics away: %w", err)
+			}
+			return nil
 		case <-timer.C:
 		case <-changed:
 		}
