@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,15 +46,27 @@ func Sources(dir journal.Dir) map[string]Source {
 			return await.Netlink(ctx, c, "device events", unix.NETLINK_KOBJECT_UEVENT, 1)
 		},
 		Devlink: func(ctx context.Context, c *await.Counts) (<-chan struct{}, error) {
-			return await.Generic(ctx, c, "devlink", "config")
+			return ifThere(ctx)(await.Generic(ctx, c, "devlink", "config"))
 		},
 		Settings: func(ctx context.Context, c *await.Counts) (<-chan struct{}, error) {
-			return await.Generic(ctx, c, "ethtool", "monitor")
+			return ifThere(ctx)(await.Generic(ctx, c, "ethtool", "monitor"))
 		},
 		Switch: ovsEvents,
 		Journal: func(ctx context.Context, c *await.Counts) (<-chan struct{}, error) {
 			return journalEvents(ctx, c, filepath.Join(string(dir), "operations"))
 		},
+	}
+}
+
+// ifThere is for a part that a kernel is built with or without: without it nothing comes.
+func ifThere(ctx context.Context) func(<-chan struct{}, error) (<-chan struct{}, error) {
+	return func(ch <-chan struct{}, err error) (<-chan struct{}, error) {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return ch, err
+		}
+		silent := make(chan struct{})
+		context.AfterFunc(ctx, func() { close(silent) })
+		return silent, nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -46,6 +47,9 @@ func Read(ctx context.Context, sight watch.Sight) []Sample {
 
 func reporters(ctx context.Context) (_ []devlink.Reporter, err error) {
 	c, err := devlink.Dial()
+	if errors.Is(err, fs.ErrNotExist) { // a kernel without devlink
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
