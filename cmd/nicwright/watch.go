@@ -10,7 +10,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 	"syscall"
 	"time"
 
@@ -112,13 +111,18 @@ func (a *app) watchHost(ctx context.Context, flags watching, only string) error 
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	subs := watch.Subscribe(ctx, watch.Sources(host.Journal))
+	// Before the first look, and systemd has the unit up from here on.
+	if _, err := subs.Need(watch.Always()); err != nil {
+		return err
+	}
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=watching")
 	changed := make(chan struct{}, 1)
 	tell, inJournal := watch.ToJournal()
 	if !inJournal {
 		tell = watch.Lines(a.raw)
 	}
 	w := &watch.Watch{
-		Look: host.Look, Busy: host.Busy, Need: need(subs), Events: subs.Events(), Every: flags.every,
+		Look: host.Look, Busy: host.Busy, Need: subs.Need, Events: subs.Events(), Every: flags.every,
 		Tell: func(e watch.Event) error {
 			select {
 			case changed <- struct{}{}:
@@ -148,17 +152,4 @@ func (a *app) watchHost(ctx context.Context, flags watching, only string) error 
 		})
 	}
 	return group.Wait()
-}
-
-// need is Need of the subscriptions; the first that stand have systemd told that the
-// unit is up.
-func need(subs *watch.Subscriptions) func([]string) (bool, error) {
-	ready := sync.OnceFunc(func() { _, _ = daemon.SdNotify(false, daemon.SdNotifyReady+"\nSTATUS=watching") })
-	return func(names []string) (bool, error) {
-		fresh, err := subs.Need(names)
-		if err == nil {
-			ready()
-		}
-		return fresh, err
-	}
 }

@@ -66,7 +66,7 @@ func (h Host) Look(ctx context.Context) (Seen, error) {
 	}
 	ops := road.Operations()
 	seen := Seen{
-		Waits: len(journal.Waiting(ops)) > 0, Needs: []string{Links, Devices, Devlink, Settings, Journal}, Sight: sightOf(road.Have, road.Snapshot.Netdevs),
+		Waits: len(journal.Waiting(ops)) > 0, Needs: Always(), Sight: sightOf(road.Have, road.Snapshot.Netdevs),
 		Suspects: func(id resource.ID) []string { return suspects(road.Have.Net, id, running("/proc")) },
 	}
 	if open := journal.OpenOne(ops); open != nil {

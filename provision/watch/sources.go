@@ -29,6 +29,9 @@ const (
 	Journal   = "journal"   // operations of nicwright
 )
 
+// Always are the sources that every profile needs.
+func Always() []string { return []string{Links, Devices, Devlink, Settings, Journal} }
+
 // Source gives a channel of events that lasts as long as ctx.
 type Source func(ctx context.Context, c *await.Counts) (<-chan struct{}, error)
 
