@@ -359,3 +359,20 @@ func TestKeepFile(t *testing.T) {
 		t.Error(<-wrong)
 	}
 }
+
+// What it never wrote it does not take away.
+func TestKeepFileLeavesWhatIsNotIts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nicwright.prom")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	told := 0
+	if err := KeepFile(ctx, path, prometheus.NewRegistry(), time.Hour, nil, func(error) { told++ }); err != nil || told != 1 {
+		t.Errorf("%v, told %d times", err, told)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}

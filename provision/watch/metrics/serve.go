@@ -96,12 +96,18 @@ func WriteFile(path string, r prometheus.Gatherer) error {
 func KeepFile(ctx context.Context, path string, r prometheus.Gatherer, every time.Duration, changed <-chan struct{}, tell func(error)) error {
 	timer := time.NewTicker(every)
 	defer timer.Stop()
+	written := false
 	for {
 		if err := WriteFile(path, r); err != nil {
 			tell(err)
+		} else {
+			written = true
 		}
 		select {
 		case <-ctx.Done():
+			if !written { // what is there is not ours
+				return nil
+			}
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("taking the metrics away: %w", err)
 			}
