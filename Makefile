@@ -52,7 +52,7 @@ test-kernels: lab
 	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
 	NICWRIGHT_LAB=1 NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m -run TestNetdevsim ./lab/cmd/lab
 
-# A thousand runs of the quick matrix leave the machine as it was; make test does five.
+# A thousand runs of the quick matrix leave the machine as it was; make test does three.
 soak: build lab
 	NICWRIGHT_LAB=1 go test -count=1 -v -timeout 3h -run TestVerifyLeavesNoTrace \
 		-exec '$(CURDIR)/$(LAB) exec $(CARD) --ovs --time-limit 3h --env NICWRIGHT_RUNS=1000 --share $(CURDIR)/$(BIN)' ./cmd/nicwright

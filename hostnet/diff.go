@@ -262,6 +262,9 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	switch {
 	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()) && (!f.bounces || !i.goesWithLink()):
 		return
+	case i.Kind == rtnet.Filter: // its actions name other netdevs, or programs that went with it
+		d.leave(id, i.attribute(), "it is not put back: note it before with tc filter show dev "+h.Name+", and make it again")
+		return
 	case i.Kind.OfBridge() && !d.bridged(id, h.MasterKind == "bridge" && !leaves && !f.remade):
 		return // it was taken out of the bridge
 	case i.Daemon == rtnet.Advertised:

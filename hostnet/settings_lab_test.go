@@ -4,6 +4,7 @@ package hostnet
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
@@ -67,17 +69,28 @@ func TestLabNetdevOfAVFIsMadeAgain(t *testing.T) {
 		ip link set sto.70 alias "a VLAN"; ip -6 addr add 2001:db8:70::9/64 dev sto.70 nodad
 		modprobe -a sch_htb sch_fq sch_fq_codel
 		tc qdisc add dev $V root handle 1: htb default 10; tc class add dev $V parent 1: classid 1:10 htb rate 1gbit ceil 2gbit
+		modprobe -a cls_u32 cls_flower sch_ingress; tc filter add dev $V parent 1: protocol ip pref 7 u32 match ip dport 80 0xffff flowid 1:10
+		tc qdisc add dev $V clsact; tc filter add dev $V egress protocol ip pref 9 flower skip_hw ip_proto udp action drop
 		tc qdisc add dev $V parent 1:10 handle 10: fq limit 5000; tc qdisc add dev sto.70 root handle 5: fq_codel limit 500
 		ip link add link $V name mv0 type macvlan mode bridge; ip link add link mv0 name mv0.8 type vlan id 8`)
 	const look = vf + `for l in $V sto.70 mv0 mv0.8; do
 			ip -d link show $l | sed -E 's/^[0-9]+: //; s/promiscuity.*//; s/state [A-Z]+//; s/<.*>//; s/ (qdisc|qlen) [^ ]+//g'
 			ip -4 addr show $l | grep inet || true; ip -6 addr show $l scope global | grep inet6 || true; ip route show dev $l
 			ip -d link show $l | grep -c '[<,]UP[,>]' || true
-			tc qdisc show dev $l | sed -E 's/direct_packets_stat [0-9]+//'; tc class show dev $l
+			tc qdisc show dev $l | grep -v clsact | sed -E 's/direct_packets_stat [0-9]+//'; tc class show dev $l
 			sysctl net.ipv4.conf.$l net.ipv6.conf.$l 2>/dev/null | grep -v -e stable_secret -e '\.mtu' -e '_lft' || true
 		done; ethtool -k $V; ip -d link show sto.70 | grep qos`
 	before := sh(t, look)
 	have := observe(t, ctx)
+	var filters []string
+	for _, i := range have.Netdevs[resource.OfNetdev(pci.VF(port0, 1))].Items {
+		if i.Kind == rtnet.Filter {
+			filters = append(filters, i.Text)
+		}
+	}
+	if want := []string{"u32 pref 7 handle 0x80000800 parent 1:", "flower pref 9 handle 0x1 egress"}; !slices.Equal(filters, want) {
+		t.Errorf("the filters are %q, want %q", filters, want)
+	}
 	sh(t, `a=$(basename $(readlink /sys/bus/pci/devices/`+string(port0)+`/virtfn1)); echo $a > /sys/bus/pci/drivers/mlx5_core/unbind; echo $a > /sys/bus/pci/drivers/mlx5_core/bind`)
 	waitVF(t, ctx)
 	if sh(t, "ip link show sto.70 2>&1 || true") == "" || strings.Contains(sh(t, vf+"ip link show $V"), "storage-net") {

@@ -50,6 +50,7 @@ type FunctionFacts struct {
 
 // SwitchFacts are those of Open vSwitch.
 type SwitchFacts struct {
+	Missing   string // why it is not there, or cannot be asked; "" where it runs
 	HWOffload bool
 	TCPolicy  string // other_config:tc-policy: none, skip_sw, skip_hw, "" for not set
 	// Bonds are the functions in each bond that Open vSwitch itself makes, by the port's name.

@@ -48,10 +48,13 @@ func Look(ctx context.Context, dir journal.Dir, tool string) (*Road, error) {
 type Allowed struct {
 	Take    []string // resources in use that may be taken (pci/0000:3b:00.0/vf/3), or "all"
 	Replace []string // profiles whose work on the same card gives way
+	// Lacks is what the profile is about and the host has not got: what there is of the profile's is
+	// kept, although nothing wants it now.
+	Lacks []string
 }
 
 func (a Allowed) options(owner string) (step.Options, error) {
-	opt := step.Options{Owner: owner, Also: a.Replace, Take: map[resource.ID]bool{}}
+	opt := step.Options{Owner: owner, Also: a.Replace, Keep: len(a.Lacks) > 0, Take: map[resource.ID]bool{}}
 	for _, t := range a.Take {
 		if t == "all" {
 			opt.TakeAll = true

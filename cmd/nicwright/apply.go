@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ func newApply(a *app) *cobra.Command {
 	var file string
 	var allow provision.Allowed
 	var w way
+	var partly bool
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Bring the host to what the profile wants",
@@ -41,8 +43,8 @@ a default route is not begun without --confirm or --yes-cut-me-off.`,
   nicwright apply -p tls-server --replace vm-host`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if file != "" && (cmd.Flags().Changed("profile") || cmd.Flags().Changed("take") || cmd.Flags().Changed("replace")) {
-				return exitStatus{exitUsage, errors.New("--plan and --profile, --take, --replace exclude each other: a saved plan says what is wanted and allowed")}
+			if file != "" && slices.ContainsFunc([]string{"profile", "take", "replace", withoutMissing}, cmd.Flags().Changed) {
+				return exitStatus{exitUsage, errors.New("--plan and --profile, --take, --replace, --without-missing exclude each other: a saved plan says what is wanted and allowed")}
 			}
 			if err := w.check(cmd); err != nil {
 				return err
@@ -54,24 +56,45 @@ a default route is not begun without --confirm or --yes-cut-me-off.`,
 				}
 				return a.operate(cmd.Context(), "apply", w, func(_ context.Context, r *provision.Road) (*provision.Plan, error) { return r.Saved(saved) })
 			}
-			want, err := a.want()
+			want, err := a.want(partly)
 			if err != nil {
 				return err
 			}
-			return a.operate(cmd.Context(), "apply", w, func(ctx context.Context, r *provision.Road) (*provision.Plan, error) {
+			err = a.operate(cmd.Context(), "apply", w, func(ctx context.Context, r *provision.Road) (*provision.Plan, error) {
 				w, err := want(ctx, r)
 				if err != nil {
 					return nil, err
 				}
+				allow.Lacks = w.lacks
 				return r.Apply(w.want, w.doc, allow)
 			})
+			if err != nil {
+				return err
+			}
+			return lacking(allow.Lacks)
 		},
 	}
 	c.Flags().StringVar(&file, "plan", "", "apply this saved plan `file`, if it still holds")
 	c.Flags().StringArrayVar(&allow.Replace, "replace", nil, "take the place of this `profile`, which is in force for the same card; repeatable")
 	allowFlags(c, &allow)
+	partlyFlag(c, &partly)
 	confirmFlags(c, &w)
 	return c
+}
+
+// withoutMissing is the flag by which less than the profile will do.
+const withoutMissing = "without-missing"
+
+func partlyFlag(c *cobra.Command, partly *bool) {
+	c.Flags().BoolVar(partly, withoutMissing, false, "do what does not hang on a card, a port or an Open vSwitch that the host lacks; exit status 5 if there is such")
+}
+
+// lacking is the error of an operation that did what could be done.
+func lacking(lacks []string) error {
+	if len(lacks) == 0 {
+		return nil
+	}
+	return exitStatus{exitPartly, errors.New("the host is as the profile says but for what it lacks: " + strings.Join(lacks, "; "))}
 }
 
 func newRollback(a *app) *cobra.Command {

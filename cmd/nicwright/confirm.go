@@ -74,12 +74,12 @@ func (a *app) confirm(ctx context.Context, id string) (err error) {
 	return err
 }
 
-// lockWait is how long a verb waits for the lock, which a watchdog takes for moments.
+// lockWait is how long a verb waits for the lock if --wait does not say: a watchdog takes it for moments.
 const lockWait = 2 * time.Second
 
 // lock takes the writer's lock.
 func (a *app) lock(ctx context.Context) (*provision.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	ctx, cancel := context.WithTimeout(ctx, a.settings.GetDuration("wait"))
 	defer cancel()
 	return provision.WaitLock(ctx, a.settings.GetString("run-dir"), os.Args)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -31,6 +32,9 @@ func waiting(a *app, c *cobra.Command) *cobra.Command {
 	do := c.RunE
 	c.RunE = func(cmd *cobra.Command, args []string) error {
 		err := a.untilCards(cmd.Context(), wait)
+		if partly, _ := cmd.Flags().GetBool(withoutMissing); partly && errors.Is(err, errWaited) {
+			err = nil // apply says what is missing
+		}
 		if err == nil {
 			say("applying")
 			err = do(cmd, args)
@@ -44,6 +48,9 @@ func waiting(a *app, c *cobra.Command) *cobra.Command {
 	}
 	return c
 }
+
+// errWaited: the cards did not come in time.
+var errWaited = errors.New("--wait-for-card")
 
 // say gives systemd a sentence for `systemctl status`, where it listens. Nothing
 // depends on it.
@@ -64,7 +71,7 @@ func (a *app) untilCards(ctx context.Context, wait time.Duration) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := context.WithTimeoutCause(ctx, wait, fmt.Errorf("%v are over (--wait-for-card)", wait))
+	ctx, stop := context.WithTimeoutCause(ctx, wait, fmt.Errorf("%v are over (%w)", wait, errWaited))
 	defer stop()
 	// Devices that come and drivers that are bound; netdevs that their drivers make.
 	devices, err := await.Uevents(ctx)

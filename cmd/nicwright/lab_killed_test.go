@@ -23,8 +23,8 @@ func TestKilledApplyGoesOn(t *testing.T) {
 	t.Run("after each step", func(t *testing.T) {
 		testKilledApply(t, 4, func(t *testing.T, profile string, _ int) bool { return killedAtItsReport(t, "apply", "-p", profile) })
 	})
-	// Of the phases, these hit those that take long.
-	t.Run("at any instant", func(t *testing.T) { testKilledApply(t, 3, killedAtAnInstant) })
+	// These hit the phases that take long, which on a slow machine may be all in one.
+	t.Run("at any instant", func(t *testing.T) { testKilledApply(t, 1, killedAtAnInstant) })
 }
 
 // killedAtItsReport kills a run when it has told of a step, and gives false if it ended before.

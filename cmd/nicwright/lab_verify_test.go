@@ -71,7 +71,7 @@ func slab(t *testing.T) int {
 func runs(t *testing.T) int {
 	n, err := strconv.Atoi(os.Getenv("NICWRIGHT_RUNS"))
 	if err != nil {
-		return 5
+		return 3
 	}
 	t.Logf("%d runs", n)
 	return n
@@ -82,7 +82,7 @@ func TestVerifyLeavesNoTrace(t *testing.T) {
 	small := filepath.Join("testdata", "small.yaml")
 	expect(t, exitDone, "apply", "-p", small)
 	// A few first: modules are loaded, flows and caches made.
-	for range 3 {
+	for range 2 {
 		expect(t, exitDone, "verify", "--quick")
 	}
 	before, files, kernel := leftovers(t), openFiles(t), slab(t)

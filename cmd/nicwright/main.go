@@ -12,6 +12,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 // Exit statuses, as README.md has them.
@@ -21,6 +23,7 @@ const (
 	exitSteps    = 2  // the plan has steps
 	exitUnproven = 3  // a verdict is not what the profile requires
 	exitBack     = 4  // the apply before was not confirmed in time: the host was taken back, and nothing was applied
+	exitPartly   = 5  // done, but for what hangs on what the host lacks (--without-missing)
 	exitUsage    = 64 // the command line is wrong
 )
 
@@ -61,7 +64,7 @@ func run(ctx context.Context, args []string) int {
 		status = exitStatus{exitError, err}
 	}
 	if status.err != nil {
-		fmt.Fprintf(os.Stderr, "nicwright: %v\n", err)
+		fmt.Fprintf(style.Plain(os.Stderr), "nicwright: %v\n", err)
 	}
 	return status.code
 }

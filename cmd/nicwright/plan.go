@@ -12,6 +12,7 @@ import (
 func newPlan(a *app) *cobra.Command {
 	var save string
 	var allow provision.Allowed
+	var partly bool
 	c := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what apply would change, and change nothing",
@@ -21,7 +22,7 @@ func newPlan(a *app) *cobra.Command {
   nicwright plan -p ./rack7.yaml -o rack7.plan && nicwright apply --plan rack7.plan`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			want, err := a.want()
+			want, err := a.want(partly)
 			if err != nil {
 				return err
 			}
@@ -36,6 +37,7 @@ func newPlan(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			allow.Lacks = w.lacks
 			plan, err := road.Apply(w.want, w.doc, allow)
 			if err != nil {
 				return err
@@ -50,14 +52,18 @@ func newPlan(a *app) *cobra.Command {
 			} else {
 				err = report.Plan(a.out, plan.Title(), plan.Steps, plan.Left, plan.Summary)
 			}
-			if err == nil && len(plan.Steps) > 0 {
-				err = exitStatus{exitSteps, nil}
+			switch {
+			case err != nil:
+				return err
+			case len(plan.Steps) > 0:
+				return exitStatus{exitSteps, nil}
 			}
-			return err
+			return lacking(w.lacks)
 		},
 	}
 	c.Flags().StringVarP(&save, "output", "o", "", "save the plan to this `file`, for apply --plan")
 	c.Flags().StringArrayVar(&allow.Replace, "replace", nil, "plan as if this `profile`, in force for the same card, gave way; repeatable")
 	allowFlags(c, &allow)
+	partlyFlag(c, &partly)
 	return c
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/viper"
 	"golang.org/x/sys/unix"
 
+	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -52,7 +53,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 		Version:       version(),
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			a.raw = cmd.OutOrStdout()
-			a.out = colorprofile.NewWriter(cmd.OutOrStdout(), os.Environ())
+			a.out = style.Plain(colorprofile.NewWriter(cmd.OutOrStdout(), os.Environ()))
 			if err := a.load(cmd); err != nil {
 				return err
 			}
@@ -75,6 +76,7 @@ Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
 	f.String("run-dir", "/run/nicwright", "where the lock is")
 	f.String("config-dir", "/etc/nicwright", "where config.yaml and profiles.d are")
 	f.Duration("timeout", 0, "give up after this time (0: each wait has its own deadline)")
+	f.Duration("wait", lockWait, "how long to wait while another nicwright changes the host, before saying which")
 	root.AddCommand(
 		newShow(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
 		newInstall(a), newUninstall(a), newStatus(a), newWatch(a),
@@ -155,13 +157,14 @@ func (a *app) profileName() (string, error) {
 
 // wanted is a profile resolved on a host, and as it was written.
 type wanted struct {
-	want *profiles.Want
-	doc  journal.Profile
+	want  *profiles.Want
+	doc   journal.Profile
+	lacks []string // what it was asked without
 }
 
 // want loads the profile and gives the function that holds it against a host and
-// resolves it there.
-func (a *app) want() (func(context.Context, *provision.Road) (wanted, error), error) {
+// resolves it there. partly: without what hangs on a card, or an Open vSwitch, that the host lacks.
+func (a *app) want(partly bool) (func(context.Context, *provision.Road) (wanted, error), error) {
 	if _, err := a.profileName(); err != nil {
 		return nil, err
 	}
@@ -171,11 +174,18 @@ func (a *app) want() (func(context.Context, *provision.Road) (wanted, error), er
 	}
 	return func(ctx context.Context, r *provision.Road) (wanted, error) {
 		facts := r.Facts(ctx)
-		if err := p.CheckHost(facts); err != nil {
+		part, lacks := p, []string(nil)
+		if partly {
+			var err error
+			if part, lacks, err = p.Available(facts.Cards, facts.Switch.Missing); err != nil {
+				return wanted{}, err
+			}
+		}
+		if err := part.CheckHost(facts); err != nil {
 			return wanted{}, err
 		}
-		w, err := profiles.Resolve(p, facts.Cards)
-		return wanted{w, docOf(p)}, err
+		w, err := profiles.Resolve(part, facts.Cards)
+		return wanted{w, docOf(p), lacks}, err
 	}, nil
 }
 

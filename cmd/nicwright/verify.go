@@ -85,7 +85,7 @@ func (a *app) toVerify(ctx context.Context) (in verify.Input, err error) {
 		}
 	} else {
 		var want func(context.Context, *provision.Road) (wanted, error)
-		if want, err = a.want(); err == nil {
+		if want, err = a.want(false); err == nil {
 			w, err = want(ctx, road)
 		}
 	}

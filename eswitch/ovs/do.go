@@ -76,6 +76,11 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	if err != nil {
 		return err
 	}
+	leaves := e.leaves()
+	blocks, err := n.blocks(ctx, leaves)
+	if err != nil {
+		return err
+	}
 	t, err := transact(ctx, c, e, n)
 	if err != nil {
 		return err
@@ -84,6 +89,9 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 		return err
 	}
 	if err := t.awaitNoRules(ctx, rules, n); err != nil {
+		return err
+	}
+	if err := n.unhook(ctx, leaves, blocks); err != nil {
 		return err
 	}
 	if err := n.hook(ctx, e.hooks()); err != nil {

@@ -179,6 +179,18 @@ func (e *edits) hooks() (bonds []string) {
 	return bonds
 }
 
+// leaves are the bonds that are taken off and not put back in the same transaction.
+func (e *edits) leaves() (bonds []string) {
+	for _, name := range e.order {
+		for _, p := range e.bridges[name].ports {
+			if strings.HasPrefix(p.id, idBond) && p.off && p.on == nil {
+				bonds = append(bonds, p.id)
+			}
+		}
+	}
+	return bonds
+}
+
 // interfaces are the rows of a port that is put there, each with its name, and the
 // IDs of what they stand for.
 func (p *portEdit) interfaces(n names) (rows []ovsdb.Columns, ids []string) {

@@ -89,24 +89,18 @@ func (n names) hook(ctx context.Context, bonds []string) error {
 	if len(bonds) == 0 {
 		return nil
 	}
-	all, err := qdiscs(ctx)
+	all, err := ingress(ctx)
 	if err != nil {
 		return err
 	}
-	block, has := map[int]*uint32{}, map[int]bool{}
-	for _, q := range all {
-		if a := q.Attrs(); a.Parent == netlink.HANDLE_INGRESS {
-			block[a.LinkIndex], has[a.LinkIndex] = a.IngressBlock, true
-		}
-	}
 	for _, bond := range bonds {
-		shared := block[n.index[bond]]
+		shared := all[n.index[bond]].IngressBlock
 		if shared == nil || *shared == 0 {
 			continue
 		}
 		for _, member := range n.members[bond] {
 			index := n.index[member]
-			if has[index] {
+			if _, has := all[index]; has {
 				continue
 			}
 			err := netlink.QdiscAdd(&netlink.Ingress{QdiscAttrs: netlink.QdiscAttrs{
@@ -120,11 +114,66 @@ func (n names) hook(ctx context.Context, bonds []string) error {
 	return nil
 }
 
-func qdiscs(ctx context.Context) ([]netlink.Qdisc, error) {
+// blocks are those of the ingress qdiscs of bonds, 0 for none.
+func (n names) blocks(ctx context.Context, bonds []string) (map[string]uint32, error) {
+	if len(bonds) == 0 {
+		return nil, nil
+	}
+	all, err := ingress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	blocks := map[string]uint32{}
+	for _, bond := range bonds {
+		if shared := all[n.index[bond]].IngressBlock; shared != nil {
+			blocks[bond] = *shared
+		}
+	}
+	return blocks, nil
+}
+
+// unhook takes the ingress qdisc with the block that the bond had from the members of
+// bonds that have left the switch: ovs-vswitchd takes it from the bond only. One
+// with a block of its own, or with none, is not of ovs-vswitchd's making, and stays.
+func (n names) unhook(ctx context.Context, bonds []string, blocks map[string]uint32) error {
+	if len(blocks) == 0 {
+		return nil
+	}
+	all, err := ingress(ctx)
+	if err != nil {
+		return err
+	}
+	for _, bond := range bonds {
+		for _, member := range n.members[bond] {
+			q, has := all[n.index[member]]
+			if !has || blocks[bond] == 0 || q.IngressBlock == nil || *q.IngressBlock != blocks[bond] {
+				continue
+			}
+			err := netlink.QdiscDel(&netlink.Ingress{QdiscAttrs: q})
+			if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENODEV) {
+				return kernel.Remedied(kernel.Wrapf(n.netdevs[member], err, "deleting the ingress qdisc with block %d that Open vSwitch left of %s (RTM_DELQDISC)", blocks[bond], bond), "tc qdisc del dev "+n.netdevs[member]+" ingress")
+			}
+		}
+	}
+	return nil
+}
+
+// ingress are the ingress qdiscs of all netdevs, by ifindex.
+func ingress(ctx context.Context) (map[int]netlink.QdiscAttrs, error) {
 	for {
 		all, err := netlink.QdiscList(nil)
-		if !errors.Is(err, netlink.ErrDumpInterrupted) || ctx.Err() != nil {
-			return all, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
+		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
+			continue
 		}
+		if err != nil {
+			return nil, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
+		}
+		of := map[int]netlink.QdiscAttrs{}
+		for _, q := range all {
+			if a := q.Attrs(); a.Parent == netlink.HANDLE_INGRESS {
+				of[a.LinkIndex] = *a
+			}
+		}
+		return of, nil
 	}
 }

@@ -31,6 +31,7 @@ const (
 	Proxy     Kind = "proxy"     // a neighbour that is answered for (ip neighbour add proxy)
 	Qdisc     Kind = "qdisc"     // that somebody made
 	Class     Kind = "class"     // of such a one
+	Filter    Kind = "filter"    // on a qdisc that somebody made, or at ingress or egress; it is told, and not put back
 	// BridgeVLAN is a VLAN of a port of a bridge.
 	BridgeVLAN Kind = "bridge-vlan"
 	// FDB is a static entry of a bridge, for a port.
@@ -44,7 +45,7 @@ func (k Kind) OfBridge() bool { return k == BridgeVLAN || k == FDB }
 func (k Kind) Known() bool { return families[k].header > 0 }
 
 // OfTC tells what says how a netdev queues; that goes with the netdev only.
-func (k Kind) OfTC() bool { return k == Qdisc || k == Class }
+func (k Kind) OfTC() bool { return k == Qdisc || k == Class || k == Filter }
 
 // Entry is one thing that hangs on a netdev, as the kernel told it.
 type Entry struct {
@@ -77,10 +78,11 @@ var families = map[Kind]family{
 	Nexthop:   {unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP, sizeofNhMsg, "the nexthop", nil},
 	Route:     {unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.RTM_DELROUTE, unix.SizeofRtMsg, "the route", nil},
 	// Of struct ndmsg, the family is the first byte, and the flags are the eleventh.
-	Proxy: {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the proxy for the neighbour", []byte{ndmFlags: unix.NTF_PROXY}},
-	FDB:   {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the bridge's entry for", []byte{unix.AF_BRIDGE}},
-	Qdisc: {unix.RTM_GETQDISC, unix.RTM_NEWQDISC, unix.RTM_DELQDISC, nl.SizeofTcMsg, "the qdisc", nil},
-	Class: {unix.RTM_GETTCLASS, unix.RTM_NEWTCLASS, unix.RTM_DELTCLASS, nl.SizeofTcMsg, "the class", nil},
+	Proxy:  {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the proxy for the neighbour", []byte{ndmFlags: unix.NTF_PROXY}},
+	FDB:    {unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH, unix.SizeofNdMsg, "the bridge's entry for", []byte{unix.AF_BRIDGE}},
+	Qdisc:  {unix.RTM_GETQDISC, unix.RTM_NEWQDISC, unix.RTM_DELQDISC, nl.SizeofTcMsg, "the qdisc", nil},
+	Class:  {unix.RTM_GETTCLASS, unix.RTM_NEWTCLASS, unix.RTM_DELTCLASS, nl.SizeofTcMsg, "the class", nil},
+	Filter: {unix.RTM_GETTFILTER, unix.RTM_NEWTFILTER, unix.RTM_DELTFILTER, nl.SizeofTcMsg, "the filter", nil},
 	// What a bridge is asked to do with a port goes by SETLINK and DELLINK of its family.
 	BridgeVLAN: {unix.RTM_GETLINK, unix.RTM_SETLINK, unix.RTM_DELLINK, unix.SizeofIfInfomsg, "the bridge port's VLAN", nil},
 }
@@ -127,6 +129,9 @@ func list(ctx context.Context, kind Kind, ask []byte) ([]Entry, error) {
 	head := make([]byte, f.header)
 	copy(head, ask)
 	msgs, err := rtattr.Dump(ctx, unix.NETLINK_ROUTE, f.get, f.add, head)
+	if kind == Filter && errors.Is(err, unix.EINVAL) {
+		return nil, nil // the qdisc went away meanwhile
+	}
 	if kind == Nexthop && errors.Is(err, unix.EOPNOTSUPP) {
 		return nil, nil // a kernel before 5.3
 	}

@@ -102,7 +102,7 @@ func (m *mover) header() error {
 			m.out[ndmFlags] = m.out[ndmFlags]&^ntfOffloaded | unix.NTF_MASTER
 		}
 		return m.put(m.out[4:])
-	case Qdisc, Class:
+	case Qdisc, Class, Filter:
 		return m.tcHeader()
 	case Route:
 		binary.NativeEndian.PutUint32(m.out[8:], u32(m.out[8:])&askedRouteFlags)

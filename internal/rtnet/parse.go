@@ -74,6 +74,8 @@ func parse(kind Kind, m []byte) (Entry, bool, error) {
 		ok = e.fdb(by)
 	case Qdisc, Class:
 		ok = e.tc(by)
+	case Filter:
+		ok = e.filter(by)
 	case Nexthop:
 		ok = e.nexthop(by)
 	case Route:
@@ -282,7 +284,7 @@ func (e Entry) Rank() int {
 		return 3
 	case FDB: // after the VLANs
 		return 4
-	case Qdisc, Class: // among themselves by depth
+	case Qdisc, Class, Filter: // among themselves by depth
 		return 6
 	}
 	if strings.Contains(e.Text, "via") || strings.Contains(e.Text, "nhid") {
@@ -293,7 +295,7 @@ func (e Entry) Rank() int {
 
 // Order compares entries by it; of qdiscs and classes, the upper ones are first.
 func Order(a, b Entry) int {
-	if c := a.Rank() - b.Rank(); c != 0 || a.Kind != Qdisc && a.Kind != Class {
+	if c := a.Rank() - b.Rank(); c != 0 || !a.Kind.OfTC() {
 		return c
 	}
 	return cmp.Compare(a.tcDepth(), b.tcDepth())

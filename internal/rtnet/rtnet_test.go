@@ -244,7 +244,7 @@ func TestIPv6AddressesAreOldestFirst(t *testing.T) {
 }
 
 func kinds() []Kind {
-	return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN, Proxy, FDB, Qdisc, Class}
+	return []Kind{Address, Neighbour, Nexthop, Route, BridgeVLAN, Proxy, FDB, Qdisc, Class, Filter}
 }
 
 func FuzzParse(f *testing.F) {

@@ -10,7 +10,11 @@ import (
 
 // readEntries reads what hangs on the netdevs.
 func (s *Snapshot) readEntries(ctx context.Context) (err error) {
-	s.Entries, err = rtnet.List(ctx)
+	if s.Entries, err = rtnet.List(ctx); err != nil {
+		return err
+	}
+	filters, err := rtnet.Filters(ctx, s.switchPorts())
+	s.Entries = append(s.Entries, filters...)
 	return err
 }
 

@@ -166,6 +166,8 @@ type Options struct {
 	Take map[resource.ID]bool
 	// TakeAll: all of it.
 	TakeAll bool
+	// Keep: nothing is deleted that is not wanted, for not all that is wanted was asked for.
+	Keep bool
 	// Only, where it is set, are the resources that may be deleted: a rollback takes away what its
 	// operation made, and not what others of the same profile did.
 	Only func(resource.ID) bool
@@ -178,7 +180,7 @@ func (o Options) Owns(mark string) bool {
 
 // Deletes tells whether a resource with a mark is deleted where it is not wanted.
 func (o Options) Deletes(id resource.ID, mark string) bool {
-	return o.Owns(mark) && (o.Only == nil || o.Only(id))
+	return !o.Keep && o.Owns(mark) && (o.Only == nil || o.Only(id))
 }
 
 // NoOwner is the owner of what was marked by a version whose marks named no profile.

@@ -125,4 +125,7 @@ func TestOwner(t *testing.T) {
 	if o.Deletes(bond0, "a") || !o.Deletes(bond1, "a") {
 		t.Error("a rollback deletes what its operation made, and nothing else")
 	}
+	if o.Keep = true; o.Deletes(bond1, "a") {
+		t.Error("something is deleted although not all that is wanted was asked for")
+	}
 }

@@ -21,6 +21,7 @@ Gateway=198.51.100.1
 RequiredForOnline=yes
 F
 ip link set "$n" mtu 2000
+ip link set "$m" mtu 2000
 ip link property add dev "$n" altname lan-a
 ip link set "$n" alias 'rack 7, port a' up
 ip link set "$m" up

@@ -39,7 +39,7 @@ func (f Facts) Rules(cards []profiles.CardInfo) profiles.Facts {
 	if f.Switch == nil {
 		return out
 	}
-	out.Switch = profiles.SwitchFacts{HWOffload: f.Switch.HWOffload, TCPolicy: f.Switch.TCPolicy, Bonds: map[string][]pci.Function{}}
+	out.Switch = profiles.SwitchFacts{Missing: f.Switch.Reason, HWOffload: f.Switch.HWOffload, TCPolicy: f.Switch.TCPolicy, Bonds: map[string][]pci.Function{}}
 	for _, b := range f.Switch.Bridges {
 		for _, p := range b.Ports {
 			for _, id := range p.Bonded {

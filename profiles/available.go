@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Available is the profile without what hangs on cards and ports that are not among
+// cards, and without Open vSwitch where noSwitch says why that is not there. A bond
+// keeps the members that there are, and is no VF LAG then. Each sentence says what is
+// left out and why; without any, the profile is p. What else is wrong with a selector
+// is left for Resolve to say.
+func (p *Profile) Available(cards []CardInfo, noSwitch string) (*Profile, []string, error) {
+	a := available{p: p, doc: p.doc, gone: map[string]bool{}}
+	a.cards(cards)
+	a.bonds()
+	if p.OVS != nil && noSwitch != "" {
+		a.say("Open vSwitch: %s", noSwitch)
+		a.doc = a.doc.with("ovs", nil)
+	} else {
+		a.ports()
+	}
+	if len(a.said) == 0 {
+		return p, nil, nil
+	}
+	// What is proven is proven of all of it.
+	less, err := decode(a.doc.with("verify", nil))
+	if err != nil {
+		return nil, nil, err
+	}
+	less.layers = p.layers
+	return less, a.said, nil
+}
+
+type available struct {
+	p    *Profile
+	doc  *node
+	gone map[string]bool // ports as CARD/PORT, and bonds by name
+	said []string
+}
+
+func (a *available) say(format string, args ...any) {
+	a.said = append(a.said, fmt.Sprintf(format, args...))
+}
+
+// cards leaves out cards that nothing of the host matches, and ports that their card has not got.
+func (a *available) cards(host []CardInfo) {
+	all := a.doc.get("cards")
+	var keep []*node
+	for i, c := range a.p.Cards {
+		n := slices.IndexFunc(host, c.Select.matches)
+		if n < 0 {
+			a.say("card %s: no card of this host matches %s", c.Name, c.Select)
+			for _, port := range c.Ports {
+				a.gone[portRef{c.Name, port.Name}.String()] = true
+			}
+			continue
+		}
+		ports := all.items[i].get("ports")
+		var has []*node
+		for j, port := range c.Ports {
+			if slices.ContainsFunc(host[n].Ports, func(p PortInfo) bool { return p.Number == *port.Port }) {
+				has = append(has, ports.items[j])
+				continue
+			}
+			ref := portRef{c.Name, port.Name}.String()
+			a.say("port %s: the card has %s and no port %d", ref, host[n].portList(), *port.Port)
+			a.gone[ref] = true
+		}
+		keep = append(keep, all.items[i].with("ports", ports.of(has)))
+	}
+	a.doc = a.doc.with("cards", all.of(keep))
+}
+
+func (a *available) bonds() {
+	all := a.doc.get("bonds")
+	var keep []*node
+	for i, b := range a.p.Bonds {
+		bond := all.items[i]
+		members := bond.get("members")
+		var has []*node
+		var lacks []string
+		for j, m := range b.Members {
+			if a.gone[m] {
+				lacks = append(lacks, m)
+			} else {
+				has = append(has, members.items[j])
+			}
+		}
+		switch {
+		case len(lacks) > 0 && len(has) == 0:
+			a.say("bond %s: none of its members is there", b.Name)
+			a.gone[b.Name] = true
+			continue
+		case len(lacks) > 0:
+			a.say("bond %s: without %s", b.Name, strings.Join(lacks, ", "))
+			bond = bond.with("members", members.of(has)).with("lag", nil)
+			if b.Primary != nil && a.gone[*b.Primary] {
+				bond = bond.with("primary", nil)
+			}
+		}
+		keep = append(keep, bond)
+	}
+	a.doc = a.doc.with("bonds", all.of(keep))
+}
+
+// ports leaves out those of Open vSwitch whose netdev there will not be.
+func (a *available) ports() {
+	if a.p.OVS == nil {
+		return
+	}
+	bridges := a.doc.get("ovs").get("bridges")
+	var all []*node
+	for i, b := range a.p.OVS.Bridges {
+		ports := bridges.items[i].get("ports")
+		var keep []*node
+		for j, port := range b.Ports {
+			on := port.Bond + port.Uplink // one of them, or a VF, is said
+			if ref, err := parseVFRef(port.VF); port.VF != "" && err == nil {
+				on = ref.portRef.String()
+			}
+			if a.gone[on] {
+				a.say("OVS port %s of %s: %s is not there", port.Name, b.Name, on)
+				continue
+			}
+			keep = append(keep, ports.items[j])
+		}
+		all = append(all, bridges.items[i].with("ports", ports.of(keep)))
+	}
+	a.doc = a.doc.with("ovs", a.doc.get("ovs").with("bridges", bridges.of(all)))
+}
+
+// with is the mapping with another value for a key that it has; nil takes the key away.
+func (n *node) with(name string, v *node) *node {
+	if n.get(name) == nil {
+		return n
+	}
+	c := *n
+	c.fields = nil
+	for _, f := range n.fields {
+		if f.name == name {
+			if v == nil {
+				continue
+			}
+			f.node = v
+		}
+		c.fields = append(c.fields, f)
+	}
+	return &c
+}
+
+// of is the list with these items; of no list, nil.
+func (n *node) of(items []*node) *node {
+	if n == nil {
+		return nil
+	}
+	c := *n
+	c.items = items
+	return &c
+}
