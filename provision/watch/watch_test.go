@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +31,7 @@ func differ(id resource.ID, attribute, have, want string) step.Step {
 
 // host is a host that a test changes; all of it is used within a bubble of synctest.
 type host struct {
+	mu     sync.Mutex // but while a test lets time pass, it is the test's
 	events chan struct{}
 	seen   Seen
 	err    error
@@ -51,8 +53,13 @@ func newHost(steps ...step.Step) *host {
 func (h *host) watch() *Watch {
 	w := &Watch{
 		Look: func(context.Context) (Seen, error) {
+			h.mu.Lock()
 			h.looks = append(h.looks, time.Since(h.start))
-			time.Sleep(h.takes)
+			takes := h.takes
+			h.mu.Unlock()
+			time.Sleep(takes)
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			return h.seen, h.err
 		},
 		Busy: func() (bool, error) { return h.busy, nil }, Events: h.events,
@@ -79,10 +86,13 @@ func (h *host) event() {
 	}
 }
 
-// after lets time pass, until nothing moves.
-func after(d time.Duration) {
+// after lets time pass, until nothing moves. All that a test does otherwise it does
+// with the host to itself.
+func (h *host) after(d time.Duration) {
+	h.mu.Unlock()
 	time.Sleep(d)
 	synctest.Wait()
+	h.mu.Lock()
 }
 
 // run runs f beside a watch, and gives what Run returned.
@@ -92,7 +102,9 @@ func (h *host) run(t *testing.T, w *Watch, f func()) error {
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	synctest.Wait()
+	h.mu.Lock()
 	f()
+	h.mu.Unlock()
 	stop()
 	return <-done
 }
@@ -109,17 +121,17 @@ func TestDriftIsToldWithinASecond(t *testing.T) {
 		h := newHost()
 		h.takes = 80 * time.Millisecond
 		err := h.run(t, h.watch(), func() {
-			after(time.Minute) // at rest
+			h.after(time.Minute) // at rest
 			if len(h.looks) != 2 {
 				t.Errorf("looks at %v: want one, and one after the subscriptions", h.looks)
 			}
 			h.set(differ(bond0, "mtu", "1500", "9000"))
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 			h.set()
 			h.event()
-			after(time.Second)
-			after(24 * time.Hour)
+			h.after(time.Second)
+			h.after(24 * time.Hour)
 			if len(h.looks) != 4 {
 				t.Errorf("looks at %v: nothing happened for a day", h.looks)
 			}
@@ -137,15 +149,15 @@ func TestAStormIsLookedAtInPace(t *testing.T) {
 		h := newHost()
 		h.takes = 50 * time.Millisecond
 		if err := h.run(t, h.watch(), func() {
-			after(time.Minute)
+			h.after(time.Minute)
 			h.looks = nil
 			for range 10_000 {
 				h.event()
-				time.Sleep(time.Millisecond)
+				h.after(time.Millisecond)
 			}
 			h.set(differ(bond0, "mtu", "1500", "9000"))
 			h.event() // the last one
-			after(time.Second)
+			h.after(time.Second)
 		}); err != nil {
 			t.Error(err)
 		}
@@ -161,7 +173,7 @@ func TestWhatNoEventTellsIsLookedForNowAndThen(t *testing.T) {
 		h := newHost()
 		w := h.watch()
 		w.Every = time.Hour
-		if err := h.run(t, w, func() { after(5*time.Hour + time.Minute) }); err != nil {
+		if err := h.run(t, w, func() { h.after(5*time.Hour + time.Minute) }); err != nil {
 			t.Error(err)
 		}
 		if len(h.looks) != 2+5 {
@@ -176,17 +188,17 @@ func TestOwnOperationsAreNoDrift(t *testing.T) {
 		h := newHost()
 		w := h.watch()
 		if err := h.run(t, w, func() {
-			after(time.Minute)
+			h.after(time.Minute)
 			h.busy = true
 			h.set(differ(bond0, "mtu", "1500", "9000"))
 			h.event()
-			after(10 * time.Second)
+			h.after(10 * time.Second)
 			if s := w.State(); !s.Busy || len(s.Drifts) != 0 {
 				t.Errorf("busy %v, drifts %v", s.Busy, s.Drifts)
 			}
 			h.set()
 			h.busy = false
-			after(2 * time.Second)
+			h.after(2 * time.Second)
 			if s := w.State(); s.Busy {
 				t.Error("still busy")
 			}
@@ -201,20 +213,20 @@ func TestWhatCannotBeToldIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(differ(bond0, "mtu", "1500", "9000"))
 		if err := h.run(t, h.watch(), func() {
-			after(time.Second)
+			h.after(time.Second)
 			h.err = errors.New("looking at the host: EPERM\nrun it as root")
 			h.event()
-			after(5 * time.Minute) // it tries again by itself
+			h.after(5 * time.Minute) // it tries again by itself
 			h.err = nil
-			after(time.Minute)
+			h.after(time.Minute)
 			h.seen.Profiles = []Profile{{Name: "p", Operation: "1", Err: errors.New("no such card")}}
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 			h.seen.Profiles = []Profile{{Name: "p", Operation: "1"}}
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 		}); err != nil {
 			t.Error(err)
 		}
@@ -228,13 +240,13 @@ func TestAnotherProfileInForce(t *testing.T) {
 		h := newHost(differ(bond0, "mtu", "1500", "9000"))
 		h.seen.Needs = []string{Links}
 		if err := h.run(t, h.watch(), func() {
-			after(time.Second)
+			h.after(time.Second)
 			h.seen = Seen{Profiles: []Profile{{Name: "q", Operation: "2"}}, Needs: []string{Links, Switch}, Open: "3"}
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 			h.seen = Seen{}
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 		}); err != nil {
 			t.Error(err)
 		}
@@ -249,7 +261,7 @@ func TestAnotherProfileInForce(t *testing.T) {
 func TestAWatchThatIsDeafEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost()
-		err := h.run(t, h.watch(), func() { close(h.events); after(time.Second) })
+		err := h.run(t, h.watch(), func() { close(h.events); h.after(time.Second) })
 		if !errors.Is(err, ErrDeaf) {
 			t.Errorf("got %v", err)
 		}
@@ -280,14 +292,14 @@ func TestAFightEndsAfterThreeRepairs(t *testing.T) {
 		h.fixes = undoer(h, &leaves)
 		w := h.watch()
 		if err := h.run(t, w, func() {
-			after(time.Hour)
+			h.after(time.Hour)
 			if len(leaves) != 3 {
 				t.Errorf("%d repairs", len(leaves))
 			}
 			// What else drifts is repaired, and what is fought for is left.
 			h.set(differ(bond0, "mtu", "1500", "9000"), differ(br0, "fail-mode", "secure", "standalone"))
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 		}); err != nil {
 			t.Error(err)
 		}
@@ -311,10 +323,10 @@ func TestAnApplyBySomebodyMakesPeace(t *testing.T) {
 		h.fixes = undoer(h, &leaves)
 		w := h.watch()
 		if err := h.run(t, w, func() {
-			after(time.Hour)
+			h.after(time.Hour)
 			h.seen.Profiles = []Profile{{Name: "p", Operation: "by-hand", Steps: h.seen.Profiles[0].Steps}}
 			h.event()
-			after(time.Second)
+			h.after(time.Second)
 		}); err != nil {
 			t.Error(err)
 		}
@@ -350,7 +362,7 @@ func TestRepairsThatAreNone(t *testing.T) {
 				}
 				tries := 0
 				h.fixes = func(string, map[resource.ID]bool) (Repair, error) { tries++; return c.did, c.err }
-				if err := h.run(t, h.watch(), func() { after(10 * time.Minute) }); err != nil {
+				if err := h.run(t, h.watch(), func() { h.after(10 * time.Minute) }); err != nil {
 					t.Error(err)
 				}
 				if c.tries == 600 {
