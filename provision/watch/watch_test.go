@@ -62,12 +62,29 @@ func (h *host) watch() *Watch {
 			defer h.mu.Unlock()
 			return h.seen, h.err
 		},
-		Busy: func() (bool, error) { return h.busy, nil }, Events: h.events,
-		Need: func(names []string) (bool, error) { h.needs = append(h.needs, names); return len(h.needs) == 1, nil },
-		Tell: func(e Event) error { h.told = append(h.told, e.Words()); return nil },
+		Events: h.events,
+		Busy: func() (bool, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			return h.busy, nil
+		},
+		Need: func(names []string) (bool, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.needs = append(h.needs, names)
+			return len(h.needs) == 1, nil
+		},
+		Tell: func(e Event) error {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.told = append(h.told, e.Words())
+			return nil
+		},
 	}
 	if h.fixes != nil {
 		w.Repair = func(_ context.Context, p string, leave map[resource.ID]bool) (Repair, error) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
 			return h.fixes(p, leave)
 		}
 	}
