@@ -7,10 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 
 	"github.com/nicwright/nicwright/crypto/ktls"
@@ -312,27 +309,12 @@ func counters(place *site.Place, s side, before []proof.Counter) ([]proof.Counte
 	if err != nil {
 		return nil, err
 	}
-	// Of the reading thread: /proc/net is the process's first thread's.
-	text, err := os.ReadFile("/proc/thread-self/net/tls_stat")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the kernel's TLS counters: %w", err)
+	stat, err := TLSStat()
+	if err != nil {
+		return nil, err
 	}
 	all := take(before, place.String(), stats, append([]string{s.bytes, s.packets}, s.more...)...)
-	return take(all, "/proc/net/tls_stat", parseTLSStat(string(text)), s.device, s.software, decryptError), nil
-}
-
-// parseTLSStat reads /proc/net/tls_stat. The file is there once the module tls is
-// loaded, which the first socket does: without it the counters are at zero.
-func parseTLSStat(text string) map[string]uint64 {
-	stat := map[string]uint64{"TlsTxDevice": 0, "TlsTxSw": 0, "TlsRxDevice": 0, "TlsRxSw": 0, decryptError: 0}
-	for line := range strings.Lines(text) {
-		if f := strings.Fields(line); len(f) == 2 {
-			if v, err := strconv.ParseUint(f[1], 10, 64); err == nil {
-				stat[f[0]] = v
-			}
-		}
-	}
-	return stat
+	return take(all, "/proc/net/tls_stat", stat, s.device, s.software, decryptError), nil
 }
 
 // take puts counters of one place into a list: those that are there already get

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,7 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}
+	left.Steps = slices.DeleteFunc(left.Steps, func(s step.Step) bool { return plan.leaves(s.Resource) })
 	if len(left.Steps) > 0 {
 		return &NotConvergedError{Left: left.Steps}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,6 +99,31 @@ func WaitLock(ctx context.Context, dir string, args []string) (*Lock, error) {
 		}
 	}
 	return hold(f, args)
+}
+
+// Held tells whether somebody has the lock of dir now. It makes nothing, and asks for
+// the lock, shared, for an instant alone.
+func Held(dir string) (bool, error) {
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("opening the lock %s: %w", path, err)
+	}
+	defer f.Close()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return true, nil
+	case err == nil:
+		err = unix.Flock(int(f.Fd()), unix.LOCK_UN)
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking who has the lock %s: %w", path, err)
+	}
+	return false, nil
 }
 
 func openLock(dir string) (*os.File, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -46,6 +47,7 @@ type Plan struct {
 	// Summary says in words what the steps do to what is in use.
 	Summary []string `json:"summary,omitempty"`
 
+	left   map[resource.ID]bool // by Leave: what stays as it is
 	before *profiles.Want       // what there is, or was before what this goes on from, of what it touches
 	filled *profiles.Want       // Want, and what was before of what that leaves alone
 	opt    step.Options         // as given to the domains

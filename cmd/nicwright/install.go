@@ -22,7 +22,7 @@ import (
 // installing are the flags of install.
 type installing struct {
 	root, names, binary string
-	print               bool
+	print, watch        bool
 	wait, limit         time.Duration
 }
 
@@ -53,6 +53,7 @@ that are the same on every kernel. Files that are not its own it never touches.`
 	}
 	f := c.Flags()
 	f.BoolVar(&in.print, "print", false, "print every file with its path and mode, and write nothing")
+	f.BoolVar(&in.watch, "watch", false, "have a unit that tells of drift (nicwright watch), too; without this flag there is none")
 	f.StringVar(&in.root, "root", "", "put the files below this `directory` (an image), without a look at this host's cards")
 	f.StringVar(&in.names, "names", "", "`template` of netdev names over {card}, {port} and {vf} (v3 of a VF, r3 of its representor); without it nothing is named")
 	f.StringVar(&in.binary, "binary", "", "`path` of the tool at boot (default: of this one)")
@@ -99,6 +100,7 @@ func (a *app) install(ctx context.Context, in installing) error {
 	o := install.Options{
 		Binary: in.binary, ConfigDir: config, StateDir: a.settings.GetString("state-dir"), RunDir: a.settings.GetString("run-dir"),
 		Wait: in.wait, Limit: in.limit, Names: in.names, Systemd: install.SystemdVersion(in.root), Managers: install.FindManagers(in.root),
+		Watch: in.watch,
 	}
 	if o.Binary == "" {
 		if o.Binary, err = thisBinary(); err != nil {

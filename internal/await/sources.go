@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/mdlayher/genetlink"
 	"golang.org/x/sys/unix"
@@ -17,42 +18,69 @@ import (
 // The subscription stands when Links returns. The channel holds one event, so
 // that a burst is seen once; it is closed when ctx ends.
 func Links(ctx context.Context) (<-chan struct{}, error) {
-	return listen(ctx, "network interfaces", unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
+	return listen(ctx, nil, "network interfaces", unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 }
 
 // Addresses reports changes of IPv6 addresses (RTNLGRP_IPV6_IFADDR), among them that
 // one can be used. Otherwise as Links.
 func Addresses(ctx context.Context) (<-chan struct{}, error) {
-	return listen(ctx, "addresses", unix.NETLINK_ROUTE, unix.RTNLGRP_IPV6_IFADDR)
+	return listen(ctx, nil, "addresses", unix.NETLINK_ROUTE, unix.RTNLGRP_IPV6_IFADDR)
 }
 
 // Uevents reports the kernel's device events (NETLINK_KOBJECT_UEVENT, group 1):
 // devices added and removed, drivers bound and unbound. Otherwise as Links.
 func Uevents(ctx context.Context) (<-chan struct{}, error) {
-	return listen(ctx, "device events", unix.NETLINK_KOBJECT_UEVENT, 1)
+	return listen(ctx, nil, "device events", unix.NETLINK_KOBJECT_UEVENT, 1)
 }
 
 // Devlink reports changes of devlink devices, ports and params (genetlink
 // family "devlink", group "config") in the network namespace of the calling
 // thread. Otherwise as Links.
 func Devlink(ctx context.Context) (<-chan struct{}, error) {
+	return Generic(ctx, nil, "devlink", "config")
+}
+
+// Counts is what came by a subscription: each message is an event, and each time that
+// the socket's buffer ran over (ENOBUFS) one is lost that stands for any number.
+type Counts struct{ Events, Lost atomic.Uint64 }
+
+func (c *Counts) note(lost bool) {
+	switch {
+	case c == nil:
+	case lost:
+		c.Lost.Add(1)
+	default:
+		c.Events.Add(1)
+	}
+}
+
+// Netlink subscribes to multicast groups of one netlink protocol (NETLINK_ROUTE,
+// RTNLGRP_LINK, ...), and counts into c if that is not nil. what is in errors.
+// Otherwise as Links.
+func Netlink(ctx context.Context, c *Counts, what string, protocol int, groups ...uint32) (<-chan struct{}, error) {
+	return listen(ctx, c, what, protocol, groups...)
+}
+
+// Generic subscribes to a multicast group of a generic netlink family, as Netlink does.
+func Generic(ctx context.Context, counts *Counts, family, group string) (<-chan struct{}, error) {
+	fail := func(err error) error { return fmt.Errorf("subscribing to %s events: %w", family, err) }
 	c, err := genetlink.Dial(nil)
 	if err != nil {
-		return nil, fmt.Errorf("subscribing to devlink events: %w", err)
+		return nil, fail(err)
 	}
-	fam, err := c.GetFamily("devlink")
+	fam, err := c.GetFamily(family)
 	if cerr := c.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return nil, fmt.Errorf("subscribing to devlink events: looking up the devlink family (is devlink in this kernel?): %w", err)
+		return nil, fail(fmt.Errorf("looking up the %s family (is it in this kernel?): %w", family, err))
 	}
 	for _, g := range fam.Groups {
-		if g.Name == "config" {
-			return listen(ctx, "devlink events", unix.NETLINK_GENERIC, g.ID)
+		if g.Name == group {
+			return listen(ctx, counts, family+" events", unix.NETLINK_GENERIC, g.ID)
 		}
 	}
-	return nil, errors.New("subscribing to devlink events: the kernel's devlink has no multicast group \"config\"")
+	return nil, fail(fmt.Errorf("the kernel's %s has no multicast group %q", family, group))
 }
 
 // Any merges event sources: one event on any of them is one event on the
@@ -92,9 +120,13 @@ func signal(ch chan<- struct{}) {
 	}
 }
 
-// listen joins a netlink multicast group. The messages are not looked at: what
+// rcvbuf is the bytes of messages that wait for their reader, on a socket that may
+// have them: some seconds of a thousand link events each.
+const rcvbuf = 4 << 20
+
+// listen joins netlink multicast groups. The messages are not looked at: what
 // changed is found out by whoever waits, from the kernel's present state.
-func listen(ctx context.Context, what string, protocol int, group uint32) (<-chan struct{}, error) {
+func listen(ctx context.Context, c *Counts, what string, protocol int, groups ...uint32) (<-chan struct{}, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, fmt.Errorf("subscribing to %s: netlink socket: %w", what, err)
@@ -102,8 +134,13 @@ func listen(ctx context.Context, what string, protocol int, group uint32) (<-cha
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, errors.Join(fmt.Errorf("subscribing to %s: bind: %w", what, err), unix.Close(fd))
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(group)); err != nil {
-		return nil, errors.Join(fmt.Errorf("subscribing to %s: joining group %d: %w", what, group, err), unix.Close(fd))
+	if c != nil { // who counts listens for long; without CAP_NET_ADMIN the buffer stays as it is
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, rcvbuf)
+	}
+	for _, g := range groups {
+		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(g)); err != nil {
+			return nil, errors.Join(fmt.Errorf("subscribing to %s: joining group %d: %w", what, g, err), unix.Close(fd))
+		}
 	}
 	f := os.NewFile(uintptr(fd), "netlink")
 	stop := context.AfterFunc(ctx, func() { _ = f.Close() }) // ends the read below
@@ -119,9 +156,11 @@ func listen(ctx context.Context, what string, protocol int, group uint32) (<-cha
 		for {
 			_, err := f.Read(buf)
 			// ENOBUFS: events were lost, so something happened.
-			if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			lost := errors.Is(err, unix.ENOBUFS)
+			if err != nil && !lost {
 				return
 			}
+			c.note(lost)
 			signal(ch)
 		}
 	}()

@@ -4,6 +4,7 @@ package await
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,5 +38,25 @@ func TestAnyPassesEventsOn(t *testing.T) {
 	close(b)
 	if _, open := <-merged; open {
 		t.Error("open after all its sources ended")
+	}
+}
+
+func TestCounts(t *testing.T) {
+	var c Counts
+	c.note(false)
+	c.note(true)
+	c.note(false)
+	(*Counts)(nil).note(true) // of who does not count
+	if events, lost := c.Events.Load(), c.Lost.Load(); events != 2 || lost != 1 {
+		t.Errorf("%d events, %d lost", events, lost)
+	}
+}
+
+func TestGenericSaysWhatIsNotThere(t *testing.T) {
+	if _, err := Generic(t.Context(), nil, "nicwright-no-such", "config"); err == nil || !strings.Contains(err.Error(), "nicwright-no-such family") {
+		t.Errorf("a family that is none: %v", err)
+	}
+	if _, err := Generic(t.Context(), nil, "nlctrl", "nobody"); err == nil || !strings.Contains(err.Error(), `no multicast group "nobody"`) {
+		t.Errorf("a group that is none: %v", err)
 	}
 }

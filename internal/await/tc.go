@@ -10,5 +10,5 @@ import (
 
 // TC reports changes of qdiscs and filters (RTNLGRP_TC). Otherwise as Links.
 func TC(ctx context.Context) (<-chan struct{}, error) {
-	return listen(ctx, "TC rules and qdiscs", unix.NETLINK_ROUTE, unix.RTNLGRP_TC)
+	return listen(ctx, nil, "TC rules and qdiscs", unix.NETLINK_ROUTE, unix.RTNLGRP_TC)
 }

@@ -36,6 +36,8 @@ type Slave struct {
 	Active     bool   // IFLA_BOND_SLAVE_STATE
 	MIIStatus  string // up, going down, down, going back
 	Aggregator int    // 802.3ad only
+	// Actor and Partner are the LACP state bits of both ends (IEEE 802.1AX, 6.4.2.3), nil without 802.3ad.
+	Actor, Partner *int
 }
 
 // Nested attributes of IFLA_BOND_AD_INFO (include/uapi/linux/if_link.h).
@@ -95,6 +97,12 @@ func parseSlave(b []byte) (*Slave, error) {
 			}
 		case nl.IFLA_BOND_SLAVE_AD_AGGREGATOR_ID:
 			s.Aggregator = number(v)
+		case nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE:
+			n := number(v)
+			s.Actor = &n
+		case nl.IFLA_BOND_SLAVE_AD_PARTNER_OPER_PORT_STATE:
+			n := number(v)
+			s.Partner = &n
 		}
 	})
 	return s, err

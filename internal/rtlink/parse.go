@@ -41,6 +41,8 @@ func parse(m []byte) (Link, error) {
 			properties = v
 		case unix.IFLA_PROMISCUITY:
 			l.Promisc = number(v)
+		case unix.IFLA_CARRIER_CHANGES:
+			l.CarrierChanges = number(v)
 		case unix.IFLA_LINK:
 			l.Lower = number(v)
 		case unix.IFLA_LINK_NETNSID:

@@ -41,6 +41,8 @@ type Link struct {
 	Up       bool     // IFF_UP: administratively up
 	Carrier  bool     // IFF_LOWER_UP
 	Promisc  int      // IFLA_PROMISCUITY: how many asked for it
+	// CarrierChanges is how often Carrier has changed since the netdev was made (IFLA_CARRIER_CHANGES).
+	CarrierChanges int
 	// Lower is the netdev that a VLAN, macvlan, ... is on (IFLA_LINK); 0 = none, or in another network namespace.
 	Lower int
 	// LowerElsewhere: it is on one in another network namespace (IFLA_LINK_NETNSID).

@@ -26,10 +26,15 @@ const Mark = "# Written by `nicwright install`; `nicwright uninstall` takes it a
 // Unit is the name of the systemd unit that applies the profile at boot.
 const Unit = "nicwright.service"
 
+// WatchUnit is the name of the systemd unit that tells of drift.
+const WatchUnit = "nicwright-watch.service"
+
 // Where the files are; the profile's is below the configuration directory.
 const (
 	unitPath     = "/etc/systemd/system/" + Unit
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + Unit
+	watchPath    = "/etc/systemd/system/" + WatchUnit
+	watchWants   = "/etc/systemd/system/multi-user.target.wants/" + WatchUnit
 	rulesPath    = "/etc/udev/rules.d/70-nicwright.rules" // before 80-net-setup-link.rules, which names what has no name yet
 	networkPath  = "/etc/systemd/network/05-nicwright.network"
 	cloudPath    = "/etc/cloud/cloud.cfg.d/95-nicwright.cfg"
@@ -77,6 +82,7 @@ type Options struct {
 	Names     string        // template of netdev names (ParseTemplate); "": nothing is named
 	Ports     []Port        // of the profile's cards on this host; nil where no card is there
 	Managers  Managers      // who else is there
+	Watch     bool          // the host is watched, too
 }
 
 // ErrNoCard is returned where names are asked for and no card is there to take them from.
@@ -123,12 +129,19 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Watch {
+		watch, err := watchText(p, o)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: watchPath, Mode: 0o644, Text: watch}, File{Path: watchWants, Link: watchPath})
+	}
 	return append(files, File{Path: unitPath, Mode: 0o644, Text: unit}, File{Path: wantsPath, Link: unitPath}), nil
 }
 
 // Known are the paths of all files that any version and any options put in place.
 func Known(configDir string) []string {
-	return []string{ProfilePath(configDir), rulesPath, networkPath, cloudPath, unitPath, wantsPath}
+	return []string{ProfilePath(configDir), rulesPath, networkPath, cloudPath, watchPath, watchWants, unitPath, wantsPath}
 }
 
 // profileText is the profile with all of its layers in one document. Each value

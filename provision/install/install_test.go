@@ -69,6 +69,7 @@ func TestFilesAreTheGoldenOnes(t *testing.T) {
 	}{
 		"vm-host":    {"vm-host", nil, func(*Options) {}},
 		"tls-server": {"tls-server", nil, func(*Options) {}},
+		"watch":      {"vm-host", nil, func(o *Options) { o.Watch, o.StateDir = true, "/srv/nicwright" }},
 		"debian12":   {"tls-server", nil, func(o *Options) { o.Systemd = 252; o.Managers = Managers{} }},
 		"no-card":    {"vm-host", nil, func(o *Options) { o.Ports = nil; o.Systemd = 0 }},
 		"names": {"vm-host", []string{"cards.nic0.ports.p1.vfs=0", "ovs=null", "bonds=null", "verify=null"}, func(o *Options) {

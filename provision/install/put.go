@@ -75,11 +75,11 @@ func (h Host) look(path string) (state, string, error) {
 		if err != nil {
 			return foreign, "", fmt.Errorf("looking at what is there: %w", err)
 		}
-		if path == wantsPath && to == unitPath {
+		if of := linked(path); of != "" && to == of {
 			return ours, "", nil
 		}
 		return foreign, "is a symbolic link (to " + to + "), and nothing is written through links", nil
-	case !info.Mode().IsRegular() || path == wantsPath:
+	case !info.Mode().IsRegular() || linked(path) != "":
 		return foreign, "is there, and is not what `nicwright install` makes", nil
 	}
 	text, err := os.ReadFile(h.at(path))
@@ -90,6 +90,17 @@ func (h Host) look(path string) (state, string, error) {
 		return foreign, "is somebody else's (its first line is not ours)", nil
 	}
 	return ours, "", nil
+}
+
+// linked is where a path of ours points that is a link, else "".
+func linked(path string) string {
+	switch path {
+	case wantsPath:
+		return unitPath
+	case watchWants:
+		return watchPath
+	}
+	return ""
 }
 
 // way says which directory on the way to a path is none.
@@ -115,7 +126,7 @@ func (h Host) way(path string) (string, error) {
 // same tells whether what is there is the file already.
 func (h Host) same(f File) bool {
 	if f.Link != "" {
-		return true // the one link that is ours points where it shall
+		return true // a link that is ours points where it shall
 	}
 	info, err := os.Lstat(h.at(f.Path))
 	if err != nil || info.Mode().Perm() != fs.FileMode(f.Mode) {

@@ -219,10 +219,31 @@ func link(t *testing.T, to, path string) {
 	}
 }
 
+// Without --watch there is no unit that watches, also where there was.
+func TestTheWatchComesAndGoes(t *testing.T) {
+	h := Host(t.TempDir())
+	with := files(t, func(o *Options) { o.Watch = true })
+	put(t, h, with)
+	if to, err := os.Readlink(h.at(watchWants)); err != nil || to != watchPath {
+		t.Errorf("it is not started: %q, %v", to, err)
+	}
+	if got := did(put(t, h, with), Unchanged); len(got) != len(with) {
+		t.Errorf("the second did %v", got)
+	}
+	if got := did(put(t, h, files(t, nil)), TakenAway); !slices.Equal(got, []string{watchWants, watchPath}) {
+		t.Errorf("taken away: %v", got)
+	}
+	link(t, "/dev/null", h.at(watchWants))
+	var foreign *ForeignError
+	if _, err := h.Put(with, configDir); !errors.As(err, &foreign) || foreign.Path != watchWants {
+		t.Errorf("over somebody's link: %v", err)
+	}
+}
+
 func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	root := t.TempDir()
 	h := Host(root)
-	put(t, h, files(t, nil))
+	put(t, h, files(t, func(o *Options) { o.Watch = true }))
 	others := []string{"/etc/nicwright/config.yaml", "/etc/nicwright/profiles.d/vm-host/10.yaml", "/etc/systemd/system/nicwright.service.d/mine.conf", "/etc/udev/rules.d/70-other.rules"}
 	for _, o := range others {
 		write(t, h.at(o), "mine\n")
@@ -237,7 +258,7 @@ func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := did(changes, TakenAway); len(got) != 5 || got[0] != wantsPath || got[1] != unitPath {
+	if got := did(changes, TakenAway); len(got) != 7 || got[0] != wantsPath || got[1] != unitPath {
 		t.Errorf("taken away: %v", got)
 	}
 	if got := did(changes, Left); !slices.Equal(got, []string{cloudPath}) {

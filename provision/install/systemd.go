@@ -27,25 +27,34 @@ func Reload(ctx context.Context) error {
 	return overDBus(ctx, func(c *dbus.Conn) error { return c.ReloadContext(ctx) })
 }
 
-// Stop has systemd give up the unit and its retries. What was applied stays: the unit
-// takes nothing back.
+// Stop has systemd give up the units and their retries. What was applied stays: they
+// take nothing back.
 func Stop(ctx context.Context) error {
 	return overDBus(ctx, func(c *dbus.Conn) error {
-		now, err := c.GetUnitPropertiesContext(ctx, Unit)
-		if err != nil || runningOf(now, nil).Active == "inactive" {
-			return err // one that does not run may not even be loaded, and cannot be stopped
+		for _, unit := range []string{WatchUnit, Unit} {
+			if err := stop(ctx, c, unit); err != nil {
+				return err
+			}
 		}
-		done := make(chan string, 1)
-		if _, err := c.StopUnitContext(ctx, Unit, "replace", done); err != nil {
-			return err
-		}
-		select {
-		case <-done:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		return nil
 	})
+}
+
+func stop(ctx context.Context, c *dbus.Conn, unit string) error {
+	now, err := c.GetUnitPropertiesContext(ctx, unit)
+	if err != nil || runningOf(now, nil).Active == "inactive" {
+		return err // one that does not run may not even be loaded, and cannot be stopped
+	}
+	done := make(chan string, 1)
+	if _, err := c.StopUnitContext(ctx, unit, "replace", done); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Ask says how the unit is.

@@ -33,16 +33,17 @@ func units(t *testing.T, p *profiles.Profile) string {
 	o := options(t, p)
 	o.Systemd = SystemdVersion("/")
 	o.Binary = "/bin/true" // has to be there
+	o.Watch = true
 	files, err := Files(p, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	for _, f := range files {
-		if f.Path != unitPath {
+		if f.Path != unitPath && f.Path != watchPath {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, Unit), []byte(f.Text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), []byte(f.Text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,7 +66,7 @@ var stubs = map[string]string{
 // everything is a target that starts our unit with all of those.
 func everything(t *testing.T, dir string) string {
 	t.Helper()
-	wants := Unit
+	wants := Unit + " " + WatchUnit
 	for name, text := range stubs {
 		text += "[Service]\nType=oneshot\nExecStart=/bin/true\n"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -84,13 +85,15 @@ func everything(t *testing.T, dir string) string {
 func TestSystemdTakesTheUnits(t *testing.T) {
 	for _, name := range profiles.BuiltIn() {
 		dir := units(t, load(t, name))
-		out, err := analyze(t, dir, "verify", "--man=no", filepath.Join(dir, Unit))
-		if err != nil || strings.Contains(out, Unit) {
-			t.Errorf("%s: %v\n%s", name, err, out)
-		}
-		out, err = analyze(t, dir, "security", "--offline=true", "--threshold=29", filepath.Join(dir, Unit))
-		if err != nil {
-			t.Errorf("%s: below 3.0 is wanted: %v\n%s", name, err, out)
+		for _, unit := range []string{Unit, WatchUnit} {
+			out, err := analyze(t, dir, "verify", "--man=no", filepath.Join(dir, unit))
+			if err != nil || strings.Contains(out, unit) {
+				t.Errorf("%s: %s: %v\n%s", name, unit, err, out)
+			}
+			out, err = analyze(t, dir, "security", "--offline=true", "--threshold=29", filepath.Join(dir, unit))
+			if err != nil {
+				t.Errorf("%s: %s: below 3.0 is wanted: %v\n%s", name, unit, err, out)
+			}
 		}
 	}
 }

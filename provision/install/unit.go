@@ -3,8 +3,9 @@
 package install
 
 import (
-	_ "embed"
+	"embed"
 	"fmt"
+	"maps"
 	"strings"
 	"text/template"
 	"time"
@@ -12,8 +13,10 @@ import (
 	"github.com/nicwright/nicwright/profiles"
 )
 
-//go:embed nicwright.service.tmpl
-var unitTemplate string
+// templates are the units, and what both have of hardening.
+//
+//go:embed *.tmpl
+var templates embed.FS
 
 // stepsSince is the first systemd with RestartSteps= and RestartMaxDelaySec= (NEWS,
 // 254); an older one complains of them.
@@ -21,15 +24,28 @@ const stepsSince = 254
 
 // unitText is the unit that applies the profile at boot.
 func unitText(p *profiles.Profile, o Options) (string, error) {
-	t, err := template.New(Unit).Parse(unitTemplate)
-	if err != nil {
-		return "", fmt.Errorf("making the unit: %w", err)
-	}
 	config := ProfilePath(o.ConfigDir)
 	// A configuration directory of its own: nothing that is put into the host's after the install is laid over what was installed.
 	command := []string{
 		o.Binary, "--timeout", o.Limit.String(), "apply", "--without-missing", "--wait-for-card", o.Wait.String(),
 		"-p", config, "--config-dir", strings.TrimSuffix(config, "/"+profileFile),
+	}
+	return execute("nicwright.service.tmpl", p, o, command, map[string]any{
+		"Steps": o.Systemd >= stepsSince, "StartSec": fmt.Sprintf("%ds", int((o.Limit+time.Minute)/time.Second)),
+	})
+}
+
+// watchText is the unit that watches what is in force.
+func watchText(p *profiles.Profile, o Options) (string, error) {
+	config := strings.TrimSuffix(ProfilePath(o.ConfigDir), "/"+profileFile)
+	return execute("watch.service.tmpl", p, o, []string{o.Binary, "watch", "--config-dir", config}, map[string]any{"Listens": true})
+}
+
+// execute makes a unit whose command gets the directories that are not the usual ones.
+func execute(name string, p *profiles.Profile, o Options, command []string, more map[string]any) (string, error) {
+	t, err := template.New(name).ParseFS(templates, name, "hardening.tmpl")
+	if err != nil {
+		return "", fmt.Errorf("making the unit: %w", err)
 	}
 	var writable []string
 	for _, d := range []struct{ flag, dir, usual string }{{"--state-dir", o.StateDir, defaultState}, {"--run-dir", o.RunDir, defaultRun}} {
@@ -38,17 +54,17 @@ func unitText(p *profiles.Profile, o Options) (string, error) {
 			writable = append(writable, d.dir)
 		}
 	}
-	name := p.Name
-	if name == "" {
-		name = "without a name"
+	profile := p.Name
+	if profile == "" {
+		profile = "without a name"
 	}
+	values := map[string]any{
+		"Mark": Mark, "Profile": profile, "OVS": p.OVS != nil, "Binary": o.Binary, "Config": o.ConfigDir, "State": o.StateDir,
+		"Command": strings.Join(command, " "), "Writable": writable, "Unit": Unit, "WatchUnit": WatchUnit, "Listens": false,
+	}
+	maps.Copy(values, more)
 	var out strings.Builder
-	err = t.Execute(&out, map[string]any{
-		"Mark": Mark, "Profile": name, "OVS": p.OVS != nil, "Binary": o.Binary, "Config": o.ConfigDir, "State": o.StateDir,
-		"Command": strings.Join(command, " "), "Writable": writable, "Steps": o.Systemd >= stepsSince,
-		"StartSec": fmt.Sprintf("%ds", int((o.Limit+time.Minute)/time.Second)),
-	})
-	if err != nil {
+	if err := t.Execute(&out, values); err != nil {
 		return "", fmt.Errorf("making the unit: %w", err)
 	}
 	return out.String(), nil
