@@ -120,11 +120,11 @@ func TestCommandThatCannotBeRun(t *testing.T) {
 func TestTimeLimit(t *testing.T) {
 	start := time.Now()
 	// The machine has to be up before that, also on a busy host.
-	stdout, stderr, status := runLab(t, "", "run", "--time-limit", "40s", "--", "sh", "-c", "echo started; sleep 1000")
-	if status != 124 || stdout != "started\n" || !strings.Contains(stderr, "time limit of 40s") {
+	stdout, stderr, status := runLab(t, "", "run", "--time-limit", "1m", "--", "sh", "-c", "echo started; sleep 1000")
+	if status != 124 || stdout != "started\n" || !strings.Contains(stderr, "time limit of 1m0s") {
 		t.Errorf("the status is %d, stdout %q, stderr %q", status, stdout, stderr)
 	}
-	if took := time.Since(start); took > 90*time.Second {
+	if took := time.Since(start); took > 2*time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }
