@@ -46,7 +46,7 @@ diff "$work/state" <(state) || fail "an upgrade touches the journal, or what ins
 in_root nicwright history | grep -q '20261128T035512.123Z-apply' || fail "the new version does not read the old one's journal"
 
 # Nobody takes the tool away while it is needed.
-sed -i 's/"outcome": *"[a-z]*"/"outcome": "done"/; s/"version": 2,/&\n"confirm": {"within": 120},/' "$journal"/*.json
+sed -i 's/"outcome": *"[a-z]*"/"outcome": "done"/; s/"version": 2,/&\n"confirm": {"within": 120, "deadline": "2199-01-01T00:00:00Z"},/' "$journal"/*.json
 if in_root dpkg -r nicwright >"$work/log" 2>&1; then fail "it is removed although an apply waits to be confirmed"; fi
 grep -q 'waits to be confirmed' "$work/log" || { cat "$work/log" >&2; fail "the refusal does not say why"; }
 cp "$here/provision/journal/testdata/v2.json" "$journal/20261128T035512.123Z-apply.json"

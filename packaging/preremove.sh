@@ -8,7 +8,7 @@ case "$1" in
 remove | 0) ;;
 *) exit 0 ;;
 esac
-said=$(nicwright history 2>/dev/null) || said=
+said=$(nicwright history 2>/dev/null) || : # a watchdog that it cannot arm again is an error, and the list is printed
 case "$said" in
 *"unless it is confirmed"*)
 	# Without the tool nobody could confirm it, and a watchdog that is killed would not come again.
