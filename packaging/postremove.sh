@@ -9,7 +9,8 @@ remove | purge | 0)
 	if [ -f /run/nicwright/lock ] && [ ! -L /run/nicwright/lock ]; then
 		flock --nonblock /run/nicwright/lock rm -f /run/nicwright/lock || :
 	fi
-	rmdir /run/nicwright 2>/dev/null || : # a watchdog, or a proof that was killed, still has something there
+	rm -f /run/nicwright/confirm.lock /run/nicwright/confirm.log # no apply waits to be confirmed: preremove.sh has looked
+	rmdir /run/nicwright 2>/dev/null || :                        # a proof that was killed still has something there
 	;;
 esac
 case "$1" in
