@@ -27,7 +27,7 @@ func TestSupportIsNotWrittenUnasked(t *testing.T) {
 }
 
 func TestSupportAsks(t *testing.T) {
-	for answer, yes := range map[string]bool{"y\n": true, " YES \n": true, "n\n": false, "\n": false, "": false, "yess\n": false} {
+	for answer, yes := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false, "yess\n": false} {
 		var out strings.Builder
 		err := ask(t.Context(), strings.NewReader(answer), &out, "write it? ")
 		if (err == nil) != yes || out.String() != "write it? " {
