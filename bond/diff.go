@@ -259,6 +259,12 @@ func (o *one) mtu() {
 		from = step.Text(strconv.Itoa(o.h.MTU))
 		if o.h.Up && len(o.h.Members) > 0 && !o.down {
 			effects = append(effects, step.Stop(o.id(), step.Moment, allTraffic(o.w.Name)))
+			// drivers/net/bonding/bond_main.c, bond_change_mtu
+			for _, m := range o.h.Members {
+				if m.MTU != *o.w.MTU {
+					effects = append(effects, step.Stop(memberID(m.ID), step.Moment, "all traffic of "+m.ID+", whose mtu follows"))
+				}
+			}
 		}
 	}
 	o.add(attrMTU, from, step.Text(strconv.Itoa(*o.w.MTU)), effects...)

@@ -132,8 +132,9 @@ func (n names) blocks(ctx context.Context, bonds []string) (map[string]uint32, e
 	return blocks, nil
 }
 
-// unhook takes the ingress qdisc with the block that the bond had from the members of
-// bonds that have left the switch: ovs-vswitchd takes it from the bond only. One
+// unhook takes the ingress qdisc with the block that the bond had from bonds that have
+// left the switch, and from their members: ovs-vswitchd takes it from the bond only, and
+// not from one whose members came and went meanwhile (tried on 3.5). One
 // with a block of its own, or with none, is not of ovs-vswitchd's making, and stays.
 func (n names) unhook(ctx context.Context, bonds []string, blocks map[string]uint32) error {
 	if len(blocks) == 0 {
@@ -144,14 +145,14 @@ func (n names) unhook(ctx context.Context, bonds []string, blocks map[string]uin
 		return err
 	}
 	for _, bond := range bonds {
-		for _, member := range n.members[bond] {
-			q, has := all[n.index[member]]
+		for _, id := range append([]string{bond}, n.members[bond]...) {
+			q, has := all[n.index[id]]
 			if !has || blocks[bond] == 0 || q.IngressBlock == nil || *q.IngressBlock != blocks[bond] {
 				continue
 			}
 			err := netlink.QdiscDel(&netlink.Ingress{QdiscAttrs: q})
 			if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENODEV) {
-				return kernel.Remedied(kernel.Wrapf(n.netdevs[member], err, "deleting the ingress qdisc with block %d that Open vSwitch left of %s (RTM_DELQDISC)", blocks[bond], bond), "tc qdisc del dev "+n.netdevs[member]+" ingress")
+				return kernel.Remedied(kernel.Wrapf(n.netdevs[id], err, "deleting the ingress qdisc with block %d that Open vSwitch left of %s (RTM_DELQDISC)", blocks[bond], bond), "tc qdisc del dev "+n.netdevs[id]+" ingress")
 			}
 		}
 	}
