@@ -84,7 +84,7 @@ func full() reader {
 			return map[string]uint64{"TlsTxDevice": 10, "TlsTxSw": 3, "TlsRxDevice": 9, "TlsRxSw": 4, "TlsCurrTxDevice": 1, "TlsCurrTxSw": 1, "TlsCurrRxSw": 2, "TlsDecryptError": 1}, nil
 		},
 		sessions: func(context.Context) ([]tcpdiag.Session, error) {
-			return []tcpdiag.Session{{Sent: 100, Received: 200, TxSoftware: true, RxSoftware: true}, {Sent: 1000, Received: 2000, RxSoftware: true}}, nil
+			return []tcpdiag.Session{{Sent: 100, Received: 200, Tx: tcpdiag.Kernel, Rx: tcpdiag.Kernel}, {Sent: 1000, Received: 2000, Rx: tcpdiag.Kernel}}, nil
 		},
 		ipsec: func(context.Context) ([]ipsec.State, error) {
 			return []ipsec.State{
