@@ -32,6 +32,7 @@ import (
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/tcpdiag"
+	"github.com/nicwright/nicwright/provision/journal"
 	"github.com/nicwright/nicwright/provision/watch"
 )
 
@@ -152,6 +153,9 @@ func collector(t *testing.T, r reader, s watch.State) *Collector {
 		Version: "v1", State: func() watch.State { return s },
 		Counts: func() map[string]watch.Count { return map[string]watch.Count{"links": {Events: 40, Lost: 1}} },
 		Read:   r.read,
+		Verified: func() (*journal.Verified, error) {
+			return &journal.Verified{Ended: time.Unix(950, 0), Profile: "vm-host", Status: 3, Proofs: []journal.Proved{{Kind: "ktls", OK: true}, {Kind: "ktls"}, {Kind: "vlan", OK: true}}}, nil
+		},
 	}
 }
 
@@ -242,6 +246,23 @@ func TestCountersAreReadNoMoreOftenThanAllowed(t *testing.T) {
 	}
 	if reads != 1 {
 		t.Errorf("%d reads", reads)
+	}
+}
+
+// Of what is not in force any more nothing is told, and a document that cannot be read is missing.
+func TestTheLastVerification(t *testing.T) {
+	c := collector(t, full(), watch.State{Profiles: []watch.Profile{{Name: "another"}}})
+	if got := text(t, c); strings.Contains(got, "nicwright_verified_") || !strings.Contains(got, `nicwright_source_up{source="verified"} 1`) {
+		t.Errorf("of another profile:\n%s", got)
+	}
+	c = collector(t, full(), state(t))
+	c.Verified = func() (*journal.Verified, error) { return nil, errors.New("torn") }
+	if got := text(t, c); strings.Contains(got, "nicwright_verified_") || !strings.Contains(got, `nicwright_source_up{source="verified"} 0`) {
+		t.Errorf("of a torn document:\n%s", got)
+	}
+	c.Verified = func() (*journal.Verified, error) { return nil, nil }
+	if got := text(t, c); strings.Contains(got, "nicwright_verified_") {
+		t.Errorf("of none:\n%s", got)
 	}
 }
 
