@@ -48,7 +48,7 @@ gotest() {
 	local card=${CARD:-"--card ports=2,vfs=8 --ovs --netdevsim"}
 	[ "$1" = crypto/ktls ] && card=--no-card # it takes TLS out of the kernel, which the card's driver holds
 	# One processor each: with more of them than the host has, they wait for one another's locks and interrupts (1.7 times as long, three machines on two).
-	local where=(-exec "$lab exec ${2:+--kernel $2} $card --cpus 1 --time-limit 40m --share $bin")
+	local where=(-exec "$lab exec ${2:+--kernel $2} $card --cpus 1 --time-limit ${limit:-40m} --share $bin")
 	[ "$1" = lab/cmd/lab ] && where=() # it boots machines itself
 	# What is pure logic has been tested on the host, where it takes seconds and not minutes.
 	go test -count=1 -v -timeout 40m -skip '^(TestDiff|TestRandomWalk)$' "${where[@]}" "${@:3}" "./$1"
@@ -73,8 +73,9 @@ cardtests() {
 if [ "${1:-}" = hosts ]; then
 	shift
 	export NICWRIGHT_HOSTS=${NICWRIGHT_HOSTS:-all}
+	limit=90m
 	for part in 1/3 2/3 3/3; do
-		NICWRIGHT_HOSTS_PART=$part later "lived-in hosts, part $part" gotest cmd/nicwright "" -timeout 60m -run TestLivedIn
+		NICWRIGHT_HOSTS_PART=$part later "lived-in hosts, part $part" gotest cmd/nicwright "" -timeout 90m -run TestLivedIn
 	done
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "lived-in hosts, two cards" gotest cmd/nicwright "" -run TestTwoCards
 elif [ $# = 0 ]; then

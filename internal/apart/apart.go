@@ -122,7 +122,7 @@ func answerOf(err error) answer {
 	return a
 }
 
-// ErrAlone: the process that wanted the act has gone before it was begun.
+// ErrAlone says that the process that wanted the act has gone before it was begun.
 var ErrAlone = errors.New("the process that asked for it is no more: it is not begun")
 
 // Answer is the other process: it does the act that process parent, which started

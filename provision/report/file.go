@@ -46,6 +46,15 @@ func CheckFile(name string) error {
 // regular file (a pipe, a device) is written into and stays, and so are /dev/stdout,
 // /dev/stderr and /dev/fd/N.
 func WriteFile(ctx context.Context, name string, content []byte) error {
+	return writeFile(ctx, name, content, 0o644)
+}
+
+// WritePrivate is WriteFile with mode 0600: for what root alone may read.
+func WritePrivate(ctx context.Context, name string, content []byte) error {
+	return writeFile(ctx, name, content, 0o600)
+}
+
+func writeFile(ctx context.Context, name string, content []byte, mode uint32) error {
 	var write func() error
 	if fd, ok := descriptor(name); ok {
 		write = func() error { return writeTo(fd, content) }
@@ -60,7 +69,7 @@ func WriteFile(ctx context.Context, name string, content []byte) error {
 		}
 		if !t.exists || t.regular() {
 			defer t.close()
-			return t.replace(content)
+			return t.replace(content, mode)
 		}
 		write = func() error {
 			defer t.close() // here: it may be left behind
@@ -184,18 +193,18 @@ func (t *target) open() (int, error) {
 }
 
 // replace writes a new file and gives it the name.
-func (t *target) replace(content []byte) (err error) {
+func (t *target) replace(content []byte, mode uint32) (err error) {
 	wrap := func(err error) error {
 		return fmt.Errorf("writing the report %s: %w; make room, or name another file", t.name, err)
 	}
 	temporary := "." + t.base + "." + rand.Text()
-	fd, err := unix.Openat(t.dir, temporary, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	fd, err := unix.Openat(t.dir, temporary, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, mode)
 	if err != nil {
 		return wrap(err)
 	}
 	err = writeTo(fd, content)
 	if err == nil {
-		err = unix.Fchmod(fd, 0o644)
+		err = unix.Fchmod(fd, mode)
 	}
 	if err == nil {
 		err = unix.Fsync(fd)

@@ -107,7 +107,8 @@ func TestLedger(t *testing.T) {
 	may(false)
 	after(firstWait)
 	may(true)
-	if l.undone(p, now) || l.undone(p, now) || l[p].undone != 1 {
+	first := l.undone(p, now)
+	if again := l.undone(p, now); first || again || l[p].undone != 1 {
 		t.Errorf("one repair that was undone once, and seen twice: %+v", l[p])
 	}
 	l.tried(p, now, true)
@@ -208,8 +209,10 @@ func TestSightOf(t *testing.T) {
 		Offload: map[pci.Function]crypto.State{pf: {Features: map[string]crypto.Feature{"hw-tc-offload": {Active: true}, "tls-hw-rx-offload": {}}}, vf: {Features: on}},
 		Switch:  &ovs.State{Running: true},
 	}, []netdev.Link{
-		{Name: "p0", Index: 2, Function: pf}, {Name: "v0", Index: 3, Function: vf},
-		{Name: "r0", Index: 4, Function: vf, Representor: true}, {Name: "other", Index: 5, Function: pci.PF("0000:01:00.0")},
+		{Name: "p0", Index: 2, Function: pf},
+		{Name: "v0", Index: 3, Function: vf},
+		{Name: "r0", Index: 4, Function: vf, Representor: true},
+		{Name: "other", Index: 5, Function: pci.PF("0000:01:00.0")},
 	})
 	want := Sight{OVS: true, VFs: map[pci.Function]int{pf: 1}, Netdevs: map[int]Netdev{
 		2: {ID: resource.OfNetdev(pf), Name: "p0"}, 3: {ID: resource.OfNetdev(vf), Name: "v0", Offloads: true},

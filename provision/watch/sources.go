@@ -95,7 +95,10 @@ func journalEvents(ctx context.Context, c *await.Counts, dir string) (<-chan str
 			select {
 			case <-ctx.Done():
 				return
-			case <-n.Errors: // the queue ran over: something happened
+			case _, open := <-n.Errors: // the queue ran over: something happened
+				if !open {
+					return
+				}
 				c.Lost.Add(1)
 			case _, open := <-n.Events:
 				if !open {

@@ -89,7 +89,9 @@ func full() reader {
 		},
 		ipsec: func(context.Context) ([]ipsec.State, error) {
 			return []ipsec.State{
-				{Bytes: 500}, {Bytes: 41}, {Bytes: 1, Offload: ipsec.OffloadState{Mode: ipsec.Crypto, Index: 5}},
+				{Bytes: 500},
+				{Bytes: 41},
+				{Bytes: 1, Offload: ipsec.OffloadState{Mode: ipsec.Crypto, Index: 5}},
 				{Offload: ipsec.OffloadState{Mode: ipsec.Packet, Index: 5}},
 			}, nil
 		},
