@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
@@ -103,10 +102,4 @@ func (v lastVerified) found() string {
 }
 
 // kernel is the running kernel's release, as uname -r prints it; "" if that failed.
-func kernel() string {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return ""
-	}
-	return unix.ByteSliceToString(u.Release[:])
-}
+func kernel() string { return kconfig.Host{}.Ask().Release() }

@@ -216,7 +216,7 @@ func (h *Host) whyIPsec(w way, s ipsec.State) *Reason {
 		return r
 	}
 	if s.Encryption == nil || s.Encryption.Name != gcm || s.Encryption.ICV != 0 && s.Encryption.ICV != 128 {
-		return because("%s is not for the card: it has %s with an ICV of 128 bits only", algorithm(s), gcm)
+		return because("%s is not for the card: it has %s with an ICV of 128 bits only", s.Algorithms(), gcm)
 	}
 	if r := worst(all); r != nil {
 		return r
@@ -225,15 +225,4 @@ func (h *Host) whyIPsec(w way, s ipsec.State) *Reason {
 		Text: "nothing is against it on " + all[0].netdev + ": whoever made the state asked for no offload, or the card refused it then",
 		Mend: []string{"strongSwan: hw_offload = auto at the child, and set it up anew", "ip xfrm state add ... offload crypto dev " + all[0].netdev + " dir out|in"},
 	}
-}
-
-// algorithm is what a state encrypts and authenticates with.
-func algorithm(s ipsec.State) string {
-	var all []string
-	for _, a := range []*ipsec.Algorithm{s.Encryption, s.Authentication} {
-		if a != nil {
-			all = append(all, fmt.Sprintf("%s %d", a.Name, a.Bits))
-		}
-	}
-	return strings.Join(all, " + ")
 }

@@ -173,13 +173,14 @@ func monitor() *Monitor {
 		sessions: func(context.Context) ([]tcpdiag.Session, error) {
 			here := at("192.0.2.1:443")
 			s := []tcpdiag.Session{
+				{Local: here, Remote: at("198.51.100.6:40000"), Version: "1.2"}, // no key was given yet
 				{Local: here, Remote: at("198.51.100.7:40001"), Version: "1.2", Cipher: "AES-128-GCM", Sent: grows(1<<30, 24e6), Received: grows(5000, 2000), Tx: tcpdiag.Card, Rx: tcpdiag.Card},
 				{Local: here, Remote: at("198.51.100.8:40002"), Version: "1.3", Cipher: "AES-256-GCM", Sent: grows(1e6, 1e6), Received: grows(700, 0), Tx: tcpdiag.Kernel, Rx: tcpdiag.Kernel},
 				{Local: here, Remote: at("203.0.113.9:40003"), Version: "1.2", Cipher: "AES-256-GCM", Sent: grows(1e6, 4e6), Received: 1, Tx: tcpdiag.Card, Rx: tcpdiag.Kernel},
 				{Local: at("[2001:db8:1:2:3:4:5:6]:443"), Remote: at("[2001:db8:ffff:ffff:ffff:ffff:ffff:1]:65000"), Version: "1.2", Cipher: "ChaCha20-Poly1305", Sent: 0, Received: grows(9e9, 2e9), Rx: tcpdiag.Kernel},
 			}
 			if frames == 1 {
-				return s[:3], nil
+				return s[:4], nil
 			}
 			return s, nil
 		},

@@ -251,23 +251,6 @@ func TestCountersAreReadNoMoreOftenThanAllowed(t *testing.T) {
 	}
 }
 
-// Of what is not in force any more nothing is told, and a document that cannot be read is missing.
-func TestTheLastVerification(t *testing.T) {
-	c := collector(t, full(), watch.State{Profiles: []watch.Profile{{Name: "another"}}})
-	if got := text(t, c); strings.Contains(got, "nicwright_verified_") || !strings.Contains(got, `nicwright_source_up{source="verified"} 1`) {
-		t.Errorf("of another profile:\n%s", got)
-	}
-	c = collector(t, full(), state(t))
-	c.Verified = func() (*journal.Verified, error) { return nil, errors.New("torn") }
-	if got := text(t, c); strings.Contains(got, "nicwright_verified_") || !strings.Contains(got, `nicwright_source_up{source="verified"} 0`) {
-		t.Errorf("of a torn document:\n%s", got)
-	}
-	c.Verified = func() (*journal.Verified, error) { return nil, nil }
-	if got := text(t, c); strings.Contains(got, "nicwright_verified_") {
-		t.Errorf("of none:\n%s", got)
-	}
-}
-
 func TestCheckAddress(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"127.0.0.1:9797": true, "[::1]:9797": true, "127.8.9.10:1": true, "[::ffff:127.0.0.1]:9": true,
