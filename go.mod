@@ -3,6 +3,7 @@ module github.com/nicwright/nicwright
 go 1.26.8
 
 require (
+	charm.land/bubbletea/v2 v2.0.10
 	charm.land/lipgloss/v2 v2.0.6
 	github.com/Mellanox/sriovnet v1.1.0
 	github.com/VictoriaMetrics/metricsql v0.87.3

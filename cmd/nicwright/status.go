@@ -22,10 +22,12 @@ import (
 
 // hostStatus is what status prints.
 type hostStatus struct {
-	Installed   *boot    `json:"installed,omitempty"` // absent: nothing comes up at boot
-	InForce     []force  `json:"in_force"`
-	Interrupted *entry   `json:"interrupted,omitempty"`
-	Unknown     []string `json:"unknown,omitempty"` // what could not be found out, and why
+	Installed *boot   `json:"installed,omitempty"` // absent: nothing comes up at boot
+	InForce   []force `json:"in_force"`
+	// Verified is the last verification of what is, or was, in force; absent where there was none.
+	Verified    *lastVerified `json:"verified,omitempty"`
+	Interrupted *entry        `json:"interrupted,omitempty"`
+	Unknown     []string      `json:"unknown,omitempty"` // what could not be found out, and why
 }
 
 // boot is what install put in place.
@@ -61,8 +63,8 @@ func newStatus(a *app) *cobra.Command {
 		Short: "Say what is installed, what is in force, and whether the host has drifted",
 		Long: `status says what comes up at boot and how its unit is, which profile is in force
 since when, by which operation and version, whether the host is still as that
-wants it, and whether an operation was interrupted. It changes nothing; all of
-it is seen by root alone.`,
+wants it, when it was last verified and what that found, and whether an operation
+was interrupted. It changes nothing; all of it is seen by root alone.`,
 		Example: "  nicwright status\n  nicwright status --json | jq -e 'all(.in_force[]; .drift == [])'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -84,6 +86,7 @@ func (a *app) statusHere(ctx context.Context) (hostStatus, error) {
 		return hostStatus{}, err
 	}
 	s := statusOf(ops)
+	s.verified(a.state(), ops, kernel())
 	p, err := a.bootHere(ctx, &s)
 	if err != nil {
 		return hostStatus{}, err
@@ -233,6 +236,12 @@ func (a *app) printStatus(s hostStatus, now time.Time) error {
 		if len(f.Left) > 0 {
 			line("left", "%s as it is: nicwright plan -p %s says why", style.Count(len(f.Left), "thing"), f.Profile)
 		}
+	}
+	switch {
+	case s.Verified != nil:
+		line("verified", "%s", s.Verified.words(now))
+	case len(s.InForce) > 0:
+		line("verified", "never (nicwright verify)")
 	}
 	if i := s.Interrupted; i != nil {
 		line("interrupted", "%s", style.Red(fmt.Sprintf("%s of %s: %s: nicwright rollback, or apply", i.ID, i.Profile, i.state())))

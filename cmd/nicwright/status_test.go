@@ -124,13 +124,13 @@ func TestStatusIsOneScreen(t *testing.T) {
 		"good": {
 			hostStatus{Installed: &boot{Profile: "vm-host", InForce: &yes, Unit: &install.Running{Load: "loaded", Active: "active", Result: "success", Says: "the host is as the profile says"}}, InForce: []force{in}},
 			"installed  vm-host, the same as is in force\nunit       nicwright.service: active: the host is as the profile says\n" +
-				"in force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift      none\n",
+				"in force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift      none\nverified   never (nicwright verify)\n",
 		},
 		"drifted": {
 			hostStatus{Installed: &boot{Profile: "vm-host", InForce: &no, Unit: &install.Running{Load: "not-found", Active: "inactive"}}, InForce: []force{drifted}},
 			"installed  vm-host, which is not what is in force: the next boot changes that\nunit       nicwright.service: not-found\n" +
 				"in force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift      20 steps away: nicwright apply -p vm-host\n" +
-				"           " + strings.Join(drift[:8], "\n           ") + "\n           ... nicwright plan -p vm-host has all\nleft       1 thing as it is: nicwright plan -p vm-host says why\n",
+				"           " + strings.Join(drift[:8], "\n           ") + "\n           ... nicwright plan -p vm-host has all\nleft       1 thing as it is: nicwright plan -p vm-host says why\nverified   never (nicwright verify)\n",
 		},
 		"bad": {
 			hostStatus{
@@ -138,12 +138,12 @@ func TestStatusIsOneScreen(t *testing.T) {
 				Interrupted: &entry{ID: "X-apply", Profile: "vm-host", Outcome: journal.Failed, Error: "EBUSY\nmore", Open: true}, Unknown: []string{"drift: needs root\nmore"},
 			},
 			"installed    its profile cannot be read: not YAML\nunit         nicwright.service: failed (exit-code)\n" +
-				"in force     vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift        not known: no such card\n" +
+				"in force     vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift        not known: no such card\nverified     never (nicwright verify)\n" +
 				"interrupted  X-apply of vm-host: failed: EBUSY: nicwright rollback, or apply\nnot known    drift: needs root\n",
 		},
 		"not looked": {
 			hostStatus{Installed: &boot{Profile: "vm-host"}, InForce: []force{old}},
-			"installed  vm-host\nin force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright -\n",
+			"installed  vm-host\nin force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright -\nverified   never (nicwright verify)\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,8 @@ func newVerify(a *app) *cobra.Command {
 		Long: `verify looks whether the host is as the profile wants and runs the transfers that
 prove its offloads, between VFs moved into network namespaces of their own for
 the while. Each verdict is offloaded, software, failed or not possible here.
-Without -p it takes the profile that was applied last.
+Without -p it takes the profile that was applied last. What it found of a profile in
+force is kept for status and watch.
 Exit status 3: a verdict is not what the profile requires; 1, with the report of
 the proofs that had ended: it was stopped, or could not put a VF back.`,
 		Example: `  nicwright verify
@@ -60,6 +61,7 @@ the proofs that had ended: it was stopped, or could not put a VF back.`,
 			progress := newProgress(os.Stderr)
 			r, err := verify.Run(cmd.Context(), in, progress)
 			progress.stop()
+			a.keepVerified(r, in.Want, err)
 			if err = errors.Join(err, out.write(cmd.Context(), a, r)); err == nil && !r.OK {
 				err = exitStatus{exitUnproven, nil}
 			}

@@ -5,8 +5,10 @@ package ipsec
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 
@@ -42,6 +44,17 @@ type State struct {
 	Used           uint64         `json:"used"`  // Unix time of the first use, 0: never
 	Mark           *Mark          `json:"mark,omitempty"`
 	IfID           uint32         `json:"if_id,omitempty"` // of an xfrm interface
+}
+
+// Algorithms are what it encrypts and authenticates with, with the bits of their keys: "cbc(aes) 128 + hmac(sha256) 256".
+func (s State) Algorithms() string {
+	var all []string
+	for _, a := range []*Algorithm{s.Encryption, s.Authentication} {
+		if a != nil {
+			all = append(all, fmt.Sprintf("%s %d", a.Name, a.Bits))
+		}
+	}
+	return strings.Join(all, " + ")
 }
 
 // Algorithm is an algorithm, and never its key.

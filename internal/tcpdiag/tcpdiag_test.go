@@ -4,6 +4,7 @@ package tcpdiag
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"testing"
 	"unsafe"
 
@@ -41,7 +42,41 @@ func message(t testing.TB, info int, conf func(*netlink.AttributeEncoder) error)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(make([]byte, diagMsgSize), attrs...)
+	return append(socket(unix.AF_INET), attrs...)
+}
+
+// socket is from 192.0.2.1:443 to 198.51.100.2:40000, bound to netdev 7.
+func socket(family byte) []byte {
+	b := make([]byte, diagMsgSize)
+	b[0] = family
+	binary.BigEndian.PutUint16(b[4:], 443)
+	binary.BigEndian.PutUint16(b[6:], 40000)
+	local, remote := []byte{192, 0, 2, 1}, []byte{198, 51, 100, 2}
+	if family == unix.AF_INET6 { // of a socket that IPv4 comes to
+		mapped := make([]byte, 10, 16)
+		mapped = append(mapped, 0xff, 0xff)
+		local, remote = append(mapped[:12:12], local...), append(mapped[:12:12], remote...)
+	}
+	copy(b[8:], local)
+	copy(b[24:], remote)
+	binary.NativeEndian.PutUint32(b[40:], 7)
+	return b
+}
+
+func of(s Session) Session {
+	s.Local, s.Remote, s.Bound = netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("198.51.100.2:40000"), 7
+	return s
+}
+
+func with(conf func(*netlink.AttributeEncoder) error, version, cipher uint16) func(*netlink.AttributeEncoder) error {
+	return func(ae *netlink.AttributeEncoder) error {
+		ae.Uint16(tlsCipher, cipher)
+		if err := conf(ae); err != nil {
+			return err
+		}
+		ae.Uint16(tlsVersion, version) // the last counts
+		return nil
+	}
 }
 
 func confs(tx, rx uint16) func(*netlink.AttributeEncoder) error {
@@ -61,11 +96,21 @@ func TestParse(t *testing.T) {
 		bad  bool
 	}{
 		"no TLS":              {m: message(t, 232, nil), want: Session{Sent: 1000, Received: 2000}},
-		"software, card":      {m: message(t, 232, confs(2, 3)), want: Session{Sent: 1000, Received: 2000, TxSoftware: true}, is: true},
-		"card, software":      {m: message(t, 232, confs(3, 2)), want: Session{Sent: 1000, Received: 2000, RxSoftware: true}, is: true},
-		"one direction alone": {m: message(t, 232, confs(2, 1)), want: Session{Sent: 1000, Received: 2000, TxSoftware: true}, is: true},
-		"an old kernel":       {m: message(t, 192, confs(2, 2)), want: Session{Received: 2000, TxSoftware: true, RxSoftware: true}, is: true},
-		"cut short":           {m: make([]byte, diagMsgSize-1), bad: true},
+		"software, card":      {m: message(t, 232, confs(2, 3)), want: of(Session{Version: "1.2", Sent: 1000, Received: 2000, Tx: Kernel, Rx: Card}), is: true},
+		"card, software":      {m: message(t, 232, confs(3, 2)), want: of(Session{Version: "1.2", Sent: 1000, Received: 2000, Tx: Card, Rx: Kernel}), is: true},
+		"one direction alone": {m: message(t, 232, confs(2, 1)), want: of(Session{Version: "1.2", Sent: 1000, Received: 2000, Tx: Kernel}), is: true},
+		"all of it":           {m: message(t, 232, confs(4, 0)), want: of(Session{Version: "1.2", Sent: 1000, Received: 2000, Tx: Card}), is: true},
+		"an old kernel":       {m: message(t, 192, confs(2, 2)), want: of(Session{Version: "1.2", Received: 2000, Tx: Kernel, Rx: Kernel}), is: true},
+		"IPv6":                {m: append(socket(unix.AF_INET6), message(t, 8, confs(2, 2))[diagMsgSize:]...), want: of(Session{Version: "1.2", Tx: Kernel, Rx: Kernel}), is: true},
+		"TLS 1.3": {
+			m: message(t, 232, with(confs(2, 2), 0x304, 54)), is: true,
+			want: of(Session{Version: "1.3", Cipher: "ChaCha20-Poly1305", Sent: 1000, Received: 2000, Tx: Kernel, Rx: Kernel}),
+		},
+		"of tomorrow": {
+			m: message(t, 232, with(confs(2, 9), 0x305, 99)), is: true,
+			want: of(Session{Version: "0x305", Cipher: "0x63", Sent: 1000, Received: 2000, Tx: Kernel}),
+		},
+		"cut short": {m: make([]byte, diagMsgSize-1), bad: true},
 		"a number of another size": {m: message(t, 232, func(ae *netlink.AttributeEncoder) error {
 			ae.Uint32(tlsTxConf, 2)
 			return nil

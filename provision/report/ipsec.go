@@ -40,7 +40,7 @@ func (p IPsec) Print(w io.Writer) error {
 		if s.ESN {
 			esn = "yes"
 		}
-		fmt.Fprintf(t, "%v\t%v\t%v\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\n", s.Src, s.Dst, s.SPI, saMode(s), style.OrDash(s.Direction), saAlgorithms(s),
+		fmt.Fprintf(t, "%v\t%v\t%v\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\t%s\t%s\n", s.Src, s.Dst, s.SPI, saMode(s), style.OrDash(s.Direction), style.OrDash(s.Algorithms()),
 			esn, s.ReplayWindow, saOffload(s.Offload), s.Bytes, s.Packets, saFailures(s.Failures), saLimits(s.Limits))
 	}
 	_ = t.Flush() // to a strings.Builder: it cannot fail
@@ -56,16 +56,6 @@ func saMode(s ipsec.State) string {
 		m += " " + s.Encapsulation.Type
 	}
 	return m
-}
-
-func saAlgorithms(s ipsec.State) string {
-	var all []string
-	for _, a := range []*ipsec.Algorithm{s.Encryption, s.Authentication} {
-		if a != nil {
-			all = append(all, fmt.Sprintf("%s %d", a.Name, a.Bits))
-		}
-	}
-	return style.OrDash(strings.Join(all, " + "))
 }
 
 func saOffload(o ipsec.OffloadState) string {

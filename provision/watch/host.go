@@ -66,7 +66,7 @@ func (h Host) Look(ctx context.Context) (Seen, error) {
 	}
 	ops := road.Operations()
 	seen := Seen{
-		Waits: len(journal.Waiting(ops)) > 0, Needs: Always(), Sight: sightOf(road.Have, road.Snapshot.Netdevs),
+		Waits: len(journal.Waiting(ops)) > 0, Needs: Always(), Sight: SightOf(road.Have, road.Snapshot.Netdevs),
 		Suspects: func(id resource.ID) []string { return suspects(road.Have.Net, id, running("/proc")) },
 	}
 	if open := journal.OpenOne(ops); open != nil {
@@ -164,8 +164,8 @@ func (h Host) refuses(road *provision.Road, p *provision.Plan) (string, error) {
 	return "", nil
 }
 
-// sightOf is what metrics need of a look.
-func sightOf(have provision.Host, netdevs []netdev.Link) Sight {
+// SightOf is what metrics, and top, need of a look.
+func SightOf(have provision.Host, netdevs []netdev.Link) Sight {
 	s := Sight{VFs: map[pci.Function]int{}, Netdevs: map[int]Netdev{}, OVS: have.Switch != nil && have.Switch.Running}
 	for _, c := range have.Cards {
 		for _, p := range c.Ports {

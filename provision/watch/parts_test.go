@@ -204,7 +204,7 @@ func TestRunning(t *testing.T) {
 func TestSightOf(t *testing.T) {
 	pf, vf := pci.PF("0000:3b:00.0"), pci.VF("0000:3b:00.0", 0)
 	on := map[string]crypto.Feature{"tls-hw-tx-offload": {Active: true}}
-	got := sightOf(provision.Host{
+	got := SightOf(provision.Host{
 		Cards:   []eswitch.Card{{Ports: []eswitch.Port{{Address: pf.PF, NumVFs: 1}}}},
 		Offload: map[pci.Function]crypto.State{pf: {Features: map[string]crypto.Feature{"hw-tc-offload": {Active: true}, "tls-hw-rx-offload": {}}}, vf: {Features: on}},
 		Switch:  &ovs.State{Running: true},

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/provision/journal"
 	"github.com/nicwright/nicwright/provision/watch"
 )
 
@@ -31,6 +32,8 @@ type Collector struct {
 	Counts  func() map[string]watch.Count
 	// Read reads what card and kernel count.
 	Read func(context.Context, watch.Sight) []Sample
+	// Verified is the last verification that was kept, nil where there was none.
+	Verified func() (*journal.Verified, error)
 	// Every is the least time between two reads: who asks more often gets what was read before.
 	Every time.Duration
 
@@ -59,7 +62,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	state := c.State()
 	told := map[string]bool{}
-	for _, s := range append(ofState(state, c.Counts(), c.Version), c.counters(state.Sight)...) {
+	all := append(ofState(state, c.Counts(), c.Version), ofVerified(c.Verified, state.Profiles)...)
+	for _, s := range append(all, c.counters(state.Sight)...) {
 		f := families[s.Family]
 		for i, l := range s.Labels { // names are of others' making
 			s.Labels[i] = strings.ToValidUTF8(l, "?")
@@ -147,6 +151,23 @@ func ofState(s watch.State, counts map[string]watch.Count, version string) []Sam
 	for source, n := range counts {
 		out.add("nicwright_watch_events_total", float64(n.Events), source)
 		out.add("nicwright_watch_events_lost_total", float64(n.Lost), source)
+	}
+	return out
+}
+
+// ofVerified are the samples of the last verification, if it was of a profile that is in
+// force.
+func ofVerified(last func() (*journal.Verified, error), in []watch.Profile) []Sample {
+	var out samples
+	v, err := last()
+	out.add("nicwright_source_up", one(err == nil), "verified")
+	if v == nil || !slices.ContainsFunc(in, func(p watch.Profile) bool { return p.Name == v.Profile }) {
+		return out
+	}
+	out.add("nicwright_verified_timestamp_seconds", seconds(v.Ended))
+	out.add("nicwright_verified_ok", one(v.OK()), "all")
+	for kind, ok := range v.Kinds() {
+		out.add("nicwright_verified_ok", one(ok), kind)
 	}
 	return out
 }

@@ -20,6 +20,8 @@ func Families() []Family {
 		{"nicwright_drifts", "Attributes of all resources that are not as the profile wants.", gauge, []string{"profile"}},
 		{"nicwright_drift_known", "1 if the last look could tell whether the host is as the profile wants, 0 if not.", gauge, []string{"profile"}},
 		{"nicwright_applied_timestamp_seconds", "When the profile was applied, Unix time.", gauge, []string{"profile", "operation"}},
+		{"nicwright_verified_timestamp_seconds", "When the last verification of a profile in force ended, Unix time; no series where there was none.", gauge, nil},
+		{"nicwright_verified_ok", "1 if that found all proofs of the kind to be as the profile requires, else 0; kind all: the host was as wanted, too, and it came to its end.", gauge, []string{"kind"}},
 		{"nicwright_interrupted", "1 if an operation was begun and nobody is at work on it, else 0.", gauge, nil},
 		{"nicwright_repairs_total", "Repairs since the start, by how they ended (done, not-done).", counter, []string{"profile", "outcome"}},
 		{"nicwright_fight", "1 for a resource that is repaired no more, for somebody undoes it.", gauge, []string{"profile", "resource"}},
@@ -57,6 +59,6 @@ func Families() []Family {
 		{"nicwright_watch_busy", "1 while an operation or a verify is at work, and drift is not looked for, else 0.", gauge, nil},
 		{"nicwright_watch_events_total", "Events, by source.", counter, []string{"source"}},
 		{"nicwright_watch_events_lost_total", "How often events were lost, by source; each made it look again.", counter, []string{"source"}},
-		{"nicwright_source_up", "1 if what the source counts could be read, else 0: links, lag, netdevs, tls, sessions, ipsec, flows, health.", gauge, []string{"source"}},
+		{"nicwright_source_up", "1 if what the source counts could be read, else 0: links, lag, netdevs, tls, sessions, ipsec, flows, health, verified.", gauge, []string{"source"}},
 	}
 }

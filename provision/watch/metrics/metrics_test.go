@@ -32,6 +32,7 @@ import (
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/tcpdiag"
+	"github.com/nicwright/nicwright/provision/journal"
 	"github.com/nicwright/nicwright/provision/watch"
 )
 
@@ -84,7 +85,7 @@ func full() reader {
 			return map[string]uint64{"TlsTxDevice": 10, "TlsTxSw": 3, "TlsRxDevice": 9, "TlsRxSw": 4, "TlsCurrTxDevice": 1, "TlsCurrTxSw": 1, "TlsCurrRxSw": 2, "TlsDecryptError": 1}, nil
 		},
 		sessions: func(context.Context) ([]tcpdiag.Session, error) {
-			return []tcpdiag.Session{{Sent: 100, Received: 200, TxSoftware: true, RxSoftware: true}, {Sent: 1000, Received: 2000, RxSoftware: true}}, nil
+			return []tcpdiag.Session{{Sent: 100, Received: 200, Tx: tcpdiag.Kernel, Rx: tcpdiag.Kernel}, {Sent: 1000, Received: 2000, Rx: tcpdiag.Kernel}}, nil
 		},
 		ipsec: func(context.Context) ([]ipsec.State, error) {
 			return []ipsec.State{
@@ -154,6 +155,9 @@ func collector(t *testing.T, r reader, s watch.State) *Collector {
 		Version: "v1", State: func() watch.State { return s },
 		Counts: func() map[string]watch.Count { return map[string]watch.Count{"links": {Events: 40, Lost: 1}} },
 		Read:   r.read,
+		Verified: func() (*journal.Verified, error) {
+			return &journal.Verified{Ended: time.Unix(950, 0), Profile: "vm-host", Status: 3, Proofs: []journal.Proved{{Kind: "ktls", OK: true}, {Kind: "ktls"}, {Kind: "vlan", OK: true}}}, nil
+		},
 	}
 }
 

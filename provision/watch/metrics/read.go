@@ -229,10 +229,10 @@ func (s *samples) tls(stat map[string]uint64) {
 func (s *samples) sessions(all []tcpdiag.Session) {
 	var tx, rx uint64
 	for _, t := range all {
-		if t.TxSoftware {
+		if t.Tx == tcpdiag.Kernel {
 			tx += t.Sent
 		}
-		if t.RxSoftware {
+		if t.Rx == tcpdiag.Kernel {
 			rx += t.Received
 		}
 	}
