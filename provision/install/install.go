@@ -26,9 +26,13 @@ const Mark = "# Written by `nicwright install`; `nicwright uninstall` takes it a
 // Unit is the name of the systemd unit that applies the profile at boot.
 const Unit = "nicwright.service"
 
+// AgainUnit starts it again when a driver that was loaded anew has made an uplink.
+const AgainUnit = "nicwright-again.service"
+
 // Where the files are; the profile's is below the configuration directory.
 const (
 	unitPath     = "/etc/systemd/system/" + Unit
+	againPath    = "/etc/systemd/system/" + AgainUnit
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + Unit
 	rulesPath    = "/etc/udev/rules.d/70-nicwright.rules" // before 80-net-setup-link.rules, which names what has no name yet
 	networkPath  = "/etc/systemd/network/05-nicwright.network"
@@ -116,7 +120,11 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 		return nil, err
 	}
 	if rules != "" {
-		files = append(files, File{Path: rulesPath, Mode: 0o644, Text: rules})
+		again, err := againText()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: againPath, Mode: 0o644, Text: again}, File{Path: rulesPath, Mode: 0o644, Text: rules}) // which start it
 	}
 	files = append(files, dropins(o)...)
 	unit, err := unitText(p, o)
@@ -128,7 +136,7 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 
 // Known are the paths of all files that any version and any options put in place.
 func Known(configDir string) []string {
-	return []string{ProfilePath(configDir), rulesPath, networkPath, cloudPath, unitPath, wantsPath}
+	return []string{ProfilePath(configDir), againPath, rulesPath, networkPath, cloudPath, unitPath, wantsPath}
 }
 
 // profileText is the profile with all of its layers in one document. Each value

@@ -102,8 +102,10 @@ func Ready(p *profiles.Profile, h provision.Host) error {
 func left(p Port, kind string) bool { return kind != uplink || p.Bonded }
 
 // udevRules tell udev which netdevs are the profile's, by PCI address and the port's
-// name in the kernel, never by the netdev's; "" where nobody has to know. A .link file
-// cannot: an uplink and the representors of its VFs have one PCI device.
+// name in the kernel, never by the netdev's; "" where no card is there. A .link file
+// cannot: an uplink and the representors of its VFs have one PCI device. And they start
+// AgainUnit when an uplink appears after the first attempt of a boot: RuntimeDirectory=
+// makes the directory that they look for.
 func udevRules(o Options) (string, error) {
 	var t *Template
 	if o.Names != "" {
@@ -113,7 +115,7 @@ func udevRules(o Options) (string, error) {
 		}
 		t = &parsed
 	}
-	if len(o.Ports) == 0 || t == nil && !o.Managers.NetworkManager && !o.Managers.Networkd {
+	if len(o.Ports) == 0 {
 		return "", nil
 	}
 	var b strings.Builder
@@ -145,6 +147,11 @@ SUBSYSTEM!="net", GOTO="nicwright_end"
 		// Documented in NetworkManager's own 85-nm-unmanaged.rules. Its conf.d knows netdevs by name and driver only.
 		b.WriteString("\n# NetworkManager (see its 85-nm-unmanaged.rules)\nENV{NICWRIGHT_LEAVE}==\"1\", ENV{NM_UNMANAGED}=\"1\"\n")
 	}
+	fmt.Fprintf(&b, `
+# A driver that is loaded anew, by an upgrade or a reset of the card, makes the uplink anew: the unit brings back
+# what that took. Before the unit's first attempt after a boot this directory is not there.
+ACTION=="add", ENV{NICWRIGHT}=="%s", TEST=="%s", TAG+="systemd", ENV{SYSTEMD_WANTS}+="%s"
+`, uplink, o.RunDir, AgainUnit)
 	if t != nil {
 		b.WriteString("\n# A netdev gets its name when it appears, and is not renamed later.\nACTION==\"add\", ENV{NICWRIGHT_NAME}!=\"\", NAME=\"$env{NICWRIGHT_NAME}\"\n")
 	}

@@ -39,10 +39,10 @@ func units(t *testing.T, p *profiles.Profile) string {
 	}
 	dir := t.TempDir()
 	for _, f := range files {
-		if f.Path != unitPath {
+		if f.Path != unitPath && f.Path != againPath {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, Unit), []byte(f.Text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), []byte(f.Text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,13 +84,15 @@ func everything(t *testing.T, dir string) string {
 func TestSystemdTakesTheUnits(t *testing.T) {
 	for _, name := range profiles.BuiltIn() {
 		dir := units(t, load(t, name))
-		out, err := analyze(t, dir, "verify", "--man=no", filepath.Join(dir, Unit))
-		if err != nil || strings.Contains(out, Unit) {
-			t.Errorf("%s: %v\n%s", name, err, out)
-		}
-		out, err = analyze(t, dir, "security", "--offline=true", "--threshold=29", filepath.Join(dir, Unit))
-		if err != nil {
-			t.Errorf("%s: below 3.0 is wanted: %v\n%s", name, err, out)
+		for _, unit := range []string{Unit, AgainUnit} {
+			out, err := analyze(t, dir, "verify", "--man=no", filepath.Join(dir, unit))
+			if err != nil || strings.Contains(out, "nicwright") {
+				t.Errorf("%s, %s: %v\n%s", name, unit, err, out)
+			}
+			out, err = analyze(t, dir, "security", "--offline=true", "--threshold=29", filepath.Join(dir, unit))
+			if err != nil {
+				t.Errorf("%s, %s: below 3.0 is wanted: %v\n%s", name, unit, err, out)
+			}
 		}
 	}
 }
