@@ -7,10 +7,14 @@ import "testing"
 // waits is what the scripts of this file begin with.
 const waits = `
 # session COMMAND: as in an ssh session of its own, whose end is the end of all that is left in it
-session() { systemd-run --quiet --collect --unit=session --property=Environment="PATH=$PATH HOME=/root" bash -c "$1"; }
+session() {
+	rm -f /root/log
+	systemd-run --quiet --collect --unit=session --property=Environment="PATH=$PATH HOME=/root" bash -c "$1"
+}
 kill_session() { systemctl kill --signal=KILL session.service; }
 waiting() { nicwright history --json | jq -e 'any(.[]; .confirm != null and .confirm.confirmed == null and .in_force)'; }
-gone_back() { nicwright history --json | jq -e 'all(.[]; (.open or .in_force) | not) and length > 0'; }
+# gone_back N: nothing is in force or open, of N operations at least
+gone_back() { nicwright history --json | jq -e --argjson n "$1" 'all(.[]; (.open or .in_force) | not) and length >= $n'; }
 watchdogs() { systemctl list-units --no-legend --state=active,activating 'nicwright-confirm-*' | awk '{print $1}'; }
 kill_watchdog() {
 	local unit pid
@@ -22,12 +26,13 @@ kill_watchdog() {
 	echo "$unit was killed, and systemd has started it again"
 }
 another_than() { local pid; pid=$(systemctl show --property MainPID --value "$2"); [ "$pid" != 0 ] && [ "$pid" != "$1" ]; }
+# back N WHAT: it goes back by itself
 back() {
-	within 400 gone_back
+	within 400 gone_back "$1"
 	same /root/bare
 	whole
 	within 30 none_watches
-	echo "back: $1"
+	echo "back: $2"
 }
 none_watches() { [ -z "$(watchdogs)" ]; }
 `
@@ -42,19 +47,19 @@ session "nicwright apply -p $p --confirm 20s >/root/log 2>&1; echo ended >>/root
 within 400 grep -q ended /root/log
 within 1 waiting
 kill_session
-back "the session was killed after the apply"
+back 2 "the session was killed after the apply"
 
 session "nicwright apply -p $p --confirm 20s >/root/log 2>&1"
 within 400 grep -q ^done /root/log
 kill_session
-back "the apply was killed in the middle"
+back 4 "the apply was killed in the middle"
 
 session "nicwright apply -p $p --confirm 20s >/root/log 2>&1; echo ended >>/root/log"
 within 400 grep -q ^done /root/log
 kill_watchdog
 within 400 grep -q ended /root/log
 kill_watchdog
-back "the watchdog was killed during the apply and after it"`)
+back 6 "the watchdog was killed during the apply and after it"`)
 }
 
 // The host was booted before somebody confirmed: it goes back, and the unit says so. Confirmed, it stays.
@@ -85,6 +90,6 @@ is active
 same /root/applied
 nothing_to_do
 within 30 none_watches
-gone_back && die "what was confirmed went back"
+gone_back 1 && die "what was confirmed went back"
 whole`)
 }
