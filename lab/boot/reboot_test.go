@@ -31,15 +31,25 @@ var made struct {
 	disk string
 }
 
-// installed gives a copy of that disk.
+// installed gives a copy of that disk. NICWRIGHT_DISK=FILE keeps it for the next run, for who writes a test.
 func installed(t *testing.T) string {
 	t.Helper()
 	dir := needBoot(t)
 	made.Lock()
 	defer made.Unlock()
+	disk := os.Getenv("NICWRIGHT_DISK")
+	if _, err := os.Stat(disk); err == nil {
+		made.disk = disk
+	}
+	if disk == "" {
+		disk = filepath.Join(dir, "installed.img")
+	}
 	if made.disk == "" {
-		disk := filepath.Join(dir, "installed.img")
-		boot(t, disk, `
+		making := disk + ".making" // a test that fails leaves no half of it
+		if err := os.RemoveAll(making); err != nil {
+			t.Fatal(err)
+		}
+		boot(t, making, `
 setup
 witness >/root/bare
 nicwright install -p $p
@@ -51,13 +61,16 @@ nothing_to_do
 witness >/root/applied
 witness /root/bare /root/applied >/root/change && die "the profile changes nothing"
 reboot`)
+		if err := os.Rename(making, disk); err != nil {
+			t.Fatal(err)
+		}
 		made.disk = disk
 	}
-	disk := newDisk(t)
-	if out, err := exec.CommandContext(t.Context(), "cp", "--sparse=always", "--reflink=auto", made.disk, disk).CombinedOutput(); err != nil {
+	mine := newDisk(t)
+	if out, err := exec.CommandContext(t.Context(), "cp", "--sparse=always", "--reflink=auto", made.disk, mine).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, out)
 	}
-	return disk
+	return mine
 }
 
 // The host is after every reboot as it was before, and says so. NICWRIGHT_REBOOTS=5: so often.
