@@ -12,8 +12,9 @@ within 400 state_is activating
 within 300 grep -q waiting <(systemctl show --property StatusText $unit)
 says "waiting: "
 systemctl start lab-card
-within 300 state_is active
-within 600 systemctl is-system-running --wait
+within 600 state_is active
+settle
+is active
 says "the host is as the profile says"
 same /root/applied
 nothing_to_do`, "--early", "--card", card+",load=no")
@@ -30,5 +31,7 @@ systemctl show --property NRestarts --property Result $unit
 nicwright status
 systemctl start lab-card
 within 500 state_is active
+settle
+is active
 same /root/applied`, "--card", card+",load=no")
 }

@@ -107,7 +107,7 @@ was=$(invocation)
 modprobe -r mlx5_core
 modprobe mlx5_core
 within 240 again "$was"
-while systemctl list-jobs --no-legend | grep -q nicwright; do sleep 1; done
+settle
 is active
 says "the host is as the profile says"
 same /root/applied

@@ -35,6 +35,7 @@ const (
 	againPath    = "/etc/systemd/system/" + AgainUnit
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + Unit
 	rulesPath    = "/etc/udev/rules.d/70-nicwright.rules" // before 80-net-setup-link.rules, which names what has no name yet
+	linkPath     = "/etc/systemd/network/98-nicwright.link"
 	networkPath  = "/etc/systemd/network/05-nicwright.network"
 	cloudPath    = "/etc/cloud/cloud.cfg.d/95-nicwright.cfg"
 	bootDir      = "boot"
@@ -126,6 +127,9 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 		}
 		files = append(files, File{Path: againPath, Mode: 0o644, Text: again}, File{Path: rulesPath, Mode: 0o644, Text: rules}) // which start it
 	}
+	if link := bondLink(p); link != "" {
+		files = append(files, File{Path: linkPath, Mode: 0o644, Text: link})
+	}
 	files = append(files, dropins(o)...)
 	unit, err := unitText(p, o)
 	if err != nil {
@@ -136,7 +140,7 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 
 // Known are the paths of all files that any version and any options put in place.
 func Known(configDir string) []string {
-	return []string{ProfilePath(configDir), againPath, rulesPath, networkPath, cloudPath, unitPath, wantsPath}
+	return []string{ProfilePath(configDir), againPath, rulesPath, linkPath, networkPath, cloudPath, unitPath, wantsPath}
 }
 
 // profileText is the profile with all of its layers in one document. Each value

@@ -237,7 +237,7 @@ func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := did(changes, TakenAway); len(got) != 6 || got[0] != wantsPath || got[1] != unitPath {
+	if got := did(changes, TakenAway); len(got) != 7 || got[0] != wantsPath || got[1] != unitPath {
 		t.Errorf("taken away: %v", got)
 	}
 	if got := did(changes, Left); !slices.Equal(got, []string{cloudPath}) {

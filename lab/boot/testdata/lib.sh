@@ -64,6 +64,12 @@ invocation() { systemctl show --property InvocationID --value "$unit"; }
 # again BEFORE: the unit was started anew since invocation BEFORE, and is through
 again() { [ "$(invocation)" != "$1" ] && state_is active; }
 
+# settle: what systemd is to do with the unit is done, also what udev asked for
+settle() {
+	udevadm settle
+	while systemctl list-jobs --no-legend | grep -q nicwright; do sleep 0.5; done
+}
+
 # nothing_to_do: a plan has no steps
 nothing_to_do() {
 	local said
@@ -80,6 +86,3 @@ whole() {
 	done
 	echo "the journal is whole: $(ls /var/lib/nicwright/operations | wc -l) operations"
 }
-
-# in_force TEXT: what the newest operation is
-last_is() { nicwright history | tail -n 1 | grep -q "$1"; }
