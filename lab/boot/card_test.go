@@ -8,8 +8,8 @@ import "testing"
 func TestACardThatAppearsLate(t *testing.T) {
 	disk := installed(t)
 	boot(t, disk, `
-within 400 state_is activating
-within 300 grep -q waiting <(systemctl show --property StatusText $unit)
+waiting() { systemctl show --property StatusText --value $unit | grep -q "^waiting: "; }
+within 600 waiting
 says "waiting: "
 systemctl start lab-card
 within 600 state_is active
