@@ -5,6 +5,7 @@ p=/root/small.yaml
 
 die() {
 	echo "FAILED: $*"
+	[ ! -e /root/log ] || tail -n 20 /root/log
 	systemctl status --no-pager --lines=40 "$unit" || true
 	nicwright history || true
 	journalctl --boot --no-pager --lines=80 || true
