@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab test-hosts test-connectx test-kernels soak lint fuzz bench install man packages packages-check clean
+.PHONY: all build lab demo test test-unit test-lab test-hosts test-connectx test-kernels test-boot soak lint fuzz bench install man packages packages-check clean
 
 all: build
 
@@ -51,6 +51,11 @@ test-kernels: lab
 	lab/test.sh $(LAB) $(BIN) $(KERNELS)
 	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
 	NICWRIGHT_LAB=1 NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m -run TestNetdevsim ./lab/cmd/lab
+
+# Reboots, restarts, late cards, kills and power cuts, on machines with systemd as process 1 and a disk that survives. A boot
+# takes a minute or two. NICWRIGHT_REBOOTS=5 and NICWRIGHT_CUTS=30 do more of them; each run prints the seed of its cuts.
+test-boot: lab
+	NICWRIGHT_BOOT=1 $(GOTEST) -count=1 -v -timeout 6h ./lab/boot
 
 # A thousand runs of the quick matrix leave the machine as it was; make test does three.
 soak: build lab

@@ -86,7 +86,7 @@ func (a *app) lock(ctx context.Context) (*provision.Lock, error) {
 
 // Times of a watchdog.
 const (
-	armLimit   = 10 * time.Second // to be armed
+	armLimit   = 30 * time.Second // to be armed; a host that is busy took 7 s to start the unit
 	retryAfter = 5 * time.Second  // a rollback that failed
 	probeEvery = time.Second
 )

@@ -51,7 +51,7 @@ func TestInstallAndUninstallSayWhatTheyDid(t *testing.T) {
 		t.Errorf("another profile: %v", err)
 	}
 	out, err = below(t, root, "uninstall")
-	if err != nil || strings.Count(out, "taken away: ") != 3 {
+	if err != nil || strings.Count(out, "taken away: ") != 4 {
 		t.Errorf("uninstall: %v\n%s", err, out)
 	}
 	if out, err = below(t, root, "uninstall"); err != nil || out != "nothing to do: nothing is installed\n" {
@@ -162,7 +162,7 @@ func TestACardThatDoesNotComeIsNamed(t *testing.T) {
 func TestInstallAsJSON(t *testing.T) {
 	out, err := below(t, t.TempDir(), "install", "-p", "tls-server", "--binary", "/usr/bin/nicwright", "--print", "--json")
 	var got installed
-	if err != nil || json.Unmarshal([]byte(out), &got) != nil || got.Profile != "tls-server" || len(got.Files) != 3 || got.Files[0].Mode != 0o644 || !strings.Contains(out, `"mode": "0644"`) || len(got.Notes) != 1 {
+	if err != nil || json.Unmarshal([]byte(out), &got) != nil || got.Profile != "tls-server" || len(got.Files) != 4 || got.Files[0].Mode != 0o644 || !strings.Contains(out, `"mode": "0644"`) || len(got.Notes) != 1 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

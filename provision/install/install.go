@@ -29,13 +29,18 @@ const Unit = "nicwright.service"
 // WatchUnit is the name of the systemd unit that tells of drift.
 const WatchUnit = "nicwright-watch.service"
 
+// AgainUnit starts it again when a driver that was loaded anew has made an uplink.
+const AgainUnit = "nicwright-again.service"
+
 // Where the files are; the profile's is below the configuration directory.
 const (
 	unitPath     = "/etc/systemd/system/" + Unit
+	againPath    = "/etc/systemd/system/" + AgainUnit
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + Unit
 	watchPath    = "/etc/systemd/system/" + WatchUnit
 	watchWants   = "/etc/systemd/system/multi-user.target.wants/" + WatchUnit
 	rulesPath    = "/etc/udev/rules.d/70-nicwright.rules" // before 80-net-setup-link.rules, which names what has no name yet
+	linkPath     = "/etc/systemd/network/98-nicwright.link"
 	networkPath  = "/etc/systemd/network/05-nicwright.network"
 	cloudPath    = "/etc/cloud/cloud.cfg.d/95-nicwright.cfg"
 	bootDir      = "boot"
@@ -122,7 +127,14 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 		return nil, err
 	}
 	if rules != "" {
-		files = append(files, File{Path: rulesPath, Mode: 0o644, Text: rules})
+		again, err := againText()
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{Path: againPath, Mode: 0o644, Text: again}, File{Path: rulesPath, Mode: 0o644, Text: rules}) // which start it
+	}
+	if link := bondLink(p); link != "" {
+		files = append(files, File{Path: linkPath, Mode: 0o644, Text: link})
 	}
 	files = append(files, dropins(o)...)
 	unit, err := unitText(p, o)
@@ -141,7 +153,7 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 
 // Known are the paths of all files that any version and any options put in place.
 func Known(configDir string) []string {
-	return []string{ProfilePath(configDir), rulesPath, networkPath, cloudPath, watchPath, watchWants, unitPath, wantsPath}
+	return []string{ProfilePath(configDir), againPath, rulesPath, linkPath, networkPath, cloudPath, watchPath, watchWants, unitPath, wantsPath}
 }
 
 // profileText is the profile with all of its layers in one document. Each value

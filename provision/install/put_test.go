@@ -130,7 +130,7 @@ func TestWhatBecameOtherwiseIsWrittenAgain(t *testing.T) {
 	}
 	// With other options what is not made any more goes.
 	bare := files(t, func(o *Options) { o.Managers = Managers{} })
-	if got := did(put(t, h, bare), TakenAway); !slices.Equal(got, []string{cloudPath, networkPath, rulesPath}) {
+	if got := did(put(t, h, bare), TakenAway); !slices.Equal(got, []string{cloudPath, networkPath}) {
 		t.Errorf("taken away: %v", got)
 	}
 }
@@ -258,7 +258,7 @@ func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := did(changes, TakenAway); len(got) != 7 || got[0] != wantsPath || got[1] != unitPath {
+	if got := did(changes, TakenAway); len(got) != 9 || got[0] != wantsPath || got[1] != unitPath {
 		t.Errorf("taken away: %v", got)
 	}
 	if got := did(changes, Left); !slices.Equal(got, []string{cloudPath}) {

@@ -4,6 +4,7 @@ package install
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/pci"
@@ -102,8 +103,10 @@ func Ready(p *profiles.Profile, h provision.Host) error {
 func left(p Port, kind string) bool { return kind != uplink || p.Bonded }
 
 // udevRules tell udev which netdevs are the profile's, by PCI address and the port's
-// name in the kernel, never by the netdev's; "" where nobody has to know. A .link file
-// cannot: an uplink and the representors of its VFs have one PCI device.
+// name in the kernel, never by the netdev's; "" where no card is there. A .link file
+// cannot: an uplink and the representors of its VFs have one PCI device. And they start
+// AgainUnit when an uplink appears after the first attempt of a boot: RuntimeDirectory=
+// makes the directory that they look for.
 func udevRules(o Options) (string, error) {
 	var t *Template
 	if o.Names != "" {
@@ -113,7 +116,7 @@ func udevRules(o Options) (string, error) {
 		}
 		t = &parsed
 	}
-	if len(o.Ports) == 0 || t == nil && !o.Managers.NetworkManager && !o.Managers.Networkd {
+	if len(o.Ports) == 0 {
 		return "", nil
 	}
 	var b strings.Builder
@@ -145,6 +148,12 @@ SUBSYSTEM!="net", GOTO="nicwright_end"
 		// Documented in NetworkManager's own 85-nm-unmanaged.rules. Its conf.d knows netdevs by name and driver only.
 		b.WriteString("\n# NetworkManager (see its 85-nm-unmanaged.rules)\nENV{NICWRIGHT_LEAVE}==\"1\", ENV{NM_UNMANAGED}=\"1\"\n")
 	}
+	fmt.Fprintf(&b, `
+# A driver that is loaded anew, by an upgrade or a reset of the card, makes the uplink anew: the unit brings back
+# what that took. Before the unit's first attempt after a boot this directory is not there. A netdev that is renamed
+# is ready with its "move" only (99-systemd.rules, ID_RENAMING).
+ACTION=="add|move", ENV{NICWRIGHT}=="%s", TEST=="%s", TAG+="systemd", ENV{SYSTEMD_WANTS}+="%s"
+`, uplink, o.RunDir, AgainUnit)
 	if t != nil {
 		b.WriteString("\n# A netdev gets its name when it appears, and is not renamed later.\nACTION==\"add\", ENV{NICWRIGHT_NAME}!=\"\", NAME=\"$env{NICWRIGHT_NAME}\"\n")
 	}
@@ -188,4 +197,29 @@ func (d netdev) match(p Port) string {
 		return fmt.Sprintf(`KERNELS=="%s", ATTR{phys_port_name}=="pf*vf%d"`, p.PF, d.vf)
 	}
 	return fmt.Sprintf(`KERNELS=="%s", ATTR{phys_port_name}=="p%d"`, p.PF, p.Number)
+}
+
+// bondLink is what tells udev to leave the MAC address of the profile's bonds alone; "" where there are none. By
+// 99-default.link (MACAddressPolicy=persistent) udev gives a new bond an address made of the machine's ID, unless a
+// first member gave it its own before: which of the two is quicker differs from boot to boot, and a switch, a DHCP
+// server and the neighbours see another host then. Now it is always the member's, as by the kernel.
+func bondLink(p *profiles.Profile) string {
+	if len(p.Bonds) == 0 {
+		return ""
+	}
+	var names []string
+	for _, b := range p.Bonds {
+		names = append(names, b.Name)
+	}
+	slices.Sort(names)
+	return Mark + `
+# A bond's MAC address is that of its first member, and not sometimes one that udev makes
+# (MACAddressPolicy=persistent in 99-default.link) before it has one. A .link file of yours
+# with a lower number has precedence.
+[Match]
+OriginalName=` + strings.Join(names, " ") + `
+
+[Link]
+MACAddressPolicy=none
+`
 }

@@ -40,7 +40,7 @@ func units(t *testing.T, p *profiles.Profile) string {
 	}
 	dir := t.TempDir()
 	for _, f := range files {
-		if f.Path != unitPath && f.Path != watchPath {
+		if f.Path != unitPath && f.Path != watchPath && f.Path != againPath {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), []byte(f.Text), 0o644); err != nil {
@@ -85,7 +85,7 @@ func everything(t *testing.T, dir string) string {
 func TestSystemdTakesTheUnits(t *testing.T) {
 	for _, name := range profiles.BuiltIn() {
 		dir := units(t, load(t, name))
-		for _, unit := range []string{Unit, WatchUnit} {
+		for _, unit := range []string{Unit, WatchUnit, AgainUnit} {
 			out, err := analyze(t, dir, "verify", "--man=no", filepath.Join(dir, unit))
 			if err != nil || strings.Contains(out, unit) {
 				t.Errorf("%s: %s: %v\n%s", name, unit, err, out)

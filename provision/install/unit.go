@@ -18,9 +18,26 @@ import (
 //go:embed *.tmpl
 var templates embed.FS
 
+//go:embed nicwright-again.service.tmpl
+var againTemplate string
+
 // stepsSince is the first systemd with RestartSteps= and RestartMaxDelaySec= (NEWS,
 // 254); an older one complains of them.
 const stepsSince = 254
+
+// againText is the unit that a udev rule starts when an uplink is made anew. It restarts
+// the other, and is not a second one that applies: how the host stands is in one place.
+func againText() (string, error) {
+	t, err := template.New(AgainUnit).Parse(againTemplate)
+	if err != nil {
+		return "", fmt.Errorf("making the unit %s: %w", AgainUnit, err)
+	}
+	var out strings.Builder
+	if err := t.Execute(&out, map[string]string{"Mark": Mark, "Unit": Unit}); err != nil {
+		return "", fmt.Errorf("making the unit %s: %w", AgainUnit, err)
+	}
+	return out.String(), nil
+}
 
 // unitText is the unit that applies the profile at boot.
 func unitText(p *profiles.Profile, o Options) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/nicwright/nicwright/lab/internal/cache"
 	"github.com/nicwright/nicwright/lab/internal/debian"
+	"github.com/nicwright/nicwright/lab/internal/disk"
 	"github.com/nicwright/nicwright/lab/internal/kernels"
 	"github.com/nicwright/nicwright/lab/internal/modules"
 )
@@ -66,7 +68,8 @@ type parts struct {
 	root    string
 	kernel  *kernels.Kernel
 	modules []string
-	qemu    []string // nil: the host's is good enough
+	qemu    []string   // nil: the host's is good enough
+	disk    *disk.Disk // nil: the machine boots from the root
 }
 
 // hostPrograms are the programs the lab runs on the host, by package.
@@ -79,7 +82,11 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	if err := debian.Ensure(ctx, hostPrograms, l.say); err != nil {
+	programs := maps.Clone(hostPrograms)
+	if l.flags.systemd {
+		programs["mke2fs"] = "e2fsprogs"
+	}
+	if err := debian.Ensure(ctx, programs, l.say); err != nil {
 		return nil, err
 	}
 	mirror, err := debian.Mirror("/etc")
@@ -96,6 +103,11 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 	}
 	if p.kernel, err = kernels.Fetch(ctx, l.cache, row, p.root, mirror, out); err != nil {
 		return nil, err
+	}
+	if l.flags.systemd {
+		if p.disk, err = disk.Make(ctx, l.cache, p.root, debian.RootKey(kernels.Compilers()), p.kernel, mirror, out); err != nil {
+			return nil, err
+		}
 	}
 	if l.flags.igb {
 		if p.qemu, err = debian.QEMU(ctx, l.cache, "igb", mirror, out); err != nil {

@@ -34,6 +34,10 @@ type flags struct {
 	allowWarnings bool
 	console       bool
 	writable      bool
+	systemd       bool
+	disk          string
+	early         bool
+	cardAfter     time.Duration
 }
 
 // The standard library's flag is used, and not pflag, which imports net: a
@@ -86,6 +90,10 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 	fs.BoolVar(&f.netdevsim, "netdevsim", false, "load netdevsim, which makes devices where the machine asks for them")
 	fs.BoolVar(&f.igb, "igb", false, "put in QEMU's igb, a stock SR-IOV card with 7 VFs and its stock driver; takes QEMU 8 or newer, which is fetched if need be")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
+	fs.BoolVar(&f.systemd, "systemd", false, "boot as a host does, from a disk with systemd as process 1; the card is put in by lab-card.service, --ovs starts Debian's units")
+	fs.StringVar(&f.disk, "disk", "", "with --systemd: the disk's `FILE`, made if it is not there and kept: the next run boots from it (default: one of this run alone)")
+	fs.BoolVar(&f.early, "early", false, "with --systemd: run the command early in the boot, and not when that is through")
+	fs.DurationVar(&f.cardAfter, "card-after", 0, "with --systemd: the card appears when the kernel has run for this `time`")
 	fs.BoolVar(&f.allowWarnings, "allow-warnings", false, "errors that the kernel reported do not change the status")
 	fs.BoolVar(&f.console, "console", false, "show the machine's console on stderr")
 }
@@ -100,6 +108,19 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 		return nil, usageError{err}
 	}
 	return fs.Args(), nil
+}
+
+// checkSystemd tells what is wrong with the flags that go with --systemd.
+func (f *flags) checkSystemd() error {
+	switch {
+	case !f.systemd && (f.disk != "" || f.early || f.cardAfter != 0):
+		return usageError{errors.New("--disk, --early and --card-after go with --systemd")}
+	case f.cardAfter < 0 || f.cardAfter%time.Second != 0:
+		return usageError{fmt.Errorf("--card-after %s: it is whole seconds", f.cardAfter)}
+	case f.cardAfter > 0 && f.card == nil:
+		return usageError{errors.New("--card-after goes with --card")}
+	}
+	return nil
 }
 
 // Limits of what mlx5 and the emulated card can do.

@@ -39,12 +39,13 @@ examples:
   lab run --kernel 7.3 --netdevsim -- bash -c 'echo 1 2 >/sys/bus/netdevsim/new_device; devlink port'
   lab run --share ./bin --time-limit 2m --card ports=2,vfs=8 -- /lab/share/nicwright show
   go test -exec "lab exec --card ports=2,vfs=8 --ovs" ./eswitch/...
+  lab run --systemd --disk /tmp/d.img --card ports=2,vfs=4 --ovs -- systemctl status
   LAB_FLAGS="--time-limit 3m -v" go test -exec "lab exec" ./bond/
 
 In the machine: the modules are in /lab/modules, --share is at /lab/share, the far
 ends of the card's ports are the bond "bond0" in the namespace "peer", NICWRIGHT_IN_LAB
 is the kernel's name. All that is written is gone afterwards, but for what is written
-to a share. Flags in the environment variable LAB_FLAGS come before the given ones.
+to a share, and with --disk. Flags in the environment variable LAB_FLAGS come before the given ones.
 
 exit status: the command's; 124 the time limit is over; 125 the lab failed, or the
 kernel reported errors of its own (see --allow-warnings); 126, 127 the command cannot
@@ -62,11 +63,24 @@ func main() {
 	case len(os.Args) == 2 && os.Args[1] == guest.AgentVerb:
 		fmt.Fprintln(os.Stderr, "lab agent:", guest.Agent())
 		os.Exit(vm.StatusLab)
+	case len(os.Args) == 2 && os.Args[1] == guest.CardVerb:
+		os.Exit(inUnit(guest.Card()))
+	case len(os.Args) == 3 && os.Args[1] == guest.LoadVerb:
+		os.Exit(inUnit(guest.Load(os.Args[2])))
 	case len(os.Args) == 3 && os.Args[1] == sandbox.Verb:
 		fmt.Fprintln(os.Stderr, "lab sandbox:", sandbox.Enter(os.Args[2]))
 		os.Exit(vm.StatusLab)
 	}
 	os.Exit(start(os.Args[1:]))
+}
+
+// inUnit is the status of what a unit of the machine runs.
+func inUnit(err error) int {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+	return 0
 }
 
 func start(args []string) int {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nicwright/nicwright/lab/internal/guest"
 	"github.com/nicwright/nicwright/lab/internal/vm"
 	"github.com/nicwright/nicwright/lab/internal/wire"
 )
@@ -187,6 +188,9 @@ func moduleRoot(dir string) string {
 
 // boot builds what is missing and runs the request.
 func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int, error) {
+	if err := f.checkSystemd(); err != nil {
+		return vm.StatusLab, err
+	}
 	for _, s := range f.shares {
 		sh, err := parseShare(s)
 		if err != nil {
@@ -208,6 +212,7 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 		return vm.StatusLab, err
 	}
 	defer clean()
+	req.Early = f.early
 	req.Card, req.OVS, req.Udev, req.Netdevsim, req.IGB = f.card, f.ovs, f.udev, f.netdevsim, f.igb
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
@@ -219,6 +224,16 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 	}
 	for _, s := range shares {
 		m.Shares = append(m.Shares, vm.Share{Host: s.host, Guest: s.guest, ReadOnly: s.readOnly})
+	}
+	if parts.disk != nil {
+		image := f.disk
+		if image == "" {
+			image = filepath.Join(scratch, "disk.img")
+		}
+		if err := parts.disk.Copy(ctx, image); err != nil {
+			return vm.StatusLab, err
+		}
+		m.Disk = &vm.Disk{Image: image, Dir: parts.disk.Dir, Modules: parts.disk.Modules, Systemd: guest.Systemd{Late: int(f.cardAfter / time.Second)}}
 	}
 	if f.console {
 		m.Console = os.Stderr

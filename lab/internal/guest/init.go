@@ -75,6 +75,9 @@ func boot() error {
 	if err := loadBootModules(); err != nil {
 		return err
 	}
+	if onDisk() {
+		return bootDisk()
+	}
 	// All that is written goes to memory: the shared root is never changed.
 	if err := mountAll([]mount{
 		{TagRoot, "/lower/root", "9p", rootOptions, unix.MS_RDONLY},
@@ -100,9 +103,8 @@ func boot() error {
 	}); err != nil {
 		return err
 	}
-	// The kernel's own threads share our root: they will find modprobe in it.
-	if err := errors.Join(unix.Chdir("/new"), unix.Mount(".", "/", "", unix.MS_MOVE, ""), unix.Chroot("."), unix.Chdir("/")); err != nil {
-		return fmt.Errorf("change to the new root: %w", err)
+	if err := changeRoot(); err != nil {
+		return err
 	}
 	for name, target := range map[string]string{"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"} {
 		if err := os.Symlink("/proc/self/"+target, "/dev/"+name); err != nil && !errors.Is(err, os.ErrExist) {
@@ -129,6 +131,14 @@ func boot() error {
 			return fmt.Errorf("the agent ended with status %d, signal %d", status.ExitStatus(), status.Signal())
 		}
 	}
+}
+
+// changeRoot makes /new the root. The kernel's own threads share our root: they will find modprobe in it.
+func changeRoot() error {
+	if err := errors.Join(unix.Chdir("/new"), unix.Mount(".", "/", "", unix.MS_MOVE, ""), unix.Chroot("."), unix.Chdir("/")); err != nil {
+		return fmt.Errorf("change to the new root: %w", err)
+	}
+	return nil
 }
 
 func loadBootModules() error {

@@ -26,17 +26,21 @@ type stage struct {
 }
 
 func setUp(req *wire.Request, conn *wire.Conn) error {
-	stages := []stage{
-		{"host name and loopback", basics},
-		{"shared directories", func() error { return mountShares(req.Mounts) }},
+	shares := stage{"shared directories", func() error { return mountShares(req.Mounts) }}
+	stages := []stage{{"host name and loopback", basics}, shares}
+	if req.Systemd {
+		stages = []stage{shares}
+		if !req.Early {
+			stages = append(stages, stage{"the boot", awaitBoot})
+		}
 	}
-	if req.Udev {
+	if req.Udev && !req.Systemd {
 		stages = append(stages, stage{"udev", startUdev})
 	}
-	if req.Card != nil && !req.Card.NoLoad {
+	if req.Card != nil && !req.Card.NoLoad && !req.Systemd {
 		stages = append(stages,
 			stage{"the card", func() error { return loadCard(req.Card) }},
-			stage{"the far ends of its ports", func() error { return wirePeer(req.Card, conn) }})
+			stage{"the far ends of its ports", func() error { return wirePeer(req.Card, conn.Note) }})
 	}
 	if req.IGB {
 		stages = append(stages, stage{"igb", func() error { return command("modprobe", "-a", "igb", "igbvf") }})
@@ -44,7 +48,7 @@ func setUp(req *wire.Request, conn *wire.Conn) error {
 	if req.Netdevsim {
 		stages = append(stages, stage{"netdevsim", func() error { return load("netdevsim.ko") }})
 	}
-	if req.OVS {
+	if req.OVS && !req.Systemd {
 		stages = append(stages, stage{"Open vSwitch", startOVS})
 	}
 	for _, s := range stages {
@@ -52,7 +56,7 @@ func setUp(req *wire.Request, conn *wire.Conn) error {
 		if err := s.do(); err != nil {
 			return fmt.Errorf("set up %s: %w", s.name, err)
 		}
-		_ = conn.Send(wire.Note, fmt.Appendf(nil, "%s: %.1f s", s.name, time.Since(start).Seconds()))
+		conn.Note(fmt.Sprintf("%s: %.1f s", s.name, time.Since(start).Seconds()))
 	}
 	return nil
 }
@@ -128,7 +132,7 @@ func loadCard(card *wire.Card) error {
 	if err := command(cardCompanions...); err != nil {
 		return err
 	}
-	if err := load("mlx5_core.ko"); err != nil {
+	if err := Load("mlx5_core.ko"); err != nil {
 		return err
 	}
 	params, err := cardParams(card)
@@ -198,13 +202,13 @@ func dmesg(lines int) string {
 
 // wirePeer puts the far ends of the ports into the namespace "peer", in a bond
 // that answers LACP as a switch would.
-func wirePeer(card *wire.Card, conn *wire.Conn) error {
+func wirePeer(card *wire.Card, note func(string)) error {
 	var batch strings.Builder
 	n := 0
 	for i := range card.Ports {
 		name := fmt.Sprintf("wire%d", i)
 		if _, err := os.Stat("/sys/class/net/" + name); err != nil {
-			_ = conn.Send(wire.Note, fmt.Appendf(nil, "warning: the card's module made no netdev %s: port %d has no far end", name, i))
+			note(fmt.Sprintf("warning: the card's module made no netdev %s: port %d has no far end", name, i))
 			continue
 		}
 		n++

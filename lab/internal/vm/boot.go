@@ -111,6 +111,9 @@ func (b *machine) follow(ctx context.Context, stop <-chan struct{}) (int, error)
 		select {
 		case f := <-b.frames:
 			if f.err != nil {
+				if b.shutDown(started) {
+					return 0, nil
+				}
 				return StatusLab, b.died(started, f.err)
 			}
 			if f.kind == wire.Hello {
@@ -182,6 +185,21 @@ func (b *machine) handle(f frame) (status int, done bool, err error) {
 		return StatusLab, true, fmt.Errorf("the command ended with status 0, but%s", b.reports())
 	}
 	return 0, false, nil
+}
+
+// shutDown tells whether the machine ended in order, as its command asked systemd for: the kernel's last word is said
+// when all is written. Of a machine without a disk nothing would be left, and no command means that.
+func (b *machine) shutDown(started bool) bool {
+	select {
+	case <-b.ended:
+	default:
+		return false
+	}
+	if b.Disk == nil || !started || b.qemuErr != nil || b.kernel.Len() > 0 {
+		return false
+	}
+	said := b.con.tail(2)
+	return strings.Contains(said, "reboot: Restarting system") || strings.Contains(said, "reboot: Power down")
 }
 
 // died makes the error of a machine that ended by itself.

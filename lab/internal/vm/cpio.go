@@ -5,6 +5,7 @@ package vm
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/lab/internal/guest"
-	"github.com/nicwright/nicwright/lab/internal/kernels"
 )
 
 // file is one entry of an initramfs.
@@ -53,7 +53,7 @@ const (
 // writeInitramfs writes the initramfs: our own program as process 1, and the
 // modules that mount the root. It is not compressed: to unpack it would take
 // the emulated processor longer than to load it takes QEMU.
-func writeInitramfs(path string, k *kernels.Kernel) error {
+func (m *Machine) writeInitramfs(path string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find our own program: %w", err)
@@ -68,24 +68,63 @@ func writeInitramfs(path string, k *kernels.Kernel) error {
 	files := []file{
 		{name: "dev", mode: modeDir},
 		{name: "dev/console", mode: modeConsole, major: 5, minor: 1},
-		{name: strings.TrimPrefix(guest.InitPath, "/"), mode: modeFile, data: program},
+		{name: inArchive(guest.InitPath), mode: modeFile, data: program},
 	}
-	boot := strings.TrimPrefix(guest.BootDir, "/")
-	files = append(files,
-		file{name: boot, mode: modeDir},
-		file{name: boot + "/order", mode: modeFile, data: []byte(strings.Join(k.BootModules, "\n"))})
-	for _, m := range k.BootModules {
-		image, err := os.ReadFile(filepath.Join(k.Dir, "boot", m))
-		if err != nil {
-			return fmt.Errorf("read a module of kernel %s: %w", k.Row.Name, err)
+	boot := inArchive(guest.BootDir)
+	files = append(files, file{name: boot, mode: modeDir})
+	var order []string
+	add := func(dir string, modules []string) error {
+		for _, name := range modules {
+			image, err := os.ReadFile(filepath.Join(dir, "boot", name))
+			if err != nil {
+				return fmt.Errorf("read a module of kernel %s: %w", m.Kernel.Row.Name, err)
+			}
+			files = append(files, file{name: boot + "/" + name, mode: modeFile, data: image})
+			order = append(order, name)
 		}
-		files = append(files, file{name: boot + "/" + m, mode: modeFile, data: image})
+		return nil
 	}
+	if err := add(m.Kernel.Dir, m.Kernel.BootModules); err != nil {
+		return err
+	}
+	if m.Disk != nil {
+		if err := add(m.Disk.Dir, m.Disk.Modules); err != nil {
+			return err
+		}
+		more, err := m.systemdFiles()
+		if err != nil {
+			return err
+		}
+		files = append(files, more...)
+	}
+	files = append(files, file{name: boot + "/order", mode: modeFile, data: []byte(strings.Join(order, "\n"))})
 	if err := os.WriteFile(path, cpioArchive(files), 0o644); err != nil {
 		return fmt.Errorf("write the initramfs: %w", err)
 	}
 	return nil
 }
+
+// systemdFiles are what a machine with a disk has in its initramfs beside that.
+func (m *Machine) systemdFiles() ([]file, error) {
+	what, err := json.Marshal(m.Disk.Systemd)
+	if err != nil {
+		return nil, fmt.Errorf("tell the machine how it boots: %w", err)
+	}
+	files := []file{
+		{name: inArchive(guest.SystemdFile), mode: modeFile, data: what},
+		{name: inArchive(guest.LabModules), mode: modeDir},
+	}
+	for _, from := range m.Modules {
+		image, err := os.ReadFile(from)
+		if err != nil {
+			return nil, fmt.Errorf("read a module: %w", err)
+		}
+		files = append(files, file{name: inArchive(guest.LabModules) + "/" + filepath.Base(from), mode: modeFile, data: image})
+	}
+	return files, nil
+}
+
+func inArchive(path string) string { return strings.TrimPrefix(path, "/") }
 
 // loadedPart cuts off what the kernel does not load (symbols, debug
 // information: a third), and refuses a program that needs an interpreter:

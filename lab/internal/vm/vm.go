@@ -41,11 +41,25 @@ type Share struct {
 	ReadOnly    bool
 }
 
+// Disk is a disk with systemd on it.
+type Disk struct {
+	// Image is its file, which the machine writes to. What the machine has synced is in it, also when QEMU is
+	// killed: it is in the host's page cache then, which only the end of the host loses.
+	Image string
+	// Dir/boot has the modules that mount it, Modules their files in the order of loading.
+	Dir     string
+	Modules []string
+	// Systemd is what its units do.
+	Systemd guest.Systemd
+}
+
 // Machine says what to boot and what to run.
 type Machine struct {
 	Kernel *kernels.Kernel
 	// Root is the root's directory, Scratch an empty one of this run.
 	Root, Scratch string
+	// Disk is what the machine boots from instead of the root; nil: the root.
+	Disk *Disk
 	// Modules are files that the machine sees in guest.ModulesDir.
 	Modules []string
 	// QEMU is the command that runs the emulator; nil: the host's.
@@ -87,6 +101,10 @@ func (m *Machine) Run(ctx context.Context) (int, error) {
 		}
 		m.Request.Card.Base, m.Request.Card.Size = CardBase, CardSize
 	}
+	if m.Disk != nil {
+		m.Request.Systemd = true
+		m.Disk.Systemd.Card = m.Request.Card
+	}
 	if m.TimeLimit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, m.TimeLimit, errTimeLimit)
@@ -109,7 +127,7 @@ var errTimeLimit = errors.New("time limit")
 // prepare writes what the machine boots from and returns QEMU's arguments.
 func (m *Machine) prepare() ([]string, error) {
 	initramfs := filepath.Join(m.Scratch, "initramfs")
-	if err := writeInitramfs(initramfs, m.Kernel); err != nil {
+	if err := m.writeInitramfs(initramfs); err != nil {
 		return nil, err
 	}
 	modules := filepath.Join(m.Scratch, "modules")
@@ -132,6 +150,14 @@ func (m *Machine) prepare() ([]string, error) {
 	cmdline := "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off random.trust_cpu=on watchdog_thresh=30 initcall_blacklist=sched_clock_init_late"
 	if m.Request.Card != nil {
 		cmdline += fmt.Sprintf(" memmap=%d$%#x", CardSize, CardBase)
+	}
+	if m.Disk != nil {
+		cmdline += " apparmor=0 audit=0"
+		if !m.Request.OVS {
+			for _, unit := range []string{"openvswitch-switch", "ovsdb-server", "ovs-vswitchd"} {
+				cmdline += " systemd.mask=" + unit + ".service"
+			}
+		}
 	}
 	args := []string{
 		"-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
@@ -159,10 +185,18 @@ func (m *Machine) prepare() ([]string, error) {
 		}
 		args = append(args, "-fsdev", o, "-device", fmt.Sprintf("virtio-9p-pci,fsdev=%[1]s,mount_tag=%[1]s", tag))
 	}
-	share(guest.TagRoot, m.Root, true)
-	share(guest.TagKernel, filepath.Join(m.Kernel.Dir, "tree"), true)
+	shares := append([]Share{{modules, guest.ModulesDir, true}}, m.Shares...)
+	if m.Disk != nil {
+		// A sync of the machine's ends in the host's page cache (cache=writeback is QEMU's default, said for who reads this).
+		args = append(args, "-drive", "if=none,id=disk,format=raw,cache=writeback,file="+strings.ReplaceAll(m.Disk.Image, ",", ",,"),
+			"-device", "virtio-blk-pci,drive=disk")
+		shares = m.Shares // the modules are in the initramfs: units need them before anybody mounts anything
+	} else {
+		share(guest.TagRoot, m.Root, true)
+		share(guest.TagKernel, filepath.Join(m.Kernel.Dir, "tree"), true)
+	}
 	m.Request.Mounts = nil
-	for i, s := range append([]Share{{modules, guest.ModulesDir, true}}, m.Shares...) {
+	for i, s := range shares {
 		tag := fmt.Sprintf("lab-share%d", i)
 		share(tag, s.Host, s.ReadOnly)
 		m.Request.Mounts = append(m.Request.Mounts, wire.Mount{Tag: tag, Path: s.Guest, ReadOnly: s.ReadOnly})

@@ -47,6 +47,9 @@ type Request struct {
 	OVS       bool
 	Udev      bool
 	IGB       bool
+	// Systemd: the machine's units have loaded the card and started Open vSwitch. Early: the command does not wait until
+	// the boot is through.
+	Systemd, Early bool
 }
 
 // Mount is a directory of the host's.
@@ -105,6 +108,9 @@ func (c *Conn) SendJSON(k Kind, v any) error {
 	}
 	return c.Send(k, b)
 }
+
+// Note sends a line about what the agent does. A line that is lost stops nothing.
+func (c *Conn) Note(line string) { _ = c.Send(Note, []byte(line)) }
 
 // Receive returns the next frame; io.EOF at the connection's end.
 func (c *Conn) Receive() (Kind, []byte, error) {

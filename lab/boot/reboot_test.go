@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package boot
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+)
+
+// times is how often a test does what it does, by an environment variable: few where somebody waits for it.
+func times(t *testing.T, variable string, few int) int {
+	t.Helper()
+	said := os.Getenv(variable)
+	if said == "" {
+		return few
+	}
+	n, err := strconv.Atoi(said)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%s: it is a number, 1 or more", variable, said)
+	}
+	return n
+}
+
+// made is a disk on which the profile is installed and applied. /root/bare is the host before that, /root/applied after.
+var made struct {
+	sync.Mutex
+	disk string
+}
+
+// installed gives a copy of that disk. NICWRIGHT_DISK=FILE keeps it for the next run, for who writes a test.
+func installed(t *testing.T) string {
+	t.Helper()
+	dir := needBoot(t)
+	made.Lock()
+	defer made.Unlock()
+	disk := os.Getenv("NICWRIGHT_DISK")
+	if _, err := os.Stat(disk); err == nil {
+		made.disk = disk
+	}
+	if disk == "" {
+		disk = filepath.Join(dir, "installed.img")
+	}
+	if made.disk == "" {
+		making := disk + ".making" // a test that fails leaves no half of it
+		if err := os.RemoveAll(making); err != nil {
+			t.Fatal(err)
+		}
+		boot(t, making, `
+setup
+witness >/root/bare
+nicwright install -p $p
+nicwright install -p $p | grep "nothing to do"
+systemctl start $unit
+is active
+says "the host is as the profile says"
+nothing_to_do
+witness >/root/applied
+witness /root/bare /root/applied >/root/change && die "the profile changes nothing"
+reboot`)
+		if err := os.Rename(making, disk); err != nil {
+			t.Fatal(err)
+		}
+		made.disk = disk
+	}
+	mine := newDisk(t)
+	if out, err := exec.CommandContext(t.Context(), "cp", "--sparse=always", "--reflink=auto", made.disk, mine).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v: %s", err, out)
+	}
+	return mine
+}
+
+// The host is after every reboot as it was before, and says so. NICWRIGHT_REBOOTS=5: so often.
+func TestRebootsBringTheHostBack(t *testing.T) {
+	disk := installed(t)
+	for range times(t, "NICWRIGHT_REBOOTS", 2) {
+		boot(t, disk, `
+is active
+says "the host is as the profile says"
+same /root/applied
+nothing_to_do
+whole
+us() { systemctl show --property "$1" --value $unit; }
+awk -v start=$(us ExecMainStartTimestampMonotonic) -v end=$(us ExecMainExitTimestampMonotonic) \
+	'BEGIN { printf "boot to applied: %.1f s, of which the unit %.1f s\n", end / 1e6, (end - start) / 1e6 }'
+[ $(us NRestarts) = 0 ] || die "it took $(us NRestarts) restarts"
+nicwright status
+nicwright status --json | jq -e . >/dev/null
+reboot`)
+	}
+}
+
+// What Open vSwitch and the driver lose when they are started anew, the unit brings back.
+func TestWhatARestartTakesComesBack(t *testing.T) {
+	boot(t, installed(t), `
+is active
+was=$(invocation)
+systemctl restart openvswitch-switch
+within 60 state_is active
+same /root/applied
+echo "Open vSwitch was restarted"
+
+was=$(invocation)
+modprobe -r mlx5_core
+modprobe mlx5_core
+within 240 again "$was"
+settle
+is active
+says "the host is as the profile says"
+same /root/applied
+nothing_to_do
+echo "the driver was loaded anew"`)
+}
