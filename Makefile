@@ -55,6 +55,7 @@ test-kernels: lab
 # Reboots, restarts, late cards, kills and power cuts, on machines with systemd as process 1 and a disk that survives. A boot
 # takes a minute or two. NICWRIGHT_REBOOTS=5 and NICWRIGHT_CUTS=30 do more of them; each run prints the seed of its cuts.
 test-boot: lab
+	NICWRIGHT_LAB=1 $(GOTEST) -count=1 -v -timeout 1h -run TestSystemdOnADiskThatSurvives ./lab/cmd/lab
 	NICWRIGHT_BOOT=1 $(GOTEST) -count=1 -v -timeout 6h ./lab/boot
 
 # A thousand runs of the quick matrix leave the machine as it was; make test does three.

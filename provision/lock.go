@@ -45,6 +45,10 @@ type Lock struct{ file *os.File }
 // TakeLock takes the writer's lock of dir without waiting. A *LockedError says
 // who has it. args is the command line, for the next one who asks.
 func TakeLock(dir string, args []string) (*Lock, error) {
+	me, err := holder(args) // before, so that who is locked out a moment later can be told
+	if err != nil {
+		return nil, err
+	}
 	f, err := openLock(dir)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,7 @@ func TakeLock(dir string, args []string) (*Lock, error) {
 		}
 		return nil, locked
 	}
-	return hold(f, args)
+	return hold(f, me)
 }
 
 // WaitLock takes the lock as TakeLock does, and waits for it until ctx ends; then
@@ -72,6 +76,10 @@ func WaitLock(ctx context.Context, dir string, args []string) (*Lock, error) {
 	var locked *LockedError
 	if !errors.As(err, &locked) {
 		return lock, err
+	}
+	me, err := holder(args)
+	if err != nil {
+		return nil, err
 	}
 	f, err := openLock(dir)
 	if err != nil {
@@ -98,7 +106,7 @@ func WaitLock(ctx context.Context, dir string, args []string) (*Lock, error) {
 			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
 		}
 	}
-	return hold(f, args)
+	return hold(f, me)
 }
 
 // Held tells whether somebody has the lock of dir now. It makes nothing, and asks for
@@ -138,14 +146,20 @@ func openLock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// hold writes who has the lock that was just taken.
-func hold(f *os.File, args []string) (*Lock, error) {
+// holder is what is written of this process.
+func holder(args []string) ([]byte, error) {
 	b, err := json.Marshal(Holder{PID: os.Getpid(), Command: strings.Join(args, " "), Since: time.Now().UTC().Truncate(time.Second)})
-	if err == nil {
-		err = f.Truncate(0)
+	if err != nil {
+		return nil, fmt.Errorf("writing the holder of the lock: %w", err)
 	}
+	return b, nil
+}
+
+// hold writes who has the lock that was just taken.
+func hold(f *os.File, me []byte) (*Lock, error) {
+	err := f.Truncate(0)
 	if err == nil {
-		_, err = f.WriteAt(b, 0)
+		_, err = f.WriteAt(me, 0)
 	}
 	if err != nil {
 		f.Close()

@@ -51,5 +51,5 @@ func TestWithoutMissing(t *testing.T) {
 		t.Errorf("the switch of a card that is missing for now:\n%s\nwas\n%s", now, ports)
 	}
 	assertHost(t, 2, func(int) string { return "100" })
-	rollback(t)
+	remove(t, profile)
 }

@@ -87,23 +87,35 @@ func witnessJSON(t *testing.T, v any, name string, args ...string) {
 	}
 }
 
-// rollback leaves the machine bare for the next test.
+// rollback takes the last operation back, which leaves the machine bare for the next test.
 func rollback(t *testing.T) {
 	t.Helper()
 	expect(t, exitDone, "rollback")
+	assertBare(t)
+}
+
+// remove takes all of a profile's operations back.
+func remove(t *testing.T, profile string) {
+	t.Helper()
+	expect(t, exitDone, "remove", "-p", profile)
+	assertBare(t)
+}
+
+func assertBare(t *testing.T) {
+	t.Helper()
 	for _, pf := range pfs {
 		if n, err := os.ReadFile("/sys/bus/pci/devices/" + pf + "/sriov_numvfs"); err != nil || strings.TrimSpace(string(n)) != "0" {
-			t.Errorf("after the rollback %s has %q VFs, %v", pf, n, err)
+			t.Errorf("it is not bare: %s has %q VFs, %v", pf, n, err)
 		}
 		if out := witness(t, "devlink", "dev", "eswitch", "show", "pci/"+pf); !strings.Contains(out, "mode legacy") {
-			t.Errorf("after the rollback: %s", out)
+			t.Errorf("it is not bare: %s", out)
 		}
 	}
 	if r := command(t, "ip", "link", "show", "dev", "bond0"); r.code == 0 {
-		t.Error("after the rollback the bond is still there")
+		t.Error("it is not bare: the bond is still there")
 	}
 	if got := strings.TrimSpace(witness(t, "ovs-vsctl", "list-br")); got != "" {
-		t.Errorf("after the rollback OVS has the bridges %s", got)
+		t.Errorf("it is not bare: OVS has the bridges %s", got)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestTwentyAppliesAtOnce(t *testing.T) {
 	if did != 1 || held == 0 {
 		t.Errorf("without waiting, %d changed the host and %d were refused, want 1 and some", did, held)
 	}
-	rollback(t)
+	remove(t, profile)
 
 	did = 0
 	for _, r := range atOnce("20m") {
@@ -56,5 +56,5 @@ func TestTwentyAppliesAtOnce(t *testing.T) {
 		t.Errorf("%d of twenty that wait changed the host, want 1", did)
 	}
 	assertHost(t, 2, func(int) string { return "100" })
-	rollback(t)
+	remove(t, profile)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -21,7 +22,7 @@ type watched struct{ Event, Profile, Resource, Attribute, Says string }
 // startWatch gives what waits for the line of which f says that it is the one.
 func startWatch(t *testing.T, args ...string) (next func(what string, f func(watched) bool) watched) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "nicwright", append([]string{"watch"}, args...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "nicwright", append([]string{"watch"}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		cmd.Stderr = os.Stderr

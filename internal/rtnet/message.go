@@ -103,10 +103,14 @@ var errShort = errors.New("the kernel's message is shorter than its format")
 // what bridge ports have, routes to the link, routes by a gateway.
 func List(ctx context.Context) ([]Entry, error) {
 	var all []Entry
+	var byHand map[prefix]bool
 	for _, kind := range []Kind{Nexthop, Address, Neighbour, Proxy, FDB, Route} {
-		entries, err := list(ctx, kind, families[kind].ask)
+		entries, err := listed(ctx, kind, families[kind].ask, func(e Entry) bool { return e.inKernelsName(byHand) })
 		if err != nil {
 			return nil, err
+		}
+		if kind == Address {
+			byHand = prefixes(entries)
 		}
 		all = append(all, entries...)
 	}
@@ -125,6 +129,11 @@ func List(ctx context.Context) ([]Entry, error) {
 
 // list reads the entries of a kind; ask is what the header of the question begins with.
 func list(ctx context.Context, kind Kind, ask []byte) ([]Entry, error) {
+	return listed(ctx, kind, ask, func(Entry) bool { return false })
+}
+
+// listed is list; also has what is kept although the kernel says that it is its own.
+func listed(ctx context.Context, kind Kind, ask []byte, also func(Entry) bool) ([]Entry, error) {
 	f := families[kind]
 	head := make([]byte, f.header)
 	copy(head, ask)
@@ -144,7 +153,7 @@ func list(ctx context.Context, kind Kind, ask []byte) ([]Entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("listing %ss over rtnetlink: %w", kind, err)
 		}
-		if ok {
+		if ok || also(e) {
 			all = append(all, e)
 		}
 	}

@@ -183,8 +183,7 @@ func members(group []byte) []uint32 {
 // route is struct rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags.
 func (e *Entry) route(by map[uint16][]byte) (bool, error) {
 	dst, src, tos, proto, kind := e.Body[1], e.Body[2], e.Body[3], e.Body[5], e.Body[7]
-	if e.Family != unix.AF_INET && e.Family != unix.AF_INET6 || kind != unix.RTN_UNICAST || proto == unix.RTPROT_KERNEL ||
-		proto == unix.RTPROT_REDIRECT || binary.NativeEndian.Uint32(e.Body[8:])&unix.RTM_F_CLONED != 0 {
+	if e.Family != unix.AF_INET && e.Family != unix.AF_INET6 || kind != unix.RTN_UNICAST || proto == unix.RTPROT_REDIRECT || binary.NativeEndian.Uint32(e.Body[8:])&unix.RTM_F_CLONED != 0 {
 		return false, nil
 	}
 	e.Daemon = daemons[proto]
@@ -234,6 +233,9 @@ func (e *Entry) route(by map[uint16][]byte) (bool, error) {
 		words = append(words, fmt.Sprintf("tos %#x", tos))
 	}
 	e.Text = strings.Join(words, " ")
+	if proto == unix.RTPROT_KERNEL { // but for those that somebody made in its name (prefixes)
+		return false, nil
+	}
 	return e.Index != 0 || by[rtaNHID] != nil, nil
 }
 

@@ -106,6 +106,9 @@ func (l *look) routes(ns string, n names) error {
 		if dev := text(r["dev"]); dev != "" {
 			on = n.of(dev)
 		}
+		if text(r["protocol"]) == "ra" {
+			continue // it comes again with the router's next advertisement, as a plan says, and there is no router here
+		}
 		key := fmt.Sprintf("route %v table %v metric %v", dst, r["table"], text(r["metric"]))
 		if hops, ok := r["nexthops"].([]any); ok {
 			var hs []string
