@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/profiles"
-	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/install"
 )
 
@@ -48,7 +47,7 @@ that are the same on every kernel. Files that are not its own it never touches.`
 			if in.print {
 				return a.install(cmd.Context(), in)
 			}
-			return a.asWriter("install", in.root, func() error { return a.install(cmd.Context(), in) })
+			return a.asWriter(cmd.Context(), "install", in.root, func() error { return a.install(cmd.Context(), in) })
 		},
 	}
 	f := c.Flags()
@@ -72,14 +71,14 @@ type installed struct {
 
 // asWriter does what writes to this host as root and under the lock; below another
 // root neither is needed.
-func (a *app) asWriter(verb, root string, do func() error) (err error) {
+func (a *app) asWriter(ctx context.Context, verb, root string, do func() error) (err error) {
 	if root != "" {
 		return do()
 	}
 	if err := needRoot(verb); err != nil {
 		return err
 	}
-	lock, err := provision.TakeLock(a.settings.GetString("run-dir"), os.Args)
+	lock, err := a.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -228,7 +227,7 @@ that away.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			// Under the lock no apply of the unit is at work, which stopping it would end.
-			return a.asWriter("uninstall", root, func() error { return a.uninstall(cmd.Context(), root) })
+			return a.asWriter(cmd.Context(), "uninstall", root, func() error { return a.uninstall(cmd.Context(), root) })
 		},
 	}
 	c.Flags().StringVar(&root, "root", "", "take the files away below this `directory`")
