@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,8 +20,8 @@ func TestWithoutMissing(t *testing.T) {
 		witness(t, "/usr/share/openvswitch/scripts/ovs-ctl", verb, "--system-id=random", "--no-monitor", "--no-record-hostname")
 	}
 	ctl("stop")
-	t.Cleanup(func() {
-		command(t, "/usr/share/openvswitch/scripts/ovs-ctl", "start", "--system-id=random", "--no-monitor", "--no-record-hostname")
+	t.Cleanup(func() { // the test's own context has ended by then
+		_ = exec.CommandContext(context.WithoutCancel(t.Context()), "/usr/share/openvswitch/scripts/ovs-ctl", "start", "--system-id=random", "--no-monitor", "--no-record-hostname").Run()
 	})
 	if r := expect(t, exitError, "apply", "-p", profile); !strings.Contains(r.stderr, "wants a switch") {
 		t.Errorf("without the flag: %s%s", r.stdout, r.stderr)

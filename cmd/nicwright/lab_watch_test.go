@@ -106,8 +106,18 @@ func TestWatch(t *testing.T) {
 			}
 		}
 	})
-	t.Run("repaired", func(t *testing.T) {
+	t.Run("not repaired where that disrupts", func(t *testing.T) {
 		next := startWatch(t, "--repair")
+		next("what is in force", func(w watched) bool { return w.Event == "watching" })
+		witness(t, "ovs-vsctl", "set", "Port", port, "tag=7")
+		next("its refusal", func(w watched) bool { return w.Event == "not-repaired" && strings.Contains(w.Says, "would disrupt") })
+		if got := strings.TrimSpace(witness(t, "ovs-vsctl", "get", "Port", port, "tag")); got != "7" {
+			t.Errorf("the tag is %s, want 7", got)
+		}
+		witness(t, "ovs-vsctl", "set", "Port", port, "tag=100")
+	})
+	t.Run("repaired", func(t *testing.T) {
+		next := startWatch(t, "--repair", "--yes-disrupt")
 		next("what is in force", func(w watched) bool { return w.Event == "watching" })
 		witness(t, "ovs-vsctl", "set", "Port", port, "tag=7")
 		next("its repair", func(w watched) bool { return w.Event == "repaired" && w.Profile == "small" })
