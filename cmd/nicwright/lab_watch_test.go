@@ -100,7 +100,7 @@ func TestWatch(t *testing.T) {
 			next(c.back, is("ended"))
 		}
 		b, err := os.ReadFile(file)
-		for _, want := range []string{`nicwright_drift_known{profile="small"} 1`, `nicwright_vfs{pf="pci/` + pfs[0] + `"} 2`, `nicwright_lag_active{bond="bond0"} 1`} {
+		for _, want := range []string{`nicwright_drift_known{profile="small"} 1`, `nicwright_vfs{pf="pci/` + pfs[0] + `"} 2`} {
 			if err != nil || !strings.Contains(string(b), want) {
 				t.Errorf("the metrics lack %s: %v\n%s", want, err, b)
 			}

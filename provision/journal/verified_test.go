@@ -23,8 +23,10 @@ func verified() *Verified {
 		Version: VerifiedVersion, Ended: time.Date(2026, 11, 28, 4, 1, 2, 0, time.UTC), Kernel: "6.12.0-amd64", Tool: "v0.4.0", Profile: "vm-host", Operation: "20261128T035512.123Z-apply",
 		Quick: true, Drift: 1, Status: 3, Error: "stopped",
 		Proofs: []Proved{
-			{Kind: "ktls", Cell: cell, Verdict: proof.Offloaded, OK: true}, {Kind: "ktls", Cell: cell, Verdict: proof.Software},
-			{Kind: "ktls", Cell: cell, Verdict: proof.Offloaded, OK: true}, {Kind: "vlan", Verdict: proof.Holds, OK: true},
+			{Kind: "ktls", Cell: cell, Verdict: proof.Offloaded, OK: true},
+			{Kind: "ktls", Cell: cell, Verdict: proof.Software},
+			{Kind: "ktls", Cell: cell, Verdict: proof.Offloaded, OK: true},
+			{Kind: "vlan", Verdict: proof.Holds, OK: true},
 		},
 	}
 }

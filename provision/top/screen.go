@@ -190,8 +190,10 @@ func netdevs(f Frame, width int) []string {
 			per map[string]float64
 			dir string
 		}{
-			{n.TLSBytes, n.TLSRate, crypto.Tx}, {n.TLSBytes, n.TLSRate, crypto.Rx},
-			{n.IPsecBytes, n.IPsecRate, crypto.Tx}, {n.IPsecBytes, n.IPsecRate, crypto.Rx},
+			{n.TLSBytes, n.TLSRate, crypto.Tx},
+			{n.TLSBytes, n.TLSRate, crypto.Rx},
+			{n.IPsecBytes, n.IPsecRate, crypto.Tx},
+			{n.IPsecBytes, n.IPsecRate, crypto.Rx},
 		} {
 			text := "-"
 			if per, known := of.per[of.dir]; known {
@@ -227,9 +229,16 @@ func moved(bytes uint64, per *float64) string {
 
 func (n *notes) sessions(f Frame, width int) list {
 	c := []column{
-		{title: "TLS WITH", least: 14}, {title: "HERE", least: 14, spare: 4},
-		{title: "NETDEV", least: 6}, {title: "TLS"}, {title: "CIPHER", least: 7},
-		{title: "SENDS"}, {title: "SENT", right: true, spare: 2}, {title: "RECEIVES"}, {title: "RECEIVED", right: true, spare: 3}, {title: "WHY"},
+		{title: "TLS WITH", least: 14},
+		{title: "HERE", least: 14, spare: 4},
+		{title: "NETDEV", least: 6},
+		{title: "TLS"},
+		{title: "CIPHER", least: 7},
+		{title: "SENDS"},
+		{title: "SENT", right: true, spare: 2},
+		{title: "RECEIVES"},
+		{title: "RECEIVED", right: true, spare: 3},
+		{title: "WHY"},
 	}
 	for _, s := range f.TLS {
 		why := n.of(s.Tx.Why)
@@ -258,8 +267,15 @@ func maker(by tcpdiag.Maker) string {
 
 func (n *notes) states(f Frame, width int) list {
 	c := []column{
-		{title: "IPSEC FROM", least: 12}, {title: "TO", least: 12}, {title: "SPI"}, {title: "NETDEV", least: 6}, {title: "MODE", spare: 2},
-		{title: "ALGORITHM", spare: 3}, {title: "BY"}, {title: "BYTES", right: true}, {title: "WHY"},
+		{title: "IPSEC FROM", least: 12},
+		{title: "TO", least: 12},
+		{title: "SPI"},
+		{title: "NETDEV", least: 6},
+		{title: "MODE", spare: 2},
+		{title: "ALGORITHM", spare: 3},
+		{title: "BY"},
+		{title: "BYTES", right: true},
+		{title: "WHY"},
 	}
 	for _, s := range f.IPsec {
 		by := style.Amber("software")

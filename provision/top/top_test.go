@@ -81,8 +81,14 @@ func host() *Host {
 			v0: {ID: resource.OfNetdev(pci.VF(pf0, 0)), Name: "v0", Offloads: true},
 		}},
 		Links: []rtlink.Link{
-			{Index: lo, Name: "lo"}, {Index: p0, Name: "p0", Master: bond0}, {Index: p1, Name: "p1", Master: bond0}, {Index: bond0, Name: "bond0", Kind: "bond", Bond: &rtlink.Bond{}},
-			{Index: v0, Name: "v0"}, {Index: v1, Name: "v1"}, {Index: vlan, Name: "bond0.100", Kind: "vlan", Lower: bond0}, {Index: eth, Name: "eth0"},
+			{Index: lo, Name: "lo"},
+			{Index: p0, Name: "p0", Master: bond0},
+			{Index: p1, Name: "p1", Master: bond0},
+			{Index: bond0, Name: "bond0", Kind: "bond", Bond: &rtlink.Bond{}},
+			{Index: v0, Name: "v0"},
+			{Index: v1, Name: "v1"},
+			{Index: vlan, Name: "bond0.100", Kind: "vlan", Lower: bond0},
+			{Index: eth, Name: "eth0"},
 		},
 	}
 }
