@@ -125,5 +125,5 @@ func TestWatch(t *testing.T) {
 			t.Errorf("the tag is %s, want 100", got)
 		}
 	})
-	rollback(t)
+	remove(t, small) // a repair is an operation of its own
 }
