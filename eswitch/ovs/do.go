@@ -76,11 +76,6 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	if err != nil {
 		return err
 	}
-	leaves := e.leaves()
-	blocks, err := n.blocks(ctx, leaves)
-	if err != nil {
-		return err
-	}
 	t, err := transact(ctx, c, e, n)
 	if err != nil {
 		return err
@@ -91,7 +86,7 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	if err := t.awaitNoRules(ctx, rules, n); err != nil {
 		return err
 	}
-	if err := n.unhook(ctx, leaves, blocks); err != nil {
+	if err := n.unhook(ctx, e.leaves()); err != nil {
 		return err
 	}
 	if err := n.hook(ctx, e.hooks()); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/rtattr"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
 // awaitNoRules waits until no flow is left as a TC rule at the ingress of what was
@@ -89,13 +90,13 @@ func (n names) hook(ctx context.Context, bonds []string) error {
 	if len(bonds) == 0 {
 		return nil
 	}
-	all, err := ingress(ctx)
+	all, err := snapshot.Ingress(ctx)
 	if err != nil {
 		return err
 	}
 	for _, bond := range bonds {
-		shared := all[n.index[bond]].IngressBlock
-		if shared == nil || *shared == 0 {
+		shared := all[n.index[bond]]
+		if shared == 0 {
 			continue
 		}
 		for _, member := range n.members[bond] {
@@ -103,78 +104,47 @@ func (n names) hook(ctx context.Context, bonds []string) error {
 			if _, has := all[index]; has {
 				continue
 			}
-			err := netlink.QdiscAdd(&netlink.Ingress{QdiscAttrs: netlink.QdiscAttrs{
-				LinkIndex: index, Parent: netlink.HANDLE_INGRESS, Handle: netlink.MakeHandle(0xffff, 0), IngressBlock: shared,
-			}})
+			q := ingress(index)
+			q.IngressBlock = &shared
+			err := netlink.QdiscAdd(q)
 			if err != nil && !errors.Is(err, unix.EEXIST) {
-				return kernel.Remedied(kernel.Wrapf(n.netdevs[member], err, "making the ingress qdisc with block %d of %s (RTM_NEWQDISC)", *shared, bond), "systemctl restart openvswitch-switch makes it, too")
+				return kernel.Remedied(kernel.Wrapf(n.netdevs[member], err, "making the ingress qdisc with block %d of %s (RTM_NEWQDISC)", shared, bond), "systemctl restart openvswitch-switch makes it, too")
 			}
 		}
 	}
 	return nil
 }
 
-// blocks are those of the ingress qdiscs of bonds, 0 for none.
-func (n names) blocks(ctx context.Context, bonds []string) (map[string]uint32, error) {
+// unhook takes the ingress qdisc that ovs-vswitchd made from bonds that have left the
+// switch, and from their members: it leaves it on the one or on the others, on members
+// also without hw-offload (seen with 3.5). Its block has the number of the bond's
+// ifindex (lib/netdev-linux.c, netdev_linux_get_block_id); one with another block, or
+// with none, is somebody else's, and stays.
+func (n names) unhook(ctx context.Context, bonds []string) error {
 	if len(bonds) == 0 {
-		return nil, nil
-	}
-	all, err := ingress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	blocks := map[string]uint32{}
-	for _, bond := range bonds {
-		if shared := all[n.index[bond]].IngressBlock; shared != nil {
-			blocks[bond] = *shared
-		}
-	}
-	return blocks, nil
-}
-
-// unhook takes the ingress qdisc with the block that the bond had from bonds that have
-// left the switch, and from their members: ovs-vswitchd takes it from the bond only, and
-// not from one whose members came and went meanwhile (tried on 3.5). One
-// with a block of its own, or with none, is not of ovs-vswitchd's making, and stays.
-func (n names) unhook(ctx context.Context, bonds []string, blocks map[string]uint32) error {
-	if len(blocks) == 0 {
 		return nil
 	}
-	all, err := ingress(ctx)
+	all, err := snapshot.Ingress(ctx)
 	if err != nil {
 		return err
 	}
 	for _, bond := range bonds {
+		block := uint32(n.index[bond])
 		for _, id := range append([]string{bond}, n.members[bond]...) {
-			q, has := all[n.index[id]]
-			if !has || blocks[bond] == 0 || q.IngressBlock == nil || *q.IngressBlock != blocks[bond] {
+			index := n.index[id]
+			if block == 0 || all[index] != block {
 				continue
 			}
-			err := netlink.QdiscDel(&netlink.Ingress{QdiscAttrs: q})
+			err := netlink.QdiscDel(ingress(index))
 			if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENODEV) {
-				return kernel.Remedied(kernel.Wrapf(n.netdevs[id], err, "deleting the ingress qdisc with block %d that Open vSwitch left of %s (RTM_DELQDISC)", blocks[bond], bond), "tc qdisc del dev "+n.netdevs[id]+" ingress")
+				return kernel.Remedied(kernel.Wrapf(n.netdevs[id], err, "deleting the ingress qdisc with block %d that Open vSwitch left of %s (RTM_DELQDISC)", block, bond), "tc qdisc del dev "+n.netdevs[id]+" ingress")
 			}
 		}
 	}
 	return nil
 }
 
-// ingress are the ingress qdiscs of all netdevs, by ifindex.
-func ingress(ctx context.Context) (map[int]netlink.QdiscAttrs, error) {
-	for {
-		all, err := netlink.QdiscList(nil)
-		if errors.Is(err, netlink.ErrDumpInterrupted) && ctx.Err() == nil {
-			continue
-		}
-		if err != nil {
-			return nil, kernel.Wrap("listing the qdiscs (RTM_GETQDISC)", "", err)
-		}
-		of := map[int]netlink.QdiscAttrs{}
-		for _, q := range all {
-			if a := q.Attrs(); a.Parent == netlink.HANDLE_INGRESS {
-				of[a.LinkIndex] = *a
-			}
-		}
-		return of, nil
-	}
+// ingress is the ingress qdisc of a netdev, as ovs-vswitchd makes it.
+func ingress(index int) *netlink.Ingress {
+	return &netlink.Ingress{QdiscAttrs: netlink.QdiscAttrs{LinkIndex: index, Parent: netlink.HANDLE_INGRESS, Handle: netlink.MakeHandle(0xffff, 0)}}
 }
