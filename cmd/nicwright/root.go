@@ -44,7 +44,8 @@ func newRoot() *cobra.Command {
 proves it with a transfer whose bytes the card's own counters account for.
 
 Exit status: 0 done or nothing to do, 1 error, 2 the plan has steps,
-3 verification failed, 64 usage.`,
+3 verification failed, 4 taken back, for nobody confirmed, 5 done but for what
+is missing (--without-missing), 64 usage.`,
 		Example: `  nicwright show                    what card is here and what it does
   nicwright plan -p vm-host         what would change (exit 2 if anything)
   nicwright apply -p vm-host        change it

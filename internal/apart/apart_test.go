@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,8 +18,12 @@ import (
 	"github.com/nicwright/nicwright/internal/kernel"
 )
 
-// This test is also the other process.
+// This test is also the other process, and one that wants an act and is killed.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "parent" {
+		_ = Self("act")(context.Background(), []string{"wait", os.Args[2]})
+		return
+	}
 	if len(os.Args) < 4 || os.Args[1] != "act" {
 		os.Exit(m.Run())
 	}
@@ -73,29 +78,54 @@ func TestAnActApart(t *testing.T) {
 }
 
 func TestAnActGoesOnWithoutItsParent(t *testing.T) {
-	gate := filepath.Join(t.TempDir(), "gate")
-	if err := os.WriteFile(gate, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	there := func(name string) {
-		t.Helper()
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
-			if _, err := os.Stat(name); err == nil {
-				return
+	for name, begin := range map[string]func(gate string) (end func()){
+		"given up": func(gate string) func() {
+			ctx, cancel := context.WithCancel(With(t.Context(), Self("act")))
+			ended := make(chan error)
+			go func() { ended <- Do(ctx, []string{"wait", gate}, nil) }()
+			return func() {
+				cancel()
+				if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "goes on with") {
+					t.Errorf("given up: %v", err)
+				}
 			}
-		}
-		t.Fatalf("%s did not come", name)
+		},
+		"killed": func(gate string) func() {
+			parent := exec.CommandContext(t.Context(), "/proc/self/exe", "parent", gate)
+			if err := parent.Start(); err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := parent.Process.Kill(); err != nil {
+					t.Error(err)
+				}
+				if err := parent.Wait(); err == nil || parent.ProcessState.Exited() {
+					t.Errorf("it was not killed: %v", err)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gate := filepath.Join(t.TempDir(), "gate")
+			if err := os.WriteFile(gate, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			there := func(name string) {
+				t.Helper()
+				for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
+					if _, err := os.Stat(name); err == nil {
+						return
+					}
+				}
+				t.Fatalf("%s did not come", name)
+			}
+			end := begin(gate)
+			there(gate + ".begun")
+			end()
+			if err := os.Remove(gate); err != nil {
+				t.Fatal(err)
+			}
+			there(gate + ".ended")
+		})
 	}
-	ctx, cancel := context.WithCancel(With(t.Context(), Self("act")))
-	ended := make(chan error)
-	go func() { ended <- Do(ctx, []string{"wait", gate}, nil) }()
-	there(gate + ".begun")
-	cancel()
-	if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "goes on with") {
-		t.Errorf("given up: %v", err)
-	}
-	if err := os.Remove(gate); err != nil {
-		t.Fatal(err)
-	}
-	there(gate + ".ended")
 }

@@ -13,13 +13,10 @@ import (
 	"github.com/nicwright/nicwright/profiles"
 )
 
-// templates are the units, and what both have of hardening.
+// templates are the units, and what two of them have of hardening.
 //
 //go:embed *.tmpl
 var templates embed.FS
-
-//go:embed nicwright-again.service.tmpl
-var againTemplate string
 
 // stepsSince is the first systemd with RestartSteps= and RestartMaxDelaySec= (NEWS,
 // 254); an older one complains of them.
@@ -28,13 +25,17 @@ const stepsSince = 254
 // againText is the unit that a udev rule starts when an uplink is made anew. It restarts
 // the other, and is not a second one that applies: how the host stands is in one place.
 func againText() (string, error) {
-	t, err := template.New(AgainUnit).Parse(againTemplate)
-	if err != nil {
-		return "", fmt.Errorf("making the unit %s: %w", AgainUnit, err)
-	}
+	return render("nicwright-again.service.tmpl", map[string]any{"Mark": Mark, "Unit": Unit})
+}
+
+func render(name string, values map[string]any) (string, error) {
+	t, err := template.New(name).ParseFS(templates, name, "hardening.tmpl")
 	var out strings.Builder
-	if err := t.Execute(&out, map[string]string{"Mark": Mark, "Unit": Unit}); err != nil {
-		return "", fmt.Errorf("making the unit %s: %w", AgainUnit, err)
+	if err == nil {
+		err = t.Execute(&out, values)
+	}
+	if err != nil {
+		return "", fmt.Errorf("making the unit of %s: %w", name, err)
 	}
 	return out.String(), nil
 }
@@ -60,10 +61,6 @@ func watchText(p *profiles.Profile, o Options) (string, error) {
 
 // execute makes a unit whose command gets the directories that are not the usual ones.
 func execute(name string, p *profiles.Profile, o Options, command []string, more map[string]any) (string, error) {
-	t, err := template.New(name).ParseFS(templates, name, "hardening.tmpl")
-	if err != nil {
-		return "", fmt.Errorf("making the unit: %w", err)
-	}
 	var writable []string
 	for _, d := range []struct{ flag, dir, usual string }{{"--state-dir", o.StateDir, defaultState}, {"--run-dir", o.RunDir, defaultRun}} {
 		if d.dir != d.usual {
@@ -80,9 +77,5 @@ func execute(name string, p *profiles.Profile, o Options, command []string, more
 		"Command": strings.Join(command, " "), "Writable": writable, "Unit": Unit, "WatchUnit": WatchUnit, "Listens": false,
 	}
 	maps.Copy(values, more)
-	var out strings.Builder
-	if err := t.Execute(&out, values); err != nil {
-		return "", fmt.Errorf("making the unit: %w", err)
-	}
-	return out.String(), nil
+	return render(name, values)
 }
