@@ -31,6 +31,8 @@ type app struct {
 	out      io.Writer // colour is stripped where it is no terminal or NO_COLOR is set
 	raw      io.Writer // for JSON
 	cancel   func()    // ends the context of --timeout
+	ofUnit   bool      // this is a unit of systemd's
+	waits    string    // what an apply that came to its end waits for, in words
 }
 
 func newRoot() *cobra.Command {
