@@ -35,6 +35,7 @@ elif state_is failed; then
 	says "was not"
 	same /root/bare
 	echo "nobody had confirmed it: it was taken back"
+	nicwright apply -p $p
 	systemctl restart $unit
 fi
 nicwright install -p $p
