@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/confirm"
 	"github.com/nicwright/nicwright/provision/install"
 	"github.com/nicwright/nicwright/provision/journal"
 )
@@ -47,6 +48,8 @@ type force struct {
 	Operation string     `json:"operation"`
 	Applied   *time.Time `json:"applied,omitempty"`
 	Tool      string     `json:"tool"` // version of nicwright
+	// GoesBack is when it is taken back unless it is confirmed; absent where nothing is to be confirmed.
+	GoesBack *time.Time `json:"goes_back,omitempty"`
 	// ThisBoot tells whether it was applied since the host booted.
 	ThisBoot bool `json:"this_boot"`
 	// Drift are the steps that would bring the host back to the profile; null where nobody knows.
@@ -129,6 +132,9 @@ func statusOf(ops []*journal.Operation) hostStatus {
 	last := map[string]int{} // place in InForce
 	for _, o := range journal.InForce(ops, "") {
 		f := force{Profile: o.Profile.Name, Operation: o.ID, Applied: o.Ended, Tool: o.Tool}
+		if o.Waits() {
+			f.GoesBack = o.Confirm.Deadline
+		}
 		if i, again := last[o.Profile.Name]; again {
 			s.InForce[i] = f
 			continue
@@ -276,7 +282,11 @@ func (f force) words(now time.Time) string {
 	if f.Applied != nil {
 		s += fmt.Sprintf(" since %s (%s ago)", f.Applied.Local().Format(time.DateTime), now.Sub(*f.Applied).Round(time.Second))
 	}
-	return s + ", by " + f.Operation + " of nicwright " + style.OrDash(f.Tool)
+	s += ", by " + f.Operation + " of nicwright " + style.OrDash(f.Tool)
+	if f.GoesBack != nil {
+		s += "; " + style.Amber("goes back at "+confirm.When(*f.GoesBack)+" unless it is confirmed")
+	}
+	return s
 }
 
 // unitWords are the unit's state, and its sentence.

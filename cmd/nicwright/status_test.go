@@ -59,6 +59,20 @@ func TestStatusIsWhatTheJournalSays(t *testing.T) {
 	}
 }
 
+func TestStatusSaysWhatGoesBack(t *testing.T) {
+	at := time.Date(2026, 11, 28, 4, 0, 0, 0, time.UTC)
+	op := did(0, "vm-host", journal.Done, "")
+	op.Confirm = &journal.Confirm{Deadline: &at}
+	f := statusOf([]*journal.Operation{op}).InForce[0]
+	if words := ansi.Strip(f.words(at)); f.GoesBack == nil || !strings.HasSuffix(words, "; goes back at "+at.Local().Format(time.DateTime)+" unless it is confirmed") {
+		t.Errorf("it waits: %s", words)
+	}
+	op.Confirm.Confirmed = &at
+	if f := statusOf([]*journal.Operation{op}).InForce[0]; f.GoesBack != nil || strings.Contains(f.words(at), "goes back") {
+		t.Errorf("it was confirmed: %s", f.words(at))
+	}
+}
+
 func TestDriftIsWhatApplyWouldDo(t *testing.T) {
 	op := did(0, "vm-host", journal.Done, "")
 	bond := resource.OfBond("bond0")
