@@ -40,6 +40,8 @@ type boot struct {
 	Error string `json:"error,omitempty"`
 	// InForce tells whether what it asks of this host is what is in force; absent where nobody knows.
 	InForce *bool `json:"in_force,omitempty"`
+	// Unconfirmed is the operation that applied it and went back because nobody confirmed it: no boot applies it.
+	Unconfirmed string `json:"unconfirmed,omitempty"`
 }
 
 // force is a profile that is in force, by its last operation.
@@ -119,6 +121,9 @@ func (a *app) statusHere(ctx context.Context) (hostStatus, error) {
 			same = same || wants(journal.Find(ops, f.Operation), want)
 		}
 		s.Installed.InForce = &same
+		if o := journal.Unconfirmed(ops, p.Name); o != nil && wants(o, want) {
+			s.Installed.Unconfirmed = o.ID
+		}
 	}
 	return s, nil
 }
@@ -271,6 +276,8 @@ func (b boot) words() string {
 		return style.Red("its profile cannot be read: " + first)
 	case b.InForce == nil:
 		return b.Profile
+	case b.Unconfirmed != "":
+		return style.Amber(b.Profile + ", which went back unconfirmed (" + b.Unconfirmed + "): no boot applies it before you do")
 	case *b.InForce:
 		return b.Profile + ", the same as is in force"
 	}

@@ -146,6 +146,11 @@ func TestStatusIsOneScreen(t *testing.T) {
 				"in force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift      20 steps away: nicwright apply -p vm-host\n" +
 				"           " + strings.Join(drift[:8], "\n           ") + "\n           ... nicwright plan -p vm-host has all\nleft       1 thing as it is: nicwright plan -p vm-host says why\nverified   never (nicwright verify)\n",
 		},
+		"went back": {
+			hostStatus{Installed: &boot{Profile: "vm-host", InForce: &no, Unconfirmed: "20261128T030000.000Z-apply", Unit: &install.Running{Load: "loaded", Active: "failed", Result: "exit-code"}}},
+			"installed  vm-host, which went back unconfirmed (20261128T030000.000Z-apply): no boot applies it before you do\n" +
+				"unit       nicwright.service: failed (exit-code)\nin force   nothing\n",
+		},
 		"bad": {
 			hostStatus{
 				Installed: &boot{Error: "not YAML\nmore", Unit: &install.Running{Load: "loaded", Active: "failed", Result: "exit-code"}}, InForce: []force{unknown},

@@ -26,6 +26,7 @@ not_again() {
 	systemctl restart $unit && die "what nobody had confirmed was applied again"
 	is failed
 	says "was not confirmed"
+	nicwright status | grep "which went back unconfirmed" || die "$(nicwright status)"
 	[ "$(systemctl show --property ExecMainStatus --value $unit)" = 4 ] || die "its exit status is not 4"
 	same /root/bare
 }
