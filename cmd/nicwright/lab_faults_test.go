@@ -80,7 +80,7 @@ func faultyCycle(t *testing.T, todo []fault, before, after hosts.State) (left []
 			script(t, "reset") // the next begins from a host that is whole
 		}
 	}()
-	var happened []fault
+	var happened, tried []fault
 	done := false
 	for _, f := range todo {
 		if done {
@@ -105,7 +105,7 @@ func faultyCycle(t *testing.T, todo []fault, before, after hosts.State) (left []
 		}
 		assertHost(t, 2, func(int) string { return "100" })
 		if after != nil {
-			assertSame(t, "it", after)
+			assertMended(t, "the apply", after, happened)
 		}
 	})
 	if !ok {
@@ -117,15 +117,44 @@ func faultyCycle(t *testing.T, todo []fault, before, after hosts.State) (left []
 			r, did := f.during(t, "remove", "-p", faultyProfile)
 			assertClear(t, f, r, did)
 			done = r.code == exitDone
+			if did {
+				tried = append(tried, f)
+			}
 		})
 	}
 	t.Run("the removal that mends", func(t *testing.T) {
 		if !done {
 			expect(t, exitDone, "remove", "-p", faultyProfile)
 		}
-		assertSame(t, "it", before)
+		if !assertMended(t, "the removal", before, tried) {
+			script(t, "reset")
+		}
 	})
 	return left
+}
+
+// assertMended is assertSame, but for features of netdevs that are gone where a command of the card has failed: the driver
+// does without what it could not make, tells nobody but its log, and makes it anew with the next netdev. It tells whether nothing differs.
+func assertMended(t *testing.T, what string, want hosts.State, faults []fault) bool {
+	t.Helper()
+	var differ []hosts.Difference
+	for range settles {
+		if differ = hosts.Diff(want, dump(t)); len(differ) == 0 {
+			return true
+		}
+	}
+	same := differ
+	if slices.ContainsFunc(faults, func(f fault) bool { return f.file == "commands" }) {
+		same = slices.DeleteFunc(slices.Clone(differ), func(d hosts.Difference) bool {
+			return strings.HasPrefix(d.Attribute, "feature ") && strings.HasSuffix(d.Resource, "/netdev") && d.B == ""
+		})
+	}
+	if len(same) > 0 {
+		t.Errorf("after %s the host is not what it was:\n%s", what, hosts.Text(same))
+	} else {
+		t.Logf("after %s the driver does without:\n%s", what, hosts.Text(differ))
+	}
+	return false
 }
 
 // during runs nicwright with the fault waiting for it, and tells whether it happened.
@@ -180,7 +209,7 @@ func assertClear(t *testing.T, f fault, r result, happened bool) {
 
 var (
 	sentence = regexp.MustCompile(`(?s)^nicwright: .+: .+: .+`)
-	nextStep = regexp.MustCompile("again|dmesg|systemctl|rollback|remove|try|look")
+	nextStep = regexp.MustCompile("again|dmesg|systemctl")
 )
 
 func tell(t *testing.T, file, rule string) {
