@@ -338,6 +338,8 @@ struct cx_faults {
 extern struct cx_faults cx_faults;
 void cx_fault_init(void);
 void cx_fault_exit(void);
+void cx_calls_init(struct dentry *root);
+void cx_calls_exit(void);
 int cx_fault_status(u16 op, u32 *synd);
 u64 cx_fault_delay(struct cx_func *f, void *in);
 bool cx_fault_take(u32 *n);
