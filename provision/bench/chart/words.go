@@ -137,7 +137,7 @@ func conditions(b sample.Bench, cells []sample.Cell) string {
 		}
 	case sample.IPsec:
 		number(c.Clients, "stream")
-		number(c.SAs, "pair of SAs")
+		number(c.SAs, "SA pair")
 	}
 	if c.MTU > 0 {
 		parts = append(parts, fmt.Sprintf("MTU %d", c.MTU))
