@@ -102,7 +102,11 @@ func (c *Chart) ends(canvas draw.Canvas, p *plot.Plot, data draw.Canvas, l label
 		style.Color = palette[s.Colour%len(palette)]
 		end := vg.Point{X: data.X(p.X.Norm(s.Points[len(s.Points)-1].X)), Y: vg.Length(at[k])}
 		x, y := data.Max.X+vg.Points(9), vg.Length(places[k])
-		canvas.StrokeLine2(draw.LineStyle{Color: style.Color, Width: vg.Points(0.6)}, end.X, end.Y, x-vg.Points(2), y)
+		leader := draw.LineStyle{Color: style.Color, Width: vg.Points(0.6)}
+		if end.X < data.Max.X-vg.Points(30) { // it must not look as if the line went on
+			leader.Color, leader.Dashes, leader.Width = soft, []vg.Length{vg.Points(1), vg.Points(4)}, vg.Points(0.5)
+		}
+		canvas.StrokeLine2(leader, end.X+vg.Points(4), end.Y, x-vg.Points(2), y)
 		y += height * vg.Length(len(l.lines[i])-1) / 2
 		for _, t := range l.lines[i] {
 			canvas.FillText(style, vg.Point{X: x, Y: y}, t)

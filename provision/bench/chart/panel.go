@@ -66,7 +66,9 @@ func panels(b sample.Bench, runs []*sample.Run) []*panel {
 	}
 	var all []*panel
 	by := map[sample.Cell]*panel{}
-	for i, r := range runs {
+	// Last what was published: it lies over charts of whatever conditions.
+	for _, i := range publishedLast(runs) {
+		r, over := runs[i], slices.Clone(all)
 		for _, s := range r.Samples {
 			if s.Bench != b || s.Control != 0 {
 				continue
@@ -78,6 +80,12 @@ func panels(b sample.Bench, runs []*sample.Run) []*panel {
 			if key.SAs > 0 && b == sample.NFS {
 				key.SAs = 0 // plain has none
 			}
+			if r.Header.Clock == sample.Published && len(over) > 0 {
+				for _, p := range over {
+					p.take(i, line, s)
+				}
+				continue
+			}
 			p := by[key]
 			if p == nil {
 				p = &panel{bench: b, x: x}
@@ -87,16 +95,32 @@ func panels(b sample.Bench, runs []*sample.Run) []*panel {
 				by[key] = p
 				all = append(all, p)
 			}
-			if !slices.Contains(p.cells, line) {
-				p.cells = append(p.cells, line)
-			}
-			p.runs[i].samples = append(p.runs[i].samples, s)
+			p.take(i, line, s)
 		}
 	}
 	for _, p := range all {
 		slices.SortStableFunc(p.cells, func(a, b sample.Cell) int { return cmp.Compare(colour(a), colour(b)) })
 	}
 	return all
+}
+
+func publishedLast(runs []*sample.Run) []int {
+	var first, last []int
+	for i, r := range runs {
+		if r.Header.Clock == sample.Published {
+			last = append(last, i)
+		} else {
+			first = append(first, i)
+		}
+	}
+	return append(first, last...)
+}
+
+func (p *panel) take(run int, line sample.Cell, s sample.Sample) {
+	if !slices.Contains(p.cells, line) {
+		p.cells = append(p.cells, line)
+	}
+	p.runs[run].samples = append(p.runs[run].samples, s)
 }
 
 func widest(b sample.Bench, runs []*sample.Run) (best axis, ok bool) {
