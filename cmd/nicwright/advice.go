@@ -168,14 +168,15 @@ func (a *app) writeAdvice(ctx context.Context, p *profiles.Profile, advised *adv
 	case !bytes.HasPrefix(there, []byte(advice.Mark+"\n")):
 		return fmt.Errorf("%s is somebody else's (its first line is not that of nicwright advice): move it away, and write again", file)
 	}
-	if err := profiles.Validate(file, text); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the directory of the drop-in: %w", err)
 	}
 	if err := report.WriteFile(ctx, file, text); err != nil {
 		return err
+	}
+	// What else the profile says may not go with it: a proof that another layer requires.
+	if _, err := profiles.Load(a.profileOptions()); err != nil {
+		return fmt.Errorf("%s is written, and the profile does not go with it: change that, or take the file away: %w", file, err)
 	}
 	if a.json() {
 		return nil
