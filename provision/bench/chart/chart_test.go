@@ -15,6 +15,7 @@ import (
 
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/nicwright/nicwright/docs/measurements"
 	"github.com/nicwright/nicwright/internal/golden"
 	"github.com/nicwright/nicwright/provision/bench/fit"
 	"github.com/nicwright/nicwright/provision/bench/sample"
@@ -91,6 +92,33 @@ func TestPictures(t *testing.T) {
 	}
 	if dir := os.Getenv("NICWRIGHT_LOOK"); dir != "" { // to be looked at
 		look(t, dir)
+	}
+}
+
+// The pictures of docs are what the data of docs give.
+func TestPicturesOfTheDocs(t *testing.T) {
+	read := func(name string) *sample.Run {
+		text, err := measurements.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run, err := sample.Read(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	for file, runs := range map[string][]*sample.Run{"seed": {read("seed")}, "lab-weak-server": {read("lab-weak-server")}} {
+		for _, c := range FromRuns(runs...) {
+			if !strings.HasPrefix(c.Name, "https-throughput") && !strings.HasPrefix(c.Name, "https-cpu") {
+				continue
+			}
+			var b bytes.Buffer
+			if err := c.SVG(&b); err != nil {
+				t.Fatal(err)
+			}
+			golden.Text(t, filepath.Join("../../../docs/measurements", file+strings.TrimPrefix(c.Name, "https")+".svg"), b.String())
+		}
 	}
 }
 

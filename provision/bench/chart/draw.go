@@ -55,10 +55,15 @@ const (
 var ErrEmpty = errors.New("drawing a chart: there is no figure to draw")
 
 // SVG writes the chart as SVG.
-func (c *Chart) SVG(w io.Writer) error { return c.svg(w, wide) }
+func (c *Chart) SVG(w io.Writer) error { return c.svg(w, wide, true) }
 
-func (c *Chart) svg(w io.Writer, size inches) error {
+// svg draws on paper where it is to be a file: that may be shown on a page of any colour.
+func (c *Chart) svg(w io.Writer, size inches, onPaper bool) error {
 	canvas := vgsvg.New(vg.Length(size.w)*vg.Inch, vg.Length(size.h)*vg.Inch)
+	if onPaper {
+		canvas.SetColor(paper)
+		canvas.Fill(vg.Rectangle{Max: vg.Point{X: vg.Length(size.w) * vg.Inch, Y: vg.Length(size.h) * vg.Inch}}.Path())
+	}
 	if err := c.paint(draw.New(canvas), size); err != nil {
 		return err
 	}

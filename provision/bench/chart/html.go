@@ -81,7 +81,7 @@ var root = regexp.MustCompile(`(?s)^.*?<svg [^>]*?viewBox="([^"]*)"[^>]*>`)
 // inline is the chart as SVG within a page: as wide as its place, its colours those of the page.
 func (c *Chart) inline(size inches) (template.HTML, error) {
 	var b bytes.Buffer
-	if err := c.svg(&b, size); err != nil {
+	if err := c.svg(&b, size, false); err != nil {
 		return "", err
 	}
 	m := root.FindSubmatch(b.Bytes())
