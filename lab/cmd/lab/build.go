@@ -69,7 +69,8 @@ type parts struct {
 	kernel  *kernels.Kernel
 	modules []string
 	qemu    []string   // nil: the host's is good enough
-	disk    *disk.Disk // nil: the machine boots from the root
+	disk    *disk.Disk // nil: the machine boots from a root
+	bench   string     // the root of a machine for benches, "": it is root
 }
 
 // hostPrograms are the programs the lab runs on the host, by package.
@@ -103,6 +104,12 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 	}
 	if p.kernel, err = kernels.Fetch(ctx, l.cache, row, p.root, mirror, out); err != nil {
 		return nil, err
+	}
+	if l.flags.bench {
+		// Modules are built in the small one, and so the same ones.
+		if p.bench, err = debian.BenchRoot(ctx, l.cache, kernels.Compilers(), mirror, out); err != nil {
+			return nil, err
+		}
 	}
 	if l.flags.systemd {
 		if p.disk, err = disk.Make(ctx, l.cache, p.root, debian.RootKey(kernels.Compilers()), p.kernel, mirror, out); err != nil {

@@ -31,6 +31,7 @@ type flags struct {
 	ovs, udev     bool
 	netdevsim     bool
 	igb           bool
+	bench         bool
 	allowWarnings bool
 	console       bool
 	writable      bool
@@ -89,6 +90,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 	fs.BoolVar(&f.ovs, "ovs", false, "start Open vSwitch with an empty database")
 	fs.BoolVar(&f.netdevsim, "netdevsim", false, "load netdevsim, which makes devices where the machine asks for them")
 	fs.BoolVar(&f.igb, "igb", false, "put in QEMU's igb, a stock SR-IOV card with 7 VFs and its stock driver; takes QEMU 8 or newer, which is fetched if need be")
+	fs.BoolVar(&f.bench, "bench", false, "boot from a larger root, with fio, a NFS server and tlshd, which are fetched if need be")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
 	fs.BoolVar(&f.systemd, "systemd", false, "boot as a host does, from a disk with systemd as process 1; the card is put in by lab-card.service, --ovs starts Debian's units")
 	fs.StringVar(&f.disk, "disk", "", "with --systemd: the disk's `FILE`, made if it is not there and kept: the next run boots from it (default: one of this run alone)")
@@ -115,6 +117,8 @@ func (f *flags) checkSystemd() error {
 	switch {
 	case !f.systemd && (f.disk != "" || f.early || f.cardAfter != 0):
 		return usageError{errors.New("--disk, --early and --card-after go with --systemd")}
+	case f.systemd && f.bench:
+		return usageError{errors.New("--bench and --systemd do not go together: the disk is made of the small root")}
 	case f.cardAfter < 0 || f.cardAfter%time.Second != 0:
 		return usageError{fmt.Errorf("--card-after %s: it is whole seconds", f.cardAfter)}
 	case f.cardAfter > 0 && f.card == nil:

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -217,7 +218,7 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	m := &vm.Machine{
-		Kernel: parts.kernel, Root: parts.root, Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu,
+		Kernel: parts.kernel, Root: cmp.Or(parts.bench, parts.root), Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu,
 		Memory: f.memory, CPUs: f.cpus, Icount: f.icount, Request: req, TimeLimit: f.timeLimit, BootLimit: f.bootLimit, AllowWarnings: f.allowWarnings,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: quit,
 		Log: l.log, Warn: l.warn,

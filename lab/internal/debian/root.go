@@ -18,6 +18,9 @@ import (
 // rootRecipe changes when this file makes another root from the same packages.
 const rootRecipe = "root 1"
 
+// benchRecipe changes when this file makes another root for benches from the same packages.
+const benchRecipe = "bench 1"
+
 // RootSuite is the Debian release of the root.
 const RootSuite = "trixie"
 
@@ -28,6 +31,11 @@ var rootPackages = []string{
 	"iputils-ping", "iperf3", "tcpdump", "strace", "nginx", "wrk", "curl", "jq", "netcat-openbsd", "busybox-static", "charon-systemd",
 	"make", "libc6-dev", "bc", "bison", "flex", "libelf-dev", "xz-utils",
 }
+
+// benchPackages are what `nicwright bench` and its tests measure with, beside
+// rootPackages. fio alone brings forty packages: who boots any other machine does
+// not fetch them.
+var benchPackages = []string{"fio", "nfs-kernel-server", "nfs-common", "ktls-utils"}
 
 // mountPoints are made in the root, which is read-only afterwards.
 var mountPoints = []string{"lab/apt", "lab/build", "usr/lib/modules", "usr/src", "etc/ssl/certs"}
@@ -51,6 +59,29 @@ func RootKey(compilers []string) string {
 func Root(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
 	return c.Artefact(ctx, "root", RootKey(compilers), func(ctx context.Context, dir, work string) error {
 		return bootstrap(ctx, dir, work, slices.Concat(rootPackages, compilers), mirror, log)
+	})
+}
+
+// BenchRoot returns the directory of the larger root: Root, and benchPackages.
+func BenchRoot(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
+	root, err := Root(ctx, c, compilers, mirror, log)
+	if err != nil {
+		return "", err
+	}
+	key := cache.Key(append([]string{benchRecipe, RootKey(compilers)}, benchPackages...)...)
+	return c.Artefact(ctx, "bench", key, func(ctx context.Context, dir, work string) error {
+		host := sandbox.Box{Log: log}
+		if _, err := host.Run(ctx, "cp", "-a", "--reflink=auto", root+"/.", dir); err != nil {
+			return fmt.Errorf("copy the root: %w", err)
+		}
+		apt, err := NewApt(ctx, dir, work, mirror, RootSuite, log)
+		if err != nil {
+			return err
+		}
+		if err := apt.Install(ctx, benchPackages...); err != nil {
+			return err
+		}
+		return tidy(dir)
 	})
 }
 
@@ -91,6 +122,11 @@ func bootstrap(ctx context.Context, dir, work string, packages []string, mirror 
 	if err := apt.Install(ctx, packages...); err != nil {
 		return err
 	}
+	return tidy(dir)
+}
+
+// tidy takes out of a root what installing left.
+func tidy(dir string) error {
 	for _, d := range []string{"var/cache/apt/archives", "var/lib/apt/lists", "var/log", "tmp"} {
 		entries, err := os.ReadDir(filepath.Join(dir, d))
 		if err != nil {
