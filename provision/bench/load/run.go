@@ -304,11 +304,16 @@ func (r *run) result() Result {
 		out.All.Error = fmt.Sprintf("%v", r.err)
 	}
 	for p, h := range r.phases {
-		s := func(ns int64) float64 { return min(time.Duration(ns), time.Duration(h.Max())).Seconds() }
-		out.Latency[p] = sample.Percentiles{
-			Count: uint64(h.TotalCount()), Mean: h.Mean() / 1e9, Max: s(h.Max()),
-			P50: s(h.ValueAtQuantile(50)), P90: s(h.ValueAtQuantile(90)), P99: s(h.ValueAtQuantile(99)), P999: s(h.ValueAtQuantile(99.9)),
-		}
+		out.Latency[p] = Percentiles(h)
 	}
 	return out
+}
+
+// Percentiles are those of a histogram of nanoseconds.
+func Percentiles(h *hdrhistogram.Histogram) sample.Percentiles {
+	s := func(ns int64) float64 { return min(time.Duration(ns), time.Duration(h.Max())).Seconds() }
+	return sample.Percentiles{
+		Count: uint64(h.TotalCount()), Mean: min(h.Mean()/1e9, s(h.Max())), Max: s(h.Max()),
+		P50: s(h.ValueAtQuantile(50)), P90: s(h.ValueAtQuantile(90)), P99: s(h.ValueAtQuantile(99)), P999: s(h.ValueAtQuantile(99.9)),
+	}
 }

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"github.com/google/renameio/v2"
 
 	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/cgroup"
@@ -237,15 +236,12 @@ func (s *Server) Stop() {
 	<-s.running.Done()
 }
 
-// SaveLog copies the access log to a file. Requests are in there once nginx is done
-// with them: all of them after Stop.
-func (s *Server) SaveLog(file string) error {
+// AccessLog is nginx's. Requests are in there once nginx is done with them: all of them
+// after Stop.
+func (s *Server) AccessLog() ([]byte, error) {
 	b, err := os.ReadFile(s.own("access.log"))
-	if err == nil {
-		err = renameio.WriteFile(file, b, 0o644, renameio.WithTempDir(filepath.Dir(file)))
-	}
 	if err != nil {
-		return fmt.Errorf("keeping nginx's access log: %w", err)
+		return nil, fmt.Errorf("reading nginx's access log: %w", err)
 	}
-	return nil
+	return b, nil
 }
