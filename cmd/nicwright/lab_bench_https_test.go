@@ -272,3 +272,33 @@ func TestBenchHTTPSKilled(t *testing.T) {
 		t.Errorf("now\n%s\nbefore\n%s", now, before)
 	}
 }
+
+// What cannot be measured is said before anything is touched.
+func TestBenchHTTPSRefuses(t *testing.T) {
+	vfs := benchVFs(t)
+	between := func(a, b string) []string {
+		return []string{"bench", "https", "--quick", "--between", "pci/" + pfs[0] + "/vf/" + a + ",pci/" + pfs[0] + "/vf/" + b}
+	}
+	before := leftovers(t)
+	refused := func(what, want string, args ...string) {
+		t.Helper()
+		if r := expect(t, exitError, args...); !strings.Contains(r.stderr, want) || r.stdout != "" {
+			t.Errorf("%s: %s%s", what, r.stdout, r.stderr)
+		}
+	}
+	refused("one VF twice", "named twice", between("0", "0")...)
+	refused("a VF that is not there", "vf/7", between("0", "7")...)
+	witness(t, "ip", "addr", "add", "192.0.2.1/24", "dev", vfs[1])
+	refused("a VF in use", "192.0.2.1", between("0", "1")...)
+	witness(t, "ip", "addr", "del", "192.0.2.1/24", "dev", vfs[1])
+	refused("more than there is memory for", "--sizes", append(between("0", "1"), "--sizes", "9G")...)
+	witness(t, "umount", "/sys/fs/cgroup")
+	refused("no cgroups", "cgroup of version 2", between("0", "1")...)
+	witness(t, "mount", "-t", "cgroup2", "none", "/sys/fs/cgroup")
+	witness(t, "mount", "--bind", "/dev/null", "/usr/sbin/nginx")
+	refused("no nginx", "install it", between("0", "1")...)
+	witness(t, "umount", "/usr/sbin/nginx")
+	if after := leftovers(t); after != before {
+		t.Errorf("it left\n%s\nbefore\n%s", after, before)
+	}
+}

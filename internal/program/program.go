@@ -32,6 +32,7 @@ type Spec struct {
 	UID, GID uint32   // without other groups
 	Stdin    io.Reader
 	Stdout   io.Writer
+	Stderr   io.Writer // nil: the last of it is kept, for Wait's error
 }
 
 // Running is a program that was started.
@@ -56,6 +57,9 @@ func Start(ctx context.Context, s Spec) (*Running, error) {
 	defer group.Close()
 	c := exec.CommandContext(ctx, s.Args[0], s.Args[1:]...)
 	c.Dir, c.Env, c.Stdin, c.Stdout, c.Stderr, c.WaitDelay = "/", []string{}, s.Stdin, s.Stdout, &r.stderr, grace
+	if s.Stderr != nil {
+		c.Stderr = s.Stderr
+	}
 	c.Cancel = func() error { return c.Process.Signal(unix.SIGTERM) }
 	c.SysProcAttr = &syscall.SysProcAttr{
 		Setsid: true, Pdeathsig: syscall.SIGTERM, UseCgroupFD: true, CgroupFD: int(group.Fd()),
@@ -96,16 +100,17 @@ func (r *Running) Wait() error {
 	return fmt.Errorf("%w: %q", r.err, r.stderr.String())
 }
 
-// Output runs a program that ends by itself, and gives all that it printed.
+// Output runs a program that ends by itself, and gives all that it printed, on
+// standard error as well.
 func Output(ctx context.Context, s Spec) (string, error) {
 	var out bytes.Buffer
-	s.Stdout = &out
+	s.Stdout, s.Stderr = &out, &out // exec writes to one and the same from one goroutine
 	r, err := Start(ctx, s)
 	if err != nil {
 		return "", err
 	}
 	err = r.Wait()
-	return out.String() + r.stderr.String(), err
+	return out.String(), err
 }
 
 // Find looks for a program in PATH, and in the directories of root's that a PATH may
