@@ -39,7 +39,7 @@ func TestBenchHTTPSFlags(t *testing.T) {
 		"names 1 VFs":          "--between x",
 		"--turns 0":            "--turns 0",
 		"--control -1":         "--control -1",
-		"--interval 0":         "--interval 0",
+		"--interval 100":       "--interval 100",
 		"--window 1ms":         "--window 1ms",
 		"--workers -1":         "--workers -1",
 		"0.001 processors":     "--server-cpu 0.001",

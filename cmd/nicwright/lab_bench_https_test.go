@@ -39,7 +39,7 @@ func benchVFs(t *testing.T) []string {
 func benched(t *testing.T, args ...string) (*sample.Run, result) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "run.ndjson")
-	r := expect(t, exitDone, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--window", "50ms", "--limit", "5s", "-o", out}, args...)...)
+	r := expect(t, exitDone, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "5s", "-o", out}, args...)...)
 	b, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +244,7 @@ func TestBenchHTTPSKilled(t *testing.T) {
 	tiny := []string{"--modes", "card-txrx", "--tls", "1.2", "--sizes", "10k", "--turns", "1", "--control", "0"}
 	benched(t, tiny...)
 	before := state()
-	cmd := exec.CommandContext(t.Context(), "nicwright", append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--time", "5m", "--window", "1m"}, tiny...)...)
+	cmd := exec.CommandContext(t.Context(), "nicwright", append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--window", "1m"}, tiny...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -40,10 +40,10 @@ func interval(e fit.Estimate, format string) string {
 	return s + fmt.Sprintf(" ±%.0f%%", 50*(e.High-e.Low)/e.Value)
 }
 
-// unsure tells whether the interval of figures is wider than wanted.
+// unsure tells whether the interval of figures is wider than wanted; 0 wants none.
 func unsure(v []float64, wanted float64) bool {
 	e := fit.Mean(v)
-	return !e.Known() || (e.High-e.Low)/2 > wanted*e.Value
+	return wanted > 0 && (!e.Known() || (e.High-e.Low)/2 > wanted*e.Value)
 }
 
 func control(b *strings.Builder, samples []sample.Sample) {
