@@ -217,11 +217,11 @@ func TestSummary(t *testing.T) {
 const netSNMP = "Ip: Forwarding DefaultTTL\nIp: 1 64\nTcp: RtoAlgorithm OutSegs RetransSegs\nTcp: 1 302 7\n"
 
 func TestCountersOfTCP(t *testing.T) {
-	if v, err := snmp(netSNMP, "Tcp", "RetransSegs"); v != 7 || err != nil {
+	if v, err := snmp(netSNMP, "RetransSegs"); v != 7 || err != nil {
 		t.Errorf("%d, %v", v, err)
 	}
 	for _, bad := range []string{"", "Tcp: OutSegs\n", "Tcp: RetransSegs\nTcp: x\n"} {
-		if v, err := snmp(bad, "Tcp", "RetransSegs"); err == nil {
+		if v, err := snmp(bad, "RetransSegs"); err == nil {
 			t.Errorf("%q gives %d", bad, v)
 		}
 	}
@@ -233,7 +233,7 @@ func TestCountersOfTCP(t *testing.T) {
 
 func FuzzCountersOfTCP(f *testing.F) {
 	f.Add(netSNMP)
-	f.Fuzz(func(_ *testing.T, text string) { _, _ = snmp(text, "Tcp", "OutSegs") })
+	f.Fuzz(func(_ *testing.T, text string) { _, _ = snmp(text, "OutSegs") })
 }
 
 const procStat = "cpu  100 10 50 1000 20 5 6 7 0 0\ncpu0 50 5 25 500 10 2 3 3 0 0\ncpu1 50 5 25 500 10 3 3 4 0 0\nintr 1\n"
