@@ -84,9 +84,9 @@ case $(uname -r) in
 	for _ in $(seq 60); do
 		in_ns t1 openssl s_time -connect 10.9.0.10:4441 -new -time 5 -www /small -tls1_2 > "$WORK/time" 2>&1 || die "s_time: $(cat "$WORK/time")"
 		n=$(($(tls t0 TlsTxDevice) - s))
-		[ $n -ge 400 ] && break
+		[ $n -ge 220 ] && break
 	done
-	[ $n -ge 400 ] || die "$n connections"
+	[ $n -ge 220 ] || die "$n connections"
 	bulks=$(($(commands CREATE_GENERAL_OBJECT) - bulks)) sync=$(($(commands SYNC_CRYPTO) - sync))
 	[ $sync -ge 1 ] || die "the driver never had the card drop keys"
 	[ $bulks -ge 2 ] && [ $((16 * bulks)) -lt $n ] || die "$bulks bulks of 16 for $n connections: none was used again"
