@@ -72,11 +72,11 @@ one_by_one CREATE_GENERAL_OBJECT
 [ "$(commands MODIFY_GENERAL_OBJECT)" = 0 ] || die "keys are changed where there are no bulks"
 stop
 
-# bulks of sixteen: more of them than one has, and after 128 that came back the driver has the card drop them, and takes them again
+# bulks of 64: more of them than one has, and after 128 that came back the driver has the card drop them, and takes them again
 case $(uname -r) in
 6.1.*) echo "6.1: its driver knows of no bulks" ;;
 *)
-	start log_dek_max_alloc=4
+	start log_dek_max_alloc=6
 	one_by_one MODIFY_GENERAL_OBJECT
 	serve t0 4441
 	bulks=$(commands CREATE_GENERAL_OBJECT) sync=$(commands SYNC_CRYPTO) s=$(tls t0 TlsTxDevice)
@@ -84,14 +84,14 @@ case $(uname -r) in
 	for _ in $(seq 60); do
 		in_ns t1 openssl s_time -connect 10.9.0.10:4441 -new -time 5 -www /small -tls1_2 > "$WORK/time" 2>&1 || die "s_time: $(cat "$WORK/time")"
 		n=$(($(tls t0 TlsTxDevice) - s))
-		[ $n -ge 220 ] && break
+		[ $n -ge 300 ] && break
 	done
-	[ $n -ge 220 ] || die "$n connections"
+	[ $n -ge 300 ] || die "$n connections"
 	bulks=$(($(commands CREATE_GENERAL_OBJECT) - bulks)) sync=$(($(commands SYNC_CRYPTO) - sync))
 	[ $sync -ge 1 ] || die "the driver never had the card drop keys"
-	[ $bulks -ge 2 ] && [ $((16 * bulks)) -lt $n ] || die "$bulks bulks of 16 for $n connections: none was used again"
+	[ $bulks -ge 2 ] && [ $((64 * bulks)) -lt $n ] || die "$bulks bulks of 64 for $n connections: none was used again"
 	ask t1 10.9.0.10 4441 || die "other bytes by a key that is used again"
-	echo "$n connections by $bulks bulks of 16 keys, synchronised $sync times"
+	echo "$n connections by $bulks bulks of 64 keys, synchronised $sync times"
 	kill "${SERVERS[@]}"; wait "${SERVERS[@]}" 2>/dev/null
 	;;
 esac
