@@ -80,8 +80,8 @@ fuzz:
 bench: build lab
 	go build -trimpath -ldflags='-s -w' -o $(BIN)/ktls-bench ./lab/bench/ktls
 	$(LAB) run --card ports=2,vfs=127 --ovs --icount --mem 6144 --boot-limit 5m --time-limit 2h --share $(CURDIR) -- /lab/share/lab/bench/bench.sh
-	$(LAB) run --card ports=2,vfs=2 --mem 4096 --time-limit 30m --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
-	$(LAB) run --card ports=1,vfs=2 --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
+	$(LAB) run --card ports=2,vfs=2 --icount --mem 4096 --boot-limit 5m --time-limit 1h --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
+	$(LAB) run --card ports=1,vfs=2 --icount --boot-limit 5m --time-limit 1h --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
 	$(LAB) run $(CARD) --ovs --cpus 1 --mem 4096 --time-limit 1h --share $(CURDIR) -- /lab/share/lab/bench/watch.sh
 
 # A page a verb, dated by the commit: two builds of it are equal.

@@ -8,7 +8,7 @@
  *   seen         opcode and number of the commands that came, of all functions, since "clear" was written to it
  *   calls        functions of the kernel that fail (callfault.c)
  *   vf_probe_ms  INIT_HCA of a VF takes so long
- *   tls_setup_us the key of a TLS context takes so long to be made (also the module parameter)
+ *   tls_setup_us the card takes so long to make a key, one after another (keys.c; also the module parameter)
  *   wrong_icv    the next N TLS records and ESP packets sent get a wrong ICV
  *   wrong_byte   one byte of the plain text of the next N TLS records sent is changed before it is encrypted
  *   no_encrypt   1: TLS and ESP leave as plain text, and what is received is said to be decrypted and authentic as it is
@@ -25,7 +25,7 @@
 
 struct cx_faults cx_faults;
 module_param_named(tls_setup_us, cx_faults.tls_setup_us, uint, 0444);
-MODULE_PARM_DESC(tls_setup_us, "time that making the key of a TLS context takes, in microseconds");
+MODULE_PARM_DESC(tls_setup_us, "time that the card takes to make a key, one after another, in microseconds");
 
 static struct rule { bool fail; u16 op; u32 left, arg, synd; } rules[MAX_RULES];
 static DEFINE_SPINLOCK(lock);
@@ -61,7 +61,7 @@ int cx_fault_status(u16 op, u32 *synd)
 	return st;
 }
 
-/* nanoseconds by which a command is to be late */
+/* nanoseconds by which a command is to be late, whatever it does */
 u64 cx_fault_delay(struct cx_func *f, void *in)
 {
 	u16 op = MLX5_GET(mbox_in, in, opcode);
@@ -77,9 +77,6 @@ u64 cx_fault_delay(struct cx_func *f, void *in)
 	spin_unlock(&lock);
 	if (op == MLX5_CMD_OP_INIT_HCA && f->is_vf)
 		ns += (u64)READ_ONCE(cx_faults.vf_probe_ms) * NSEC_PER_MSEC;
-	if (op == MLX5_CMD_OP_CREATE_GENERAL_OBJECT &&
-	    MLX5_GET(general_obj_in_cmd_hdr, in, obj_type) == MLX5_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY)
-		ns += (u64)READ_ONCE(cx_faults.tls_setup_us) * NSEC_PER_USEC;
 	return ns;
 }
 
