@@ -168,7 +168,7 @@ func (o *adviceFlags) source(ctx context.Context) (*advice.Workload, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the access log: %w", err)
 		}
-		defer f.Close() //nolint:errcheck // it was read
+		defer f.Close()
 		return advice.ReadAccessLog(f, o.log)
 	}
 	look, cancel := context.WithTimeout(ctx, o.connections)

@@ -45,7 +45,7 @@ func Closed(ctx context.Context, tell func(Connection)) (missed int, err error) 
 	if err != nil {
 		return fail("opening a socket for", err)
 	}
-	defer c.Close() //nolint:errcheck // it was read
+	defer c.Close()
 	if err := c.SetReadBuffer(1 << 21); err != nil {
 		return fail("making room for", err)
 	}
