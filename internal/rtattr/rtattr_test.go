@@ -3,8 +3,12 @@
 package rtattr
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
+	vnetlink "github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
@@ -26,3 +30,37 @@ func FuzzParse(f *testing.F) {
 	f.Add(nl.NewRtAttr(5, []byte{1, 2, 3}).Serialize())
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = Parse(b) })
 }
+
+// A dump that changes interrupt is done again, and not for ever.
+func TestWhole(t *testing.T) {
+	ended, end := context.WithCancelCause(t.Context())
+	end(errStopped)
+	for name, c := range map[string]struct {
+		ctx         context.Context
+		interrupted int // dumps, of those that are asked for
+		last        error
+		dumps       int
+		want        error
+	}{
+		"at once":            {t.Context(), 0, nil, 1, nil},
+		"the third":          {t.Context(), 2, nil, 3, nil},
+		"the last possible":  {t.Context(), attempts - 1, nil, attempts, nil},
+		"never":              {t.Context(), attempts, nil, attempts, vnetlink.ErrDumpInterrupted},
+		"refused":            {t.Context(), 1, unix.EPERM, 2, unix.EPERM},
+		"stopped meanwhile":  {ended, 5, nil, 1, errStopped},
+		"whole, and stopped": {ended, 0, nil, 1, nil},
+	} {
+		dumps := 0
+		err := Whole(c.ctx, func() error {
+			if dumps++; dumps <= c.interrupted {
+				return fmt.Errorf("listing: %w", vnetlink.ErrDumpInterrupted)
+			}
+			return c.last
+		})
+		if !errors.Is(err, c.want) || dumps != c.dumps {
+			t.Errorf("%s: %d dumps and %v, want %d and %v", name, dumps, err, c.dumps, c.want)
+		}
+	}
+}
+
+var errStopped = errors.New("stopped")

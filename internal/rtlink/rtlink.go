@@ -12,11 +12,11 @@ import (
 	"net"
 	"slices"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/rtattr"
 )
 
 func init() {
@@ -68,17 +68,17 @@ type Link struct {
 const rtextFilterSkipStats = 1 << 3
 
 // Dump reads all netdevs with one request, without statistics and without VF
-// records: with those, the driver asks the firmware about every VF.
-func Dump(ctx context.Context) ([]Link, error) {
-	for {
-		links, err := dump()
-		if !errors.Is(err, netlink.ErrDumpInterrupted) {
-			return links, err
-		}
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("listing the netdevs: %w", context.Cause(ctx))
-		}
+// records: with those, the driver asks the firmware about every VF. What a change
+// interrupts is read again, as rtattr.Whole does.
+func Dump(ctx context.Context) (links []Link, err error) {
+	err = rtattr.Whole(ctx, func() error {
+		links, err = dump()
+		return err
+	})
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("listing the netdevs: %w", err)
 	}
+	return links, err
 }
 
 func dump() ([]Link, error) {

@@ -103,9 +103,9 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 
 // portsOf reads the devlink ports, again if they changed meanwhile.
 func portsOf(ctx context.Context, c *devlink.Client) ([]devlink.Port, error) {
-	for {
+	for n := 1; ; n++ {
 		ports, err := c.Ports(ctx)
-		if !errors.Is(err, unix.EINTR) || ctx.Err() != nil {
+		if !errors.Is(err, unix.EINTR) || ctx.Err() != nil || n == 100 {
 			return ports, err
 		}
 	}
