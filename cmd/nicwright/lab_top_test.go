@@ -59,12 +59,12 @@ func TestWhatIsSeen(t *testing.T) {
 func testTop(t *testing.T) {
 	near, far := netOf(t, "/sys/bus/pci/devices/"+pfs[0]+"/virtfn0"), netOf(t, "/sys/bus/pci/devices/"+pfs[1]+"/virtfn0")
 	witness(t, "ip", "netns", "add", "far")
-	t.Cleanup(func() {
+	defer func() { // and not in Cleanup, when commands are run no more
 		witness(t, "ip", "-n", "far", "link", "set", far, "netns", strconv.Itoa(os.Getpid()))
 		witness(t, "ip", "netns", "del", "far")
 		witness(t, "ip", "addr", "flush", "dev", near)
 		witness(t, "ip", "link", "set", near, "down")
-	})
+	}()
 	witness(t, "ip", "link", "set", far, "netns", "far")
 	witness(t, "ip", "-n", "far", "addr", "add", "198.51.100.2/24", "dev", far)
 	witness(t, "ip", "-n", "far", "link", "set", far, "up")
