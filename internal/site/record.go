@@ -31,6 +31,8 @@ type record struct {
 	MTU       int          `json:"mtu"`
 	Master    int          `json:"master,omitempty"`    // ifindex
 	Addresses []string     `json:"addresses,omitempty"` // without those the kernel makes itself
+	// Features are switches of ethtool -k that a run may change (Keep).
+	Features map[string]bool `json:"features,omitempty"`
 }
 
 func write(records []record) error {
@@ -118,6 +120,9 @@ func (r record) restore(ctx context.Context, events <-chan struct{}) error {
 			err = netlink.AddrReplace(l, addr)
 		}
 		try(err, "giving it its address %s back", a)
+	}
+	if len(r.Features) > 0 {
+		try(setFeatures(ctx, link.Index, r.Features), "setting the offload switches back")
 	}
 	set, what := netlink.LinkSetDown, "down"
 	if r.Up {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/cgroup"
 	"github.com/nicwright/nicwright/internal/netns"
 	"github.com/nicwright/nicwright/internal/pci"
 )
@@ -26,8 +27,9 @@ const patience = 30 * time.Second
 
 // Site is some VFs, in the order in which they were asked for.
 type Site struct {
-	Places []*Place
-	home   *netns.NS
+	Places  []*Place
+	home    *netns.NS
+	records []record
 }
 
 // Enter moves VFs into namespaces, gives them addresses and one another's as
@@ -72,7 +74,6 @@ func EnterAt(ctx context.Context, force bool, f pci.Function, address netip.Pref
 
 func enter(ctx context.Context, force bool, places []*Place) (_ *Site, err error) {
 	s := &Site{}
-	var records []record
 	for _, p := range places {
 		r, link, err := take(ctx, p.Function, force)
 		if err != nil {
@@ -85,12 +86,12 @@ func enter(ctx context.Context, force bool, places []*Place) (_ *Site, err error
 		}
 		p.Netdev, p.Index = link.Name, link.Index
 		s.Places = append(s.Places, p)
-		records = append(records, r)
+		s.records = append(s.records, r)
 	}
 	if s.home, err = netns.Current(); err != nil {
 		return nil, err
 	}
-	if err := write(records); err != nil {
+	if err := write(s.records); err != nil {
 		return nil, errors.Join(err, s.home.Close())
 	}
 	for i, p := range s.Places {
@@ -113,8 +114,8 @@ func (s *Site) Leave(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Clean puts back what a run left, as one that was killed does: its namespaces
-// are removed, on which the kernel moves their VFs to the first namespace, and the
+// Clean puts back what a run left, as one that was killed does: programs that it
+// started are killed, its files go, its namespaces are removed, on which the kernel moves their VFs to the first namespace, and the
 // VFs are as they were. It does nothing when there is nothing. Whoever observes the
 // host to change it calls it first: a VF in there looks as if somebody had it.
 //
@@ -125,6 +126,13 @@ func Clean(ctx context.Context) error {
 	defer stop()
 	events, err := await.Links(ctx)
 	if err != nil {
+		return err
+	}
+	// First: what runs in a namespace keeps it, and the VF in it.
+	if err := cgroup.Named(cage).Remove(ctx); err != nil {
+		return err
+	}
+	if err := unmountYard(); err != nil {
 		return err
 	}
 	names, err := netns.List(nsPrefix)

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/report"
 )
@@ -98,6 +99,16 @@ func (c *chooser) pairs(ctx context.Context, quick bool) (found []pair, err erro
 		return nil, errNoPair
 	}
 	return found, nil
+}
+
+// Between are two free VFs that can reach one another, as verify takes them, and why
+// these.
+func Between(ctx context.Context, h report.Host, want *profiles.Want) (from, to pci.Function, why string, err error) {
+	found, err := newChooser(h, want, site.Free).pairs(ctx, true)
+	if err != nil {
+		return from, to, "", err
+	}
+	return found[0].from, found[0].to, found[0].why, nil
 }
 
 // firstPair is the first two VFs of one port, or of two.

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package https
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/site"
+)
+
+// counters of a place: the kernel's of TLS and TCP in its namespace, and the card's of
+// TLS; with a prefix.
+func counters(prefix string, p *site.Place, into map[string]int64) error {
+	return p.NS.Do(func() error {
+		tls, err := crypto.TLSStat()
+		if err != nil {
+			return err
+		}
+		for name, v := range tls {
+			into[prefix+name] = int64(v)
+		}
+		stats, err := ethtool.Statistics(p.Netdev)
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return err
+		}
+		for name, v := range stats {
+			if strings.HasPrefix(name, "tx_tls_") || strings.HasPrefix(name, "rx_tls_") {
+				into[prefix+name] = int64(v)
+			}
+		}
+		b, err := os.ReadFile("/proc/thread-self/net/snmp")
+		if err != nil {
+			return fmt.Errorf("reading what TCP counts: %w", err)
+		}
+		for _, name := range []string{"OutSegs", "RetransSegs"} {
+			v, err := snmp(string(b), "Tcp", name)
+			if err != nil {
+				return err
+			}
+			into[prefix+name] = v
+		}
+		return nil
+	})
+}
+
+// snmp is a counter of /proc/net/snmp: a line of names, and one of values.
+func snmp(text, protocol, name string) (int64, error) {
+	var names []string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0] != protocol+":" {
+			continue
+		}
+		if names == nil {
+			names = f
+			continue
+		}
+		for i := range min(len(names), len(f)) {
+			if names[i] == name {
+				v, err := strconv.ParseInt(f[i], 10, 64)
+				if err != nil {
+					return 0, fmt.Errorf("reading what %s counts: %w", protocol, err)
+				}
+				return v, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("reading what %s counts: /proc/net/snmp has no %s", protocol, name)
+}
+
+// moved is how far each moved; those that did not are left out.
+func moved(before, after map[string]int64) map[string]int64 {
+	d := map[string]int64{}
+	for name, v := range after {
+		if v != before[name] {
+			d[name] = v - before[name]
+		}
+	}
+	return d
+}

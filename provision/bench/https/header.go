@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package https
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/provision/bench/sample"
+	"github.com/nicwright/nicwright/provision/report"
+)
+
+// Header is what is known of this host and of the card whose VFs are measured.
+func Header(h report.Host, server, client pci.Function) sample.Header {
+	out := sample.Header{Clock: sample.Wall, Server: thisHost(), Path: "VF to VF of one port", Conditions: map[string]string{}}
+	if server.PF != client.PF {
+		out.Path = "VF to VF of two ports"
+	}
+	for _, c := range h.Cards {
+		for _, p := range c.Ports {
+			if p.Address != server.PF {
+				continue
+			}
+			out.Card = &sample.Card{Model: c.Model, Address: string(p.Address), Driver: p.Driver, Firmware: c.Firmware, Speed: uint64(max(p.Speed, 0)) * 1e6, Ports: 1}
+			out.Conditions["eswitch"] = p.Mode
+		}
+	}
+	out.Conditions["server"], out.Conditions["client-vf"] = server.String(), client.String()
+	return out
+}
+
+func thisHost() sample.Host {
+	h := sample.Host{Processors: runtime.NumCPU()}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		h.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	var i unix.Sysinfo_t
+	if unix.Sysinfo(&i) == nil {
+		h.Memory = uint64(i.Totalram) * uint64(i.Unit)
+	}
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		h.Processor = processor(string(b))
+	}
+	return h
+}
+
+// processor is the model of the first, "" where /proc/cpuinfo has none.
+func processor(cpuinfo string) string {
+	for line := range strings.Lines(cpuinfo) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return fmt.Sprintf("%.200s", strings.TrimSpace(value))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package https
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/internal/cgroup"
+	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/program"
+	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/provision/bench/fit"
+	"github.com/nicwright/nicwright/provision/bench/load"
+	"github.com/nicwright/nicwright/provision/bench/sample"
+	"github.com/nicwright/nicwright/provision/bench/web"
+)
+
+// Input is what is measured, where, and for how long.
+type Input struct {
+	Server, Client pci.Function // VFs: of nginx, and of the load
+	Axes           Axes
+	Variant        string        // of every cell
+	Header         sample.Header // what is not filled in here
+	Turns          int           // at least; more, until each interval is as wanted
+	Interval       float64       // half of it as a part of the figure, 0.05 is 5%
+	Window         time.Duration // of one measurement, at least
+	Limit          time.Duration // of one, for the requests that it needs; and of its warm-up
+	Time           time.Duration // after which no cell is begun
+	Seed           uint64
+	// ServerCPU and ClientCPU bound the two, in processors; 0: not.
+	ServerCPU, ClientCPU float64
+	Workers              int       // of nginx, 0: one for each processor
+	KernelClient         bool      // the kernel opens the records in the client, as its card if that is on
+	Log                  io.Writer // nginx's access log, when it has ended; nil: none
+	Self                 []string  // comes to Client
+	Out                  io.Writer
+	Told                 func(sample.Sample) // each sample, when it is there
+}
+
+// bench is a Run under way.
+type bench struct {
+	in       Input
+	random   *rand.Rand
+	from, to *site.Place // the server's and the client's
+	groups   struct{ server, client cgroup.Group }
+	web      *web.Server
+	client   *client
+	set      *[2]bool // the switches of the server's VF: Tx, Rx; nil: not known
+	out      *sample.Writer
+	order    int
+	start    time.Time
+	figures  map[sample.Cell][]float64 // bytes a second
+	findings map[sample.Cell]int
+}
+
+// Run measures, and writes each sample when it has it. An error is that nothing could
+// be measured any more, or not put back: samples until then are good. That a cell
+// could not be measured is a finding in its sample, and no error. The caller has the
+// lock, and has put back what a run before left.
+func Run(ctx context.Context, in Input) (err error) {
+	cells := in.Axes.Cells()
+	for i := range cells {
+		cells[i].Variant = in.Variant
+	}
+	b := &bench{
+		in: in, random: rand.New(rand.NewPCG(in.Seed, 0)), start: time.Now(), //nolint:gosec // an order, no secret
+		figures: map[sample.Cell][]float64{}, findings: map[sample.Cell]int{},
+	}
+	s, err := site.Enter(ctx, false, in.Server, in.Client)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		back, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer stop()
+		if left := s.Leave(back); left != nil {
+			err = errors.Join(err, fmt.Errorf("putting the VFs of a bench back: %w; the next bench, verify or apply tries it again", left))
+		}
+	}()
+	b.from, b.to = s.Places[0], s.Places[1]
+	if err := s.Keep(ctx, crypto.TLSFeatures...); err != nil {
+		return err
+	}
+	if err := site.Reach(ctx, func(ctx context.Context) error {
+		c, server, err := site.Connect(ctx, b.to, b.from, false)
+		if err != nil {
+			return err
+		}
+		return errors.Join(c.Close(), server.Close())
+	}); err != nil {
+		return err
+	}
+	if err := b.begin(ctx, cells); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.end()) }()
+	if err := b.control(ctx, cells); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(cells, func(c sample.Cell) bool { tx, _ := switches(c.Mode); return tx }) {
+		for _, cipher := range in.Axes.Ciphers {
+			if err := b.setUps(ctx, cipher, cells[0].Size); err != nil {
+				return err
+			}
+		}
+	}
+	return b.turns(ctx, cells)
+}
+
+// begin starts the two programs, each in a cgroup, and writes the header.
+func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
+	cage, err := site.Cage()
+	if err != nil {
+		return err
+	}
+	if b.groups.server, err = cage.Sub("server"); err != nil {
+		return err
+	}
+	if b.groups.client, err = cage.Sub("client"); err != nil {
+		return err
+	}
+	for _, bound := range []struct {
+		g cgroup.Group
+		n float64
+	}{{b.groups.server, b.in.ServerCPU}, {b.groups.client, b.in.ClientCPU}} {
+		if bound.n > 0 {
+			if err := bound.g.Bound(bound.n); err != nil {
+				return err
+			}
+		}
+	}
+	b.web, err = web.Start(ctx, web.Input{
+		Place: b.from, Group: b.groups.server, Listeners: listeners(cells), Sizes: b.in.Axes.Sizes, Workers: b.in.Workers,
+		Clients: slices.Max(b.in.Axes.Clients), Log: b.in.Log != nil,
+	})
+	if err != nil {
+		return err
+	}
+	if b.client, err = startClient(ctx, program.Spec{NS: b.to.NS, Group: b.groups.client, Args: b.in.Self}); err != nil {
+		b.web.Stop()
+		return err
+	}
+	b.loadTLS(ctx)
+	h := b.in.Header
+	if h.Conditions == nil {
+		h.Conditions = map[string]string{}
+	}
+	h.Seed, h.Started = b.in.Seed, time.Now().UTC()
+	for name, value := range map[string]string{
+		"nginx": b.web.Version.Nginx, "openssl": b.web.Version.OpenSSL, "client": "crypto/tls", "workers": fmt.Sprint(b.in.Workers),
+		"server-cpu": fmt.Sprint(b.in.ServerCPU), "client-cpu": fmt.Sprint(b.in.ClientCPU),
+	} {
+		if value != "" && value != "0" {
+			h.Conditions[name] = value
+		}
+	}
+	if b.in.KernelClient {
+		h.Conditions["client"] = "kernel TLS (crypto/ktls)"
+	}
+	if h.Card != nil {
+		h.Card.Netdev = b.from.Netdev
+	}
+	if b.out, err = sample.NewWriter(b.in.Out, h); err != nil {
+		return errors.Join(err, b.end())
+	}
+	return nil
+}
+
+// end ends the programs, and keeps the access log.
+func (b *bench) end() error {
+	err := b.client.stop()
+	b.web.Stop()
+	if b.in.Log != nil {
+		log, readErr := b.web.AccessLog()
+		_, writeErr := b.in.Log.Write(log)
+		err = errors.Join(err, readErr, writeErr)
+	}
+	return err
+}
+
+// controlTurns is how often the A/A control is measured.
+const controlTurns = 5
+
+// control measures one cell twice a turn, as if it were two: what differs between the
+// halves is what this host adds by itself.
+func (b *bench) control(ctx context.Context, cells []sample.Cell) error {
+	c := cells[len(cells)/2]
+	if i := slices.IndexFunc(cells, func(c sample.Cell) bool { return c.Mode == sample.User || c.Mode == sample.Plain }); i >= 0 {
+		c = cells[i]
+	}
+	for turn := 1; turn <= controlTurns; turn++ {
+		for _, half := range b.random.Perm(2) {
+			if err := b.one(ctx, c, turn, half+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// turns measures every cell once a turn, in an order of its own, until each is known
+// as well as is wanted, or the time is over. A cell that was a finding twice is left
+// out: its path will not change.
+func (b *bench) turns(ctx context.Context, cells []sample.Cell) error {
+	for turn := 1; ; turn++ {
+		open := slices.DeleteFunc(slices.Clone(cells), func(c sample.Cell) bool { return b.findings[c] >= 2 })
+		if len(open) == 0 || turn > b.in.Turns && !slices.ContainsFunc(open, b.unsure) {
+			return nil
+		}
+		b.random.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+		for _, c := range open {
+			if time.Since(b.start) > b.in.Time {
+				return nil
+			}
+			if err := b.one(ctx, c, turn, 0); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// unsure tells whether the interval of a cell is wider than wanted.
+func (b *bench) unsure(c sample.Cell) bool {
+	e := fit.Mean(b.figures[c])
+	return !e.Known() || (e.High-e.Low)/2 > b.in.Interval*e.Value
+}
+
+// one measures a cell and writes the sample.
+func (b *bench) one(ctx context.Context, c sample.Cell, turn, control int) error {
+	s, err := b.measure(ctx, c)
+	if err != nil {
+		return err
+	}
+	b.order++
+	s.Turn, s.Order, s.Control = turn, b.order, control
+	if control == 0 {
+		if s.Figure() {
+			b.figures[c] = append(b.figures[c], s.Throughput())
+		} else {
+			b.findings[c]++
+		}
+	}
+	return b.write(s)
+}
+
+func (b *bench) write(s sample.Sample) error {
+	if err := b.out.Write(s); err != nil {
+		return err
+	}
+	b.in.Told(s)
+	return nil
+}
+
+// measure measures a cell once. What keeps it from being measured is a finding, but
+// for the end of ctx or of one of the programs.
+func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, err error) {
+	s = sample.Sample{Bench: sample.HTTPS, Cell: c}
+	if err := ctx.Err(); err != nil {
+		return s, context.Cause(ctx)
+	}
+	if err := b.switchTo(ctx, c.Mode); err != nil {
+		s.Gate = finding(err.Error(), 0)
+		return s, nil
+	}
+	cold, err := b.web.Cold(c.Size)
+	if err != nil {
+		return s, fmt.Errorf("looking whether the file is in memory: %w", err)
+	}
+	before, after := map[string]int64{}, map[string]int64{}
+	if err := b.counters(before); err != nil {
+		return s, err
+	}
+	d, err := b.client.do(job{b.load(c), b.groups.server.StatFile(), b.groups.client.StatFile()})
+	if err != nil {
+		return s, errors.Join(context.Cause(ctx), err)
+	}
+	select {
+	case <-b.web.Done():
+		return s, errors.New("nginx has ended by itself")
+	default:
+	}
+	if err := b.counters(after); err != nil {
+		return s, err
+	}
+	s.Counters = moved(before, after)
+	if d.Error != "" {
+		s.Gate = finding(d.Error, 0)
+		return s, nil
+	}
+	r := d.Result
+	s.Seconds, s.Bytes, s.Operations, s.Connections, s.Missed, s.Errors = r.Seconds, r.Bytes, r.Requests, r.Connections, r.Missed, r.All.Errors
+	s.Latency = r.Latency
+	s.CPU = sample.CPU{Server: d.Server.Usage, Client: d.Client.Usage}
+	if d.Machine.Known {
+		s.CPU.Busy = d.Machine.Busy
+		s.CPU.Idle = max(0, r.Seconds*float64(d.Machine.Processors)-d.Machine.Busy)
+	}
+	s.Segments, s.Retransmits = uint64(max(0, s.Counters["server.OutSegs"])), uint64(max(0, s.Counters["server.RetransSegs"]))
+	s.Gate = gate(c, s.Counters, r.All)
+	s.Flags = used{
+		seconds: r.Seconds, processors: d.Machine.Processors, server: d.Server.Usage, client: d.Client.Usage, throttled: d.Client.Throttled,
+		user: d.Machine.User, ours: d.Server.User + d.Client.User, steal: d.Machine.Steal, busy: d.Machine.Busy, busyKnown: d.Machine.Known,
+		cold: cold, short: r.Short,
+	}.flags()
+	return s, nil
+}
+
+func (b *bench) counters(into map[string]int64) error {
+	return errors.Join(counters("server.", b.from, into), counters("client.", b.to, into))
+}
+
+// load is what the client does for a cell.
+func (b *bench) load(c sample.Cell) load.Config {
+	l := load.Config{
+		Target: netip.AddrPortFrom(b.from.V4.Addr(), b.web.Port(listener(c))), Path: fmt.Sprintf("/%d", c.Size), Size: c.Size,
+		Clients: c.Clients, Rate: c.Rate, KeepAlive: c.KeepAlive, Warm: warm, WarmRequests: c.Clients, Window: b.in.Window, Requests: requests, Limit: b.in.Limit,
+	}
+	if c.TLS != "" {
+		l.TLS = &load.TLS{Version: c.TLS, Cipher: c.Cipher, CA: b.web.CA, Name: web.Name, Resume: c.Resumption, Kernel: b.in.KernelClient}
+	}
+	return l
+}
+
+// Self is this program with the words that come to Client.
+func Self(verb ...string) []string { return append([]string{"/proc/self/exe"}, verb...) }
