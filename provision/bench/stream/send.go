@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,6 +34,10 @@ func Send(ctx context.Context, c Config, dial func(ctx context.Context, i int) (
 		conn, err := dial(soon, i)
 		if err == nil {
 			conns = append(conns, conn)
+			// A receiver that never took it does not close it either.
+			err = conn.SetWriteDeadline(time.Now().Add(c.Warm + 2*c.Limit + introduce))
+		}
+		if err == nil {
 			_, err = conn.Write(c.Token[:])
 		}
 		if err != nil {
