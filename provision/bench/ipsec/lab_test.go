@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nicwright/nicwright/internal/cgroup"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/lab/vflab"
@@ -45,6 +47,9 @@ func inSwitchdev(t *testing.T) context.Context {
 	vflab.Need(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Minute)
 	t.Cleanup(cancel)
+	if _, err := site.Cage(); errors.Is(err, cgroup.ErrNone) {
+		vflab.Run(t, "mount", "-t", "cgroup2", "none", cgroup.Root)
+	}
 	vflab.Switchdev(t, ctx, 2, "ipsec_crypto", "ipsec_packet")
 	return ctx
 }
