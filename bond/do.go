@@ -160,7 +160,7 @@ func (d *Doer) apply(ctx context.Context, name string, steps []step.Step) error 
 		if !c.create {
 			return fmt.Errorf("it went away meanwhile: run apply again: %w", err)
 		}
-		if bond, err = create(name, c); err != nil {
+		if bond, err = d.create(ctx, name, c); err != nil {
 			return err
 		}
 	case err != nil:
@@ -178,8 +178,9 @@ func (d *Doer) apply(ctx context.Context, name string, steps []step.Step) error 
 	return d.change(ctx, bond, c)
 }
 
-// create makes the bond with the options and the MTU, down.
-func create(name string, c changes) (rtlink.Link, error) {
+// create makes the bond with the options, the MTU and its first member's MAC address,
+// down.
+func (d *Doer) create(ctx context.Context, name string, c changes) (rtlink.Link, error) {
 	var options []rtlink.BondOption
 	for _, o := range c.options {
 		option, err := o.option(o.to)
@@ -192,7 +193,11 @@ func create(name string, c changes) (rtlink.Link, error) {
 	if c.mtu != nil {
 		mtu = *c.mtu
 	}
-	if err := rtlink.AddBond(name, mtu, options); err != nil {
+	mac, err := d.firstMAC(ctx, c)
+	if err != nil {
+		return rtlink.Link{}, err
+	}
+	if err := rtlink.AddBond(name, mtu, mac, options); err != nil {
 		return rtlink.Link{}, err
 	}
 	return rtlink.ByName(name)

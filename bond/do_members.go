@@ -110,6 +110,33 @@ func ownerOfMACFirst(links []rtlink.Link, ids []string, mac net.HardwareAddr) ([
 	return links, ids, nil
 }
 
+// firstMAC is the MAC address that the first member gives a new bond: the kernel would
+// take it over when that joins, if udev had not set one of its own before
+// (MACAddressPolicy=persistent in 99-default.link), which it leaves when the bond is
+// made with one. nil where there are no members, or none of Ethernet.
+func (d *Doer) firstMAC(ctx context.Context, c changes) (net.HardwareAddr, error) {
+	if c.members == nil || len(*c.members) == 0 {
+		return nil, nil
+	}
+	l, err := d.resolve(ctx, (*c.members)[0])
+	if err != nil {
+		return nil, err
+	}
+	return macOf(l), nil
+}
+
+// macOf is the MAC address that a netdev joins with: in another bond it has that one's.
+func macOf(l rtlink.Link) net.HardwareAddr {
+	mac := l.MAC
+	if l.Slave != nil && len(l.Slave.OwnMAC) > 0 {
+		mac = l.Slave.OwnMAC
+	}
+	if len(mac) != 6 {
+		return nil
+	}
+	return mac
+}
+
 // join puts a netdev into the bond.
 func (d *Doer) join(l rtlink.Link, id string, bond rtlink.Link, c changes) error {
 	if l.Master != 0 {

@@ -94,6 +94,34 @@ func TestLabOptions(t *testing.T) {
 	}
 }
 
+// A new bond has its first member's MAC address from the beginning, and the kernel says that it was set: udev then
+// leaves it. The member may come from another bond, whose address it has as long as it is in it.
+func TestLabANewBondHasItsMembersAddress(t *testing.T) {
+	ctx := lab(t)
+	t.Cleanup(func() { clean(t) })
+	clean(t)
+	own := ipLink(t, uplink(t, port0)).Address
+	want := []Spec{{Name: "nwbond", Mode: ptr("active-backup"), Members: []string{port0, port1}}}
+	for _, other := range []bool{false, true} {
+		if other {
+			run(t, "ip", "link", "add", "nwother", "address", "02:00:00:00:51:07", "type", "bond")
+			run(t, "ip", "link", "set", uplink(t, port0), "down")
+			run(t, "ip", "link", "set", uplink(t, port0), "master", "nwother")
+			if a := ipLink(t, uplink(t, port0)).Address; a != "02:00:00:00:51:07" {
+				t.Fatalf("the member of the other bond has %s", a)
+			}
+		}
+		if err := apply(t, ctx, NewDoer(), want); err != nil {
+			t.Fatal(err)
+		}
+		b, how := ipLink(t, "nwbond"), run(t, "cat", "/sys/class/net/nwbond/addr_assign_type")
+		if b.Address != own || strings.TrimSpace(how) != "3" { // NET_ADDR_SET (include/uapi/linux/netdevice.h)
+			t.Errorf("from another bond %t: the bond has %s, in the way %s, and its first member %s", other, b.Address, how, own)
+		}
+		run(t, "ip", "link", "del", "nwbond")
+	}
+}
+
 // Somebody's bond with addresses and a VLAN: members come and go without it
 // noticing, and members: [] empties it.
 func TestLabMembersComeAndGo(t *testing.T) {

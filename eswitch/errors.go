@@ -43,7 +43,7 @@ func remedy(attribute string, err error) string {
 		{attrSteering, unix.EOPNOTSUPP, "the device does not offer this steering, or its eswitch is not in legacy mode"},
 		{attrVFs, unix.EBUSY, "the VFs of the PF are in use, by a virtual machine or by another tool: release them and apply again"},
 		{attrVFs, unix.ENOSPC, "the PCI bridge has no room for so many VFs: lower vfs, or boot with pci=realloc"},
-		{attrVFs, unix.ENOMEM, "the device has no room for so many VFs: lower vfs, or boot with pci=realloc"},
+		{attrVFs, unix.ENOMEM, "the kernel or the card had no memory or no room for it (dmesg says which): apply again, lower vfs, or boot with pci=realloc"},
 		{attrVFs, unix.ERANGE, "the device does not offer so many VFs: lower vfs"},
 		{attrIPsecCrypto, unix.EBUSY, "the VF has a driver, or the PF has IPsec SAs of its own, which exclude each other: unbind the VF, or remove the SAs (ip xfrm), and apply again"},
 		{attrIPsecPacket, unix.EBUSY, "the VF has a driver, or the PF has IPsec SAs of its own, which exclude each other: unbind the VF, or remove the SAs (ip xfrm), and apply again"},
@@ -60,7 +60,7 @@ func remedy(attribute string, err error) string {
 		{attrLinkState, unix.EOPNOTSUPP, "the driver has it in legacy mode only, or not at all: leave it unset"},
 		{attrDriver, fs.ErrNotExist, "the driver is not loaded, or the VF is gone: load it (modprobe) and apply again"},
 		{attrDriver, unix.ENODEV, "the driver does not take the VF: is it the driver for this device, and did it see an error (dmesg)?"},
-		{attrDriver, unix.EBUSY, "the VF is bound to another driver meanwhile: apply again"},
+		{attrDriver, unix.EBUSY, "another driver has the VF meanwhile, or its driver met an error (dmesg): apply again"},
 		{AttrMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
 		{attrRepMTU, unix.EINVAL, "the device does not take this MTU: ip -d link shows its limits (minmtu, maxmtu)"},
 	}

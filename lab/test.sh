@@ -7,6 +7,7 @@
 #   test.sh LAB BIN     LAB: the lab runner; BIN: the directory with nicwright
 #   test.sh LAB BIN KERNEL...   only the card's own tests, on each of the kernels, and those of kernel TLS on other kernels than the default
 #   test.sh LAB BIN hosts      only the lived-in hosts of lab/hosts, all of them with all their profiles
+#   test.sh LAB BIN faults     only the faults from below, all of them
 #   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
 set -uo pipefail
 lab=$(realpath "$1") bin=$(realpath "$2")
@@ -70,6 +71,8 @@ cardtests() {
 	done
 }
 
+beyond='TestJournalFaults|TestWatchLosesEvents|TestInterruptedDumps' # only with faults
+
 if [ "${1:-}" = hosts ]; then
 	shift
 	export NICWRIGHT_HOSTS=${NICWRIGHT_HOSTS:-all}
@@ -78,15 +81,24 @@ if [ "${1:-}" = hosts ]; then
 		NICWRIGHT_HOSTS_PART=$part later "lived-in hosts, part $part" gotest cmd/nicwright "" -timeout 90m -run TestLivedIn
 	done
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "lived-in hosts, two cards" gotest cmd/nicwright "" -run TestTwoCards
+elif [ "${1:-}" = faults ]; then
+	shift
+	export NICWRIGHT_FAULTS=${NICWRIGHT_FAULTS:-each}
+	limit=4h
+	for part in 1/3 2/3 3/3; do
+		NICWRIGHT_FAULTS_PART=$part later "faults, part $part" gotest cmd/nicwright "" -timeout 4h -run '^TestFaults$'
+	done
+	later "faults of Open vSwitch's daemons" gotest cmd/nicwright "" -run '^TestOpenVSwitchFaults$'
+	later "faults of the journal's disk, and lost events" gotest cmd/nicwright "" -run "^($beyond)$"
 elif [ $# = 0 ]; then
 	# what takes longest goes first
 	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
 	for part in 1/2 2/2; do
 		NICWRIGHT_HOSTS_PART=$part later "cmd/nicwright, TestLivedIn, part $part" gotest cmd/nicwright "" -run TestLivedIn
 	done
-	parts=(TestKilled TestVerify 'TestVMHost|TestTLSServer' TestDoctor)
+	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' TestVerify 'TestVMHost|TestTLSServer' TestDoctor TestBench)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards")"
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
 	for package in $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet # one of each kind; make test-connectx has them all

@@ -21,6 +21,7 @@ files() { (cd "$root" && find . -mindepth 1 ! -path './var/lib/dpkg*' ! -path '.
 same() { diff "$work/before" <(files) || fail "$1"; }
 
 debootstrap --variant=minbase bookworm "$root" >"$work/log" 2>&1 || { tail "$work/log" >&2; fail "no Debian root"; }
+mkdir -p "$root/etc/systemd/network" # systemd's package has it, which is not in this root
 mkdir "$root/packages"
 cp "$deb" "$root/packages/new.deb"
 dpkg-deb -R "$deb" "$work/old"

@@ -51,6 +51,9 @@ func (r *Road) Do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 		hint = errors.New("The host is between two states: " + goOnHint(plan.Kind))
 	}
 	if endErr := r.Journal.End(plan.op, err, r.ops); endErr != nil {
+		if err == nil {
+			hint = errors.New("All of it was done, and the journal does not say so: " + goOnHint(plan.Kind))
+		}
 		return errors.Join(err, endErr, hint)
 	}
 	if err != nil {

@@ -122,10 +122,13 @@ func (p *Plan) Confirm(c journal.Confirm) bool {
 	if len(p.Steps) == 0 && p.op.ID == "" && len(p.op.Resumes) == 0 {
 		return false
 	}
-	c.Take = p.Take
+	c.Take = append(slices.Clone(c.Take), p.Take...)
 	p.op.Confirm = &c
 	return true
 }
+
+// Partly tells a plan of what the host has: it lacks something that the profile is about.
+func (p *Plan) Partly() bool { return p.opt.Keep }
 
 // Operation is what the journal has, or will have, of the plan.
 func (p *Plan) Operation() journal.Operation { return *p.op }

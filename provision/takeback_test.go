@@ -92,3 +92,49 @@ func TestNothingDoneIsNotConfirmed(t *testing.T) {
 		t.Errorf("what does not wait is taken back: %v, %v", plan, err)
 	}
 }
+
+// A boot takes away what waits; an apply brings it back, to be confirmed itself, and what goes back is all of it, also
+// where that one was cut off, and although the first of the two waits still then.
+func TestWhatWaitsOverABootIsTakenBack(t *testing.T) {
+	for _, cut := range []int{-1, 0, 1} {
+		f := newFlow(t)
+		before := asWant(t, f.m.copy(t))
+		first := f.applyToConfirm(-1, Allowed{})
+		f.boot, f.m = "c", newModel(t, "bare")
+		second := f.applyToConfirm(cut, Allowed{})
+		if o := journal.Find(f.look().ops, first); o.Waits() || second == first {
+			t.Errorf("cut at %d: the first waits still: %+v", cut, o)
+		}
+		f.takenBack(second, -1)
+		if d := cmp.Diff(before, asWant(t, f.m.copy(t))); d != "" {
+			t.Errorf("cut at %d: (-before +now):\n%s", cut, d)
+		}
+		if o := journal.Unconfirmed(f.look().ops, "a"); o == nil || o.ID != second || len(journal.Waiting(f.look().ops)) > 0 {
+			t.Errorf("cut at %d: not confirmed was %+v", cut, o)
+		}
+	}
+}
+
+// A cut between the two documents that say that one goes on with the other leaves both waiting.
+func TestACutAsOneGoesOnWithAnotherLeavesBoth(t *testing.T) {
+	f := newFlow(t)
+	before := asWant(t, f.m.copy(t))
+	first := f.applyToConfirm(-1, Allowed{})
+	was := *journal.Find(f.look().ops, first)
+	f.boot, f.m = "c", newModel(t, "bare")
+	second := f.applyToConfirm(0, Allowed{})
+	if err := f.dir.Write(&was); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(journal.Waiting(f.look().ops)); n != 2 {
+		t.Fatalf("%d wait", n)
+	}
+	f.takenBack(second, -1)
+	f.takenBack(first, -1)
+	if d := cmp.Diff(before, asWant(t, f.m.copy(t))); d != "" {
+		t.Errorf("(-before +now):\n%s", d)
+	}
+	if n := len(journal.Waiting(f.look().ops)); n != 0 {
+		t.Errorf("%d wait still", n)
+	}
+}

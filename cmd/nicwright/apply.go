@@ -14,6 +14,7 @@ import (
 
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/journal"
 	"github.com/nicwright/nicwright/provision/report"
 	"github.com/nicwright/nicwright/provision/verify"
 )
@@ -49,6 +50,7 @@ a default route is not begun without --confirm or --yes-cut-me-off.`,
 			if err := w.check(cmd); err != nil {
 				return err
 			}
+			a.ofUnit = w.atBoot
 			if file != "" {
 				saved, err := provision.LoadPlan(file)
 				if err != nil {
@@ -183,12 +185,17 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 	if err != nil {
 		return err
 	}
-	if err := a.heed(acts, verb, w, road.Operations()); err != nil {
+	if err := a.heed(acts, verb, w, road.Operations(), road.Boot); err != nil {
 		return err
 	}
 	p, err := plan(acts, road)
 	if err != nil {
 		return err
+	}
+	if verb == "apply" {
+		if w, err = w.carry(road.Operations(), p.Operation(), p.Partly(), time.Now()); err != nil {
+			return err
+		}
 	}
 	done.Profile, done.Left = p.Title(), p.Left
 	if !a.json() {
@@ -206,6 +213,11 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 		}
 	})
 	done.End(err)
+	if op := p.Operation(); waits {
+		a.waits = waitsLine(op)
+	} else if others := journal.Waiting(road.Operations()); verb == "apply" && len(others) > 0 {
+		a.waits = waitsLine(*others[0])
+	}
 	if a.json() {
 		_ = a.printJSON(done)
 		return err
@@ -213,8 +225,8 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 	if err == nil {
 		_ = done.Print(a.out)
 	}
-	if waits {
-		_, _ = fmt.Fprintln(a.out, waitsLine(p.Operation()))
+	if a.waits != "" {
+		_, _ = fmt.Fprintln(a.out, a.waits)
 	}
 	return err
 }

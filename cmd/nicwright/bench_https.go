@@ -73,7 +73,8 @@ func (f *httpsFlags) define(c *cobra.Command) {
 	n.StringVar(&f.sendfile, "sendfile", "on", "of nginx: off, on, both")
 	n.Float64SliceVar(&f.rates, "rate", nil, "`requests` that are begun each second, whatever is answered; 0 (default): a client asks again when it is answered")
 	n.IntVar(&f.in.Turns, "turns", 5, "how often each cell is measured, at least")
-	n.Float64Var(&f.in.Interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side")
+	n.IntVar(&f.in.Control, "control", 5, "how often the same cell is measured against itself, first")
+	n.Float64Var(&f.in.Interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side; 0: no longer than --turns")
 	n.DurationVar(&f.in.Time, "time", 0, "begin no cell after this time (default 14m, with --quick 110s)")
 	n.DurationVar(&f.in.Window, "window", time.Second, "how long a cell is measured each time, at least")
 	n.DurationVar(&f.in.Limit, "limit", 0, "how long it may take for 20 requests, and to warm up (default 6 windows)")
@@ -140,7 +141,7 @@ func (f *httpsFlags) run(cmd *cobra.Command, a *app) (err error) {
 		_, werr := a.raw.Write(raw.Bytes())
 		return errors.Join(err, werr)
 	}
-	return errors.Join(err, https.Print(a.out, samples))
+	return errors.Join(err, https.Print(a.out, samples, f.in.Interval))
 }
 
 // newBenchProgress tells each sample on a terminal.
@@ -232,8 +233,10 @@ func (f *httpsFlags) read() error {
 	switch {
 	case f.in.Turns < 1 || f.in.Turns > 1000:
 		return fmt.Errorf("--turns %d: it is 1 to 1000", f.in.Turns)
-	case !(f.in.Interval > 0 && f.in.Interval < 1):
-		return fmt.Errorf("--interval %v: it is more than 0 and less than 100", 100*f.in.Interval)
+	case f.in.Control < 0 || f.in.Control > 1000:
+		return fmt.Errorf("--control %d: it is 0 to 1000", f.in.Control)
+	case !(f.in.Interval >= 0 && f.in.Interval < 1):
+		return fmt.Errorf("--interval %v: it is 0 to less than 100", 100*f.in.Interval)
 	case f.in.Window < 10*time.Millisecond || f.in.Limit < f.in.Window || f.in.Time < f.in.Window:
 		return fmt.Errorf("--window %v, --limit %v, --time %v: a window is 10ms at least, and the others are not shorter", f.in.Window, f.in.Limit, f.in.Time)
 	case f.in.Workers < 0 || f.in.Workers > 1024:

@@ -45,7 +45,7 @@ func (f *roundsFlags) define(c *cobra.Command, first, second string) {
 	n.StringSliceVar(&f.between, "between", nil, "the `VFs` of "+first+" and "+second+", as pci/0000:3b:00.0/vf/0; default: the first two free ones that reach one another")
 	n.BoolVar(&f.quick, "quick", false, "within 2 minutes: fewer cells")
 	n.IntVar(&f.turns, "turns", 5, "how often each cell is measured, at least")
-	n.Float64Var(&f.interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side")
+	n.Float64Var(&f.interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side; 0: no more than --turns")
 	n.DurationVar(&f.time, "time", 0, "begin no cell after this time (default 14m, with --quick 110s)")
 	n.DurationVar(&f.window, "window", time.Second, "how long a cell is measured each time, at least")
 	n.DurationVar(&f.limit, "limit", 0, "how long a cell may take to begin, and to have 20 transfers (default 10 windows)")
@@ -74,8 +74,8 @@ func (f *roundsFlags) read() error {
 		return fmt.Errorf("--between names %d VFs: it is two, with a comma", len(f.between))
 	case f.turns < 1 || f.turns > 1000:
 		return fmt.Errorf("--turns %d: it is 1 to 1000", f.turns)
-	case !(f.interval > 0 && f.interval < 100):
-		return fmt.Errorf("--interval %v: it is more than 0 and less than 100", f.interval)
+	case !(f.interval >= 0 && f.interval < 100):
+		return fmt.Errorf("--interval %v: it is 0 or more, and less than 100", f.interval)
 	case f.window < 10*time.Millisecond || f.limit < f.window || f.time < f.window:
 		return fmt.Errorf("--window %v, --limit %v, --time %v: a window is 10ms at least, and the others are not shorter", f.window, f.limit, f.time)
 	}

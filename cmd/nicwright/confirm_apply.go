@@ -26,6 +26,11 @@ type way struct {
 	within time.Duration // 0: nothing has to be confirmed
 	probe  string
 	lost   time.Duration
+	// targets are those of a probe that was asked before, of an apply that a boot had wait on.
+	targets []string
+	take    []string // what that was allowed to take
+	// atBoot: it is a unit that applies, and nobody who has just decided to.
+	atBoot bool
 }
 
 // cutFlag is for every verb that changes the host.
@@ -38,6 +43,7 @@ func confirmFlags(c *cobra.Command, w *way) {
 	cutFlag(c, w)
 	c.Flags().DurationVar(&w.within, "confirm", 0, "go back unless `nicwright confirm` comes within this `time` from the end of the apply")
 	c.Flags().StringVar(&w.probe, "probe", "", "with --confirm: go back when `HOST`, HOST:PORT or the default routes' gateway does not answer any more; keep it if it still does at the end")
+	c.Flags().BoolVar(&w.atBoot, "at-boot", false, "as nicwright.service does: what was taken back because nobody confirmed it is not applied again by itself")
 	c.Flags().DurationVar(&w.lost, "probe-lost", confirm.DefaultLost, "with --probe: how long it may be without an answer")
 }
 
@@ -56,6 +62,8 @@ func (w way) check(c *cobra.Command) error {
 		err = fmt.Errorf("--confirm %v: want a time from %v to %v", w.within, leastWithin, mostWithin)
 	case (said("probe") || said("probe-lost")) && !said("confirm"):
 		err = errors.New("--probe and --probe-lost go with --confirm")
+	case said("at-boot") && said("confirm"):
+		err = errors.New("--at-boot and --confirm exclude each other: at a boot nobody is there to confirm")
 	case said("probe-lost") && !said("probe"):
 		err = errors.New("--probe-lost goes with --probe")
 	case said("probe-lost") && (w.lost < time.Second || w.lost > mostWithin):
@@ -69,33 +77,6 @@ func (w way) check(c *cobra.Command) error {
 		return exitStatus{exitUsage, err}
 	}
 	return nil
-}
-
-// heed is called before an operation is planned. An apply goes back first from what
-// was not confirmed in time, and is not begun over what still waits.
-func (a *app) heed(ctx context.Context, verb string, w way, ops []*journal.Operation) error {
-	if verb == "apply" {
-		for _, o := range journal.Waiting(ops) {
-			if o.Confirm.Over(time.Now()) {
-				return a.goBackFirst(ctx, o, ops)
-			}
-		}
-	}
-	if err := a.armAgain(ctx, ops); err != nil {
-		return err
-	}
-	if verb != "apply" {
-		return nil
-	}
-	return confirm.Refuse(ops, w.within)
-}
-
-func (a *app) goBackFirst(ctx context.Context, o *journal.Operation, ops []*journal.Operation) error {
-	what := fmt.Sprintf("operation %s (apply of %s) was to be confirmed by %s, and was not", o.ID, o.Profile.Name, confirm.When(*o.Confirm.Deadline))
-	if err := a.takeBack(ctx, o.ID, func(string) {}); err != nil {
-		return errors.Join(fmt.Errorf("%s; taking it back: %w", what, err), a.armAgain(ctx, ops))
-	}
-	return exitStatus{exitBack, fmt.Errorf("%s: this host was taken back to what was before it, and nothing was applied: apply again", what)}
 }
 
 // ready refuses a plan that cuts the operator off, asks the probe, and arms the
@@ -113,7 +94,10 @@ func (a *app) ready(ctx context.Context, road *provision.Road, p *provision.Plan
 	if w.within == 0 {
 		return false, nil
 	}
-	c := journal.Confirm{Within: journal.Seconds(w.within)}
+	c := journal.Confirm{Within: journal.Seconds(w.within), Take: w.take}
+	if len(w.targets) > 0 {
+		c.Probe, c.ProbeLost = w.targets, journal.Seconds(w.lost)
+	}
 	if !p.Confirm(c) {
 		return false, nil // nothing is done, and so nothing goes back
 	}
@@ -156,6 +140,7 @@ func (a *app) arm(ctx context.Context) error {
 // watchdog is this binary as the watchdog of the same directories.
 func (a *app) watchdog() (confirm.Spec, error) {
 	s := confirm.Spec{
+		OfUnit:   a.ofUnit,
 		Args:     []string{"confirm", "--watch", "--timeout", "0"}, // whatever config.yaml says of the time of others
 		Detached: []string{"--armed-fd", strconv.Itoa(confirm.ArmedFD)},
 		RunDir:   a.settings.GetString("run-dir"), Systemd: "/run/systemd/system", Limit: armLimit,

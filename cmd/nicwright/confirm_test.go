@@ -159,19 +159,6 @@ func newSettings(run, state string) *viper.Viper {
 	return v
 }
 
-func TestHeedRefusesAnApplyOverWhatWaits(t *testing.T) {
-	p := newPlace(t)
-	o := p.applied(time.Hour)
-	a := &app{settings: newSettings(p.run, p.state)}
-	err := a.heed(t.Context(), "apply", way{within: time.Minute}, []*journal.Operation{o})
-	if err == nil || !strings.Contains(err.Error(), "nicwright confirm") || !strings.Contains(err.Error(), "nicwright rollback") {
-		t.Errorf("apply: %v", err)
-	}
-	if err := a.heed(t.Context(), "rollback", way{}, []*journal.Operation{o}); err != nil {
-		t.Errorf("rollback: %v", err)
-	}
-}
-
 func TestWrongFlagsOfApply(t *testing.T) {
 	for _, args := range [][]string{
 		{"--confirm", "0s"},
@@ -183,6 +170,7 @@ func TestWrongFlagsOfApply(t *testing.T) {
 		{"--confirm", "2m", "--probe-lost", "3s"},
 		{"--confirm", "2m", "--probe", "a b"},
 		{"--confirm", "2m", "--probe", "gateway", "--probe-lost", "1ms"},
+		{"--confirm", "2m", "--at-boot"},
 	} {
 		_, err := ran(t, append([]string{"apply", "-p", "vm-host"}, args...)...)
 		var status exitStatus

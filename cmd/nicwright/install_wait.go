@@ -39,9 +39,12 @@ func waiting(a *app, c *cobra.Command) *cobra.Command {
 			say("applying")
 			err = do(cmd, args)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			say(err.Error())
-		} else {
+		case a.waits != "":
+			say("the host is as the profile says; " + a.waits)
+		default:
 			say("the host is as the profile says")
 		}
 		return err

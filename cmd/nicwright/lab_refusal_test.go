@@ -60,6 +60,12 @@ func TestRefusals(t *testing.T) {
 		}
 		refused(t, command(t, "nicwright", "apply", "-p", small, "--state-dir", dir), exitError, "no space left on device", "nothing on the host was changed")
 	})
+	t.Run("a read-only file system", func(t *testing.T) {
+		dir := t.TempDir()
+		witness(t, "mount", "-t", "tmpfs", "-o", "ro", "none", dir)
+		defer witness(t, "umount", dir)
+		refused(t, command(t, "nicwright", "apply", "-p", small, "--state-dir", dir), exitError, "read-only file system", "can be written", "--state-dir", "nothing on the host was changed")
+	})
 	t.Run("nothing applied", func(t *testing.T) {
 		dir := t.TempDir()
 		refused(t, command(t, "nicwright", "verify", "--state-dir", dir), exitError, "no profile has been applied here")

@@ -31,6 +31,8 @@ type app struct {
 	out      io.Writer // colour is stripped where it is no terminal or NO_COLOR is set
 	raw      io.Writer // for JSON
 	cancel   func()    // ends the context of --timeout
+	ofUnit   bool      // this is a unit of systemd's
+	waits    string    // what an apply that came to its end waits for, in words
 }
 
 func newRoot() *cobra.Command {
@@ -81,7 +83,7 @@ is missing (--without-missing), 64 usage.`,
 	f.Duration("wait", lockWait, "how long to wait while another nicwright changes the host, before saying which")
 	root.AddCommand(
 		newShow(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
-		newInstall(a), newUninstall(a), newStatus(a), newWatch(a), newTop(a), newSupport(a), newBench(a), newAct(),
+		newInstall(a), newUninstall(a), newStatus(a), newWatch(a), newTop(a), newSupport(a), newBench(a), newAdvice(a), newAct(),
 	)
 	for _, c := range root.Commands() {
 		usageErrors(c)

@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/confirm"
 	"github.com/nicwright/nicwright/provision/install"
 	"github.com/nicwright/nicwright/provision/journal"
 )
@@ -39,6 +40,8 @@ type boot struct {
 	Error string `json:"error,omitempty"`
 	// InForce tells whether what it asks of this host is what is in force; absent where nobody knows.
 	InForce *bool `json:"in_force,omitempty"`
+	// Unconfirmed is the operation that applied it and went back because nobody confirmed it: no boot applies it.
+	Unconfirmed string `json:"unconfirmed,omitempty"`
 }
 
 // force is a profile that is in force, by its last operation.
@@ -47,6 +50,8 @@ type force struct {
 	Operation string     `json:"operation"`
 	Applied   *time.Time `json:"applied,omitempty"`
 	Tool      string     `json:"tool"` // version of nicwright
+	// GoesBack is when it is taken back unless it is confirmed; absent where nothing is to be confirmed.
+	GoesBack *time.Time `json:"goes_back,omitempty"`
 	// ThisBoot tells whether it was applied since the host booted.
 	ThisBoot bool `json:"this_boot"`
 	// Drift are the steps that would bring the host back to the profile; null where nobody knows.
@@ -116,6 +121,9 @@ func (a *app) statusHere(ctx context.Context) (hostStatus, error) {
 			same = same || wants(journal.Find(ops, f.Operation), want)
 		}
 		s.Installed.InForce = &same
+		if o := journal.Unconfirmed(ops, p.Name); o != nil && wants(o, want) {
+			s.Installed.Unconfirmed = o.ID
+		}
 	}
 	return s, nil
 }
@@ -129,6 +137,9 @@ func statusOf(ops []*journal.Operation) hostStatus {
 	last := map[string]int{} // place in InForce
 	for _, o := range journal.InForce(ops, "") {
 		f := force{Profile: o.Profile.Name, Operation: o.ID, Applied: o.Ended, Tool: o.Tool}
+		if o.Waits() {
+			f.GoesBack = o.Confirm.Deadline
+		}
 		if i, again := last[o.Profile.Name]; again {
 			s.InForce[i] = f
 			continue
@@ -265,6 +276,8 @@ func (b boot) words() string {
 		return style.Red("its profile cannot be read: " + first)
 	case b.InForce == nil:
 		return b.Profile
+	case b.Unconfirmed != "":
+		return style.Amber(b.Profile + ", which went back unconfirmed (" + b.Unconfirmed + "): no boot applies it before you do")
 	case *b.InForce:
 		return b.Profile + ", the same as is in force"
 	}
@@ -276,7 +289,11 @@ func (f force) words(now time.Time) string {
 	if f.Applied != nil {
 		s += fmt.Sprintf(" since %s (%s ago)", f.Applied.Local().Format(time.DateTime), now.Sub(*f.Applied).Round(time.Second))
 	}
-	return s + ", by " + f.Operation + " of nicwright " + style.OrDash(f.Tool)
+	s += ", by " + f.Operation + " of nicwright " + style.OrDash(f.Tool)
+	if f.GoesBack != nil {
+		s += "; " + style.Amber("goes back at "+confirm.When(*f.GoesBack)+" unless it is confirmed")
+	}
+	return s
 }
 
 // unitWords are the unit's state, and its sentence.

@@ -59,6 +59,20 @@ func TestStatusIsWhatTheJournalSays(t *testing.T) {
 	}
 }
 
+func TestStatusSaysWhatGoesBack(t *testing.T) {
+	at := time.Date(2026, 11, 28, 4, 0, 0, 0, time.UTC)
+	op := did(0, "vm-host", journal.Done, "")
+	op.Confirm = &journal.Confirm{Deadline: &at}
+	f := statusOf([]*journal.Operation{op}).InForce[0]
+	if words := ansi.Strip(f.words(at)); f.GoesBack == nil || !strings.HasSuffix(words, "; goes back at "+at.Local().Format(time.DateTime)+" unless it is confirmed") {
+		t.Errorf("it waits: %s", words)
+	}
+	op.Confirm.Confirmed = &at
+	if f := statusOf([]*journal.Operation{op}).InForce[0]; f.GoesBack != nil || strings.Contains(f.words(at), "goes back") {
+		t.Errorf("it was confirmed: %s", f.words(at))
+	}
+}
+
 func TestDriftIsWhatApplyWouldDo(t *testing.T) {
 	op := did(0, "vm-host", journal.Done, "")
 	bond := resource.OfBond("bond0")
@@ -131,6 +145,11 @@ func TestStatusIsOneScreen(t *testing.T) {
 			"installed  vm-host, which is not what is in force: the next boot changes that\nunit       nicwright.service: not-found\n" +
 				"in force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift      20 steps away: nicwright apply -p vm-host\n" +
 				"           " + strings.Join(drift[:8], "\n           ") + "\n           ... nicwright plan -p vm-host has all\nleft       1 thing as it is: nicwright plan -p vm-host says why\nverified   never (nicwright verify)\n",
+		},
+		"went back": {
+			hostStatus{Installed: &boot{Profile: "vm-host", InForce: &no, Unconfirmed: "20261128T030000.000Z-apply", Unit: &install.Running{Load: "loaded", Active: "failed", Result: "exit-code"}}},
+			"installed  vm-host, which went back unconfirmed (20261128T030000.000Z-apply): no boot applies it before you do\n" +
+				"unit       nicwright.service: failed (exit-code)\nin force   nothing\n",
 		},
 		"bad": {
 			hostStatus{

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -26,12 +27,16 @@ import (
 // Spec is what is to be run. It gets an empty environment, / as its directory, and no
 // standard input unless Stdin is set.
 type Spec struct {
-	NS       *netns.NS
-	Group    cgroup.Group
+	NS    *netns.NS    // nil: that of this process
+	Group cgroup.Group // zero: that of this process
+	// Private: it has mounts of its own. What it mounts, nobody else sees, and it goes when the program and those that it
+	// started have ended.
+	Private  bool
 	Args     []string // the first is the program's path
 	UID, GID uint32   // without other groups
 	Stdin    io.Reader
 	Stdout   io.Writer
+	Stderr   io.Writer // nil: the last of it is kept, for Wait's error
 }
 
 // Running is a program that was started.
@@ -49,23 +54,39 @@ const grace = 10 * time.Second
 // SIGKILL. When this process dies it gets SIGTERM from the kernel.
 func Start(ctx context.Context, s Spec) (*Running, error) {
 	r := &Running{done: make(chan struct{})}
-	group, err := s.Group.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer group.Close()
 	c := exec.CommandContext(ctx, s.Args[0], s.Args[1:]...)
 	c.Dir, c.Env, c.Stdin, c.Stdout, c.Stderr, c.WaitDelay = "/", []string{}, s.Stdin, s.Stdout, &r.stderr, grace
+	if s.Stderr != nil {
+		c.Stderr = s.Stderr
+	}
 	c.Cancel = func() error { return c.Process.Signal(unix.SIGTERM) }
 	c.SysProcAttr = &syscall.SysProcAttr{
-		Setsid: true, Pdeathsig: syscall.SIGTERM, UseCgroupFD: true, CgroupFD: int(group.Fd()),
-		Credential: &syscall.Credential{Uid: s.UID, Gid: s.GID},
+		Setsid: true, Pdeathsig: syscall.SIGTERM, Credential: &syscall.Credential{Uid: s.UID, Gid: s.GID},
+	}
+	if s.Private {
+		c.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
+	}
+	if s.Group != (cgroup.Group{}) {
+		group, err := s.Group.Open()
+		if err != nil {
+			return nil, err
+		}
+		defer group.Close()
+		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(group.Fd())
+	}
+	in := func(f func() error) error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return f()
+	}
+	if s.NS != nil {
+		in = s.NS.Do
 	}
 	started := make(chan error, 1)
 	go func() {
 		defer close(r.done)
 		// The kernel takes the end of the thread that started it for the end of its parent: this one waits.
-		err := s.NS.Do(func() error {
+		err := in(func() error {
 			if err := c.Start(); err != nil {
 				return err
 			}
@@ -96,16 +117,17 @@ func (r *Running) Wait() error {
 	return fmt.Errorf("%w: %q", r.err, r.stderr.String())
 }
 
-// Output runs a program that ends by itself, and gives all that it printed.
+// Output runs a program that ends by itself, and gives all that it printed, on
+// standard error as well.
 func Output(ctx context.Context, s Spec) (string, error) {
 	var out bytes.Buffer
-	s.Stdout = &out
+	s.Stdout, s.Stderr = &out, &out // exec writes to one and the same from one goroutine
 	r, err := Start(ctx, s)
 	if err != nil {
 		return "", err
 	}
 	err = r.Wait()
-	return out.String() + r.stderr.String(), err
+	return out.String(), err
 }
 
 // Find looks for a program in PATH, and in the directories of root's that a PATH may

@@ -36,6 +36,8 @@ type Slave struct {
 	Active     bool   // IFLA_BOND_SLAVE_STATE
 	MIIStatus  string // up, going down, down, going back
 	Aggregator int    // 802.3ad only
+	// OwnMAC is the MAC address that it came with, and has again when it leaves (IFLA_BOND_SLAVE_PERM_HWADDR).
+	OwnMAC net.HardwareAddr
 	// Actor and Partner are the LACP state bits of both ends (IEEE 802.1AX, 6.4.2.3), nil without 802.3ad.
 	Actor, Partner *int
 }
@@ -95,6 +97,8 @@ func parseSlave(b []byte) (*Slave, error) {
 			if n := number(v); n >= 0 && n < len(linkStates) {
 				s.MIIStatus = linkStates[n]
 			}
+		case nl.IFLA_BOND_SLAVE_PERM_HWADDR:
+			s.OwnMAC = net.HardwareAddr(append([]byte(nil), v...))
 		case nl.IFLA_BOND_SLAVE_AD_AGGREGATOR_ID:
 			s.Aggregator = number(v)
 		case nl.IFLA_BOND_SLAVE_AD_ACTOR_OPER_PORT_STATE:
@@ -146,15 +150,23 @@ func linkInfo(options []BondOption) (*nl.RtAttr, error) {
 }
 
 // AddBond makes a bond, down, with the options; mtu in bytes, 0 for the kernel's
-// own.
-func AddBond(name string, mtu int, options []BondOption) error {
+// own. A bond that is made without a MAC address gets one of udev's, or of its first
+// member, whichever is quicker; one that is made with it keeps it.
+func AddBond(name string, mtu int, mac net.HardwareAddr, options []BondOption) error {
+	return sendBond(newBond(name, mtu, mac), name, "making the bond (RTM_NEWLINK)", options)
+}
+
+func newBond(name string, mtu int, mac net.HardwareAddr) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
 	if mtu != 0 {
 		req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(mtu))))
 	}
-	return sendBond(req, name, "making the bond (RTM_NEWLINK)", options)
+	if len(mac) > 0 {
+		req.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, mac))
+	}
+	return req
 }
 
 // SetBond changes options of the bond l; what says it for an error.

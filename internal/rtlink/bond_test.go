@@ -4,9 +4,11 @@ package rtlink
 
 import (
 	"bytes"
+	"net"
 	"testing"
 
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
 // What is sent is what was asked for, and nothing else.
@@ -32,6 +34,18 @@ func TestBondOptionsOnTheWire(t *testing.T) {
 	}
 	if _, err := linkInfo([]BondOption{{Size: 3}}); err == nil {
 		t.Error("an option of three bytes is sent")
+	}
+}
+
+// A bond that is made with a MAC address says it at once: what comes later, udev may be quicker than.
+func TestANewBondHasItsAddressOnTheWire(t *testing.T) {
+	mac := net.HardwareAddr{2, 0, 0, 0, 0, 7}
+	attr := nl.NewRtAttr(unix.IFLA_ADDRESS, mac).Serialize()
+	if b := newBond("bond0", 0, mac).Serialize(); !bytes.Contains(b, attr) {
+		t.Errorf("it is not in %v", b)
+	}
+	if b := newBond("bond0", 0, nil).Serialize(); bytes.Contains(b, attr[:4]) {
+		t.Errorf("one of no address is in %v", b)
 	}
 }
 

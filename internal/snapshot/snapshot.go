@@ -16,6 +16,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/ethtool"
+	"github.com/nicwright/nicwright/internal/kernel"
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -55,6 +56,9 @@ type Snapshot struct {
 func Read(ctx context.Context) (*Snapshot, error) {
 	s := &Snapshot{Features: map[int]ethtool.Features{}}
 	if err := s.read(ctx); err != nil {
+		if kernel.Errno(err) != 0 {
+			return nil, fmt.Errorf("looking at the host: %w (try again; the kernel's log, dmesg, may say more)", err)
+		}
 		return nil, fmt.Errorf("looking at the host: %w", err)
 	}
 	return s, nil

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Run inside the lab machine by `make bench`: package ktls against openssl with -ktls -sendfile, between the same two
-# VFs with the card's offload on, as ratios of medians. The two take turns, so that what else the machine does meets both.
+# Run inside the lab machine by `make bench`, whose time is instructions (lab run --icount): package ktls against openssl with
+# -ktls -sendfile, between the same two VFs with the card's offload on, as ratios of medians. The two take turns.
 #
 #   sending:    openssl s_server -ktls -sendfile and ours, to our client
 #   receiving:  openssl s_client -ktls and ours, from our server
 set -euo pipefail
 # The program and the file are on the machine's own file system, not read from the host each time.
 install -m 0755 /lab/share/bin/ktls-bench /usr/local/bin/
-tmp=$(mktemp -d); size=${SIZE:-8}; runs=${RUNS:-15}
+tmp=$(mktemp -d); size=${SIZE:-8}; runs=${RUNS:-5}
 trap 'kill $(jobs -p) 2> /dev/null; rm -rf "$tmp"' EXIT
 head -c "${size}M" /dev/urandom > "$tmp/data"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$tmp/key" -out "$tmp/cert" -days 2 -subj /CN=t 2> /dev/null

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Run inside the lab machine by `make bench`: what TCP does between two VFs of the emulated card, against a pair of
-# veths over a bridge in the same machine. The two take turns, so that a busy host slows both alike; the ratio of a
-# turn is of two runs in a row.
+# Run inside the lab machine by `make bench`, whose time is instructions (lab run --icount): what TCP does between two VFs of
+# the emulated card, against a pair of veths over a bridge in the same machine. The two take turns; the ratio of a turn is
+# of two runs in a row.
 #
 #   throughput.sh [ROUNDS [SECONDS [IPERF3-FLAG...]]]
 set -euo pipefail

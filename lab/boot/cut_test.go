@@ -17,10 +17,10 @@ var acts = []struct {
 	most         time.Duration // of the time until the cut: what it takes, and something more
 }{
 	{"the apply of a boot", "within 900 state_is activating\necho NOW\nsleep 900", true, 60 * time.Second},
+	{"apply and confirm", "nicwright remove -p small\necho NOW\nnicwright apply -p $p --confirm 20s\nnicwright confirm\necho DONE\nsleep 900", false, 70 * time.Second},
 	{"rollback", "echo NOW\nnicwright rollback\necho DONE\nsleep 900", false, 60 * time.Second},
 	{"install", "nicwright uninstall\necho NOW\nnicwright install -p $p\necho DONE\nsleep 900", false, 15 * time.Second},
 	{"apply", "nicwright remove -p small\nsame /root/bare\necho NOW\nnicwright apply -p $p\necho DONE\nsleep 900", false, 60 * time.Second},
-	{"apply and confirm", "nicwright remove -p small\necho NOW\nnicwright apply -p $p --confirm 20s\nnicwright confirm\necho DONE\nsleep 900", false, 70 * time.Second},
 }
 
 // settled is what has to hold after the boot that follows a cut: the unit has finished what was cut, or taken it back
@@ -35,6 +35,7 @@ elif state_is failed; then
 	says "was not"
 	same /root/bare
 	echo "nobody had confirmed it: it was taken back"
+	nicwright apply -p $p
 	systemctl restart $unit
 fi
 nicwright install -p $p

@@ -93,7 +93,8 @@ type machine struct {
 	all strings.Builder // what was read
 }
 
-// start boots the disk and runs a script, which has the functions of testdata/lib.sh. flags are more of the lab's.
+// start boots the disk and runs a script, which has the functions of testdata/lib.sh. flags are more of the lab's, as are
+// those of NICWRIGHT_BOOT_FLAGS (--cpus 1, on a host with much to do).
 func start(t *testing.T, disk, script string, flags ...string) *machine {
 	t.Helper()
 	dir := needBoot(t)
@@ -104,7 +105,7 @@ func start(t *testing.T, disk, script string, flags ...string) *machine {
 	}
 	m := &machine{t: t}
 	m.cmd = exec.CommandContext(t.Context(), filepath.Join(dir, "lab"), append(args, "--", "bash", "-c", "set -eu; . /lab/share/lib.sh\n"+script)...)
-	m.cmd.Env = append(os.Environ(), "LAB_FLAGS=")
+	m.cmd.Env = append(os.Environ(), "LAB_FLAGS="+os.Getenv("NICWRIGHT_BOOT_FLAGS"))
 	m.cmd.Stderr = &m.err
 	out, err := m.cmd.StdoutPipe()
 	if err == nil {

@@ -114,3 +114,27 @@ same /root/applied
 nothing_to_do
 echo "the driver was loaded anew"`)
 }
+
+// The unit is killed while it changes the mode of an eswitch: the process that does that goes on, for the driver does
+// not survive one that is killed in it, and the next attempt of the unit finishes the rest.
+func TestTheUnitIsKilledInAChangeOfTheMode(t *testing.T) {
+	boot(t, installed(t), `
+is active
+systemctl stop $unit
+nicwright remove -p small
+same /root/bare
+acts() { pgrep -f "^/usr/local/bin/nicwright act "; }
+systemctl start --no-block $unit
+end=$((SECONDS + 400))
+until act=$(acts); do [ $SECONDS -lt $end ] || die "no mode was changed"; sleep 0.05; done
+kill -KILL "$(systemctl show --property MainPID --value $unit)"
+echo "the unit was killed as process $act was changing a mode"
+within 400 state_is active
+journalctl --boot --unit $unit --grep "remains running after unit stopped" || die "systemd killed the act with the unit"
+settle
+is active
+same /root/applied
+whole
+dmesg | grep -E "BUG:|Oops|Call Trace" && die "the kernel did not bear it"
+nothing_to_do`)
+}

@@ -86,7 +86,8 @@ static void general(struct cx_func *f, void *c)
 	G(roce_rw_supported, f->is_vf); G(roce, f->is_vf);
 	if (cx_crypto) {
 		objs |= MLX5_HCA_CAP_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY;
-		G(log_max_dek, 12);
+		G(log_max_dek, cx_log_bulk() ? CX_LOG_KEYS : 12);
+		G12(crypto, !!cx_log_bulk());
 		G(tls_tx, 1); G(tls_rx, 1);
 	}
 	if (cx_ipsec_may(f, CX_IPSEC)) {
@@ -177,6 +178,14 @@ static void tls(void *c)
 	MLX5_SET(tls_cap, c, tls_1_2_aes_gcm_256, 1);
 }
 
+static void crypto(void *c)
+{
+	MLX5_SET(cx_crypto_cap, c, synchronize_dek, 1);
+	MLX5_SET(cx_crypto_cap, c, log_dek_max_alloc, cx_log_bulk());
+	MLX5_SET(cx_crypto_cap, c, log_dek_granularity, cx_log_bulk());
+	MLX5_SET(cx_crypto_cap, c, log_max_num_deks, CX_LOG_KEYS);
+}
+
 static void ipsec(struct cx_func *f, void *c)
 {
 	MLX5_SET(ipsec_cap, c, ipsec_crypto_offload, cx_ipsec_may(f, CX_IPSEC_CRYPTO));
@@ -223,6 +232,10 @@ static void built(struct cx_func *f, int type, void *page)
 	case MLX5_CAP_TLS:
 		if (cx_crypto)
 			tls(page);
+		break;
+	case CX_CAP_CRYPTO:
+		if (cx_crypto && cx_log_bulk())
+			crypto(page);
 		break;
 	case MLX5_CAP_IPSEC:
 		if (cx_ipsec)

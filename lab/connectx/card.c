@@ -147,10 +147,7 @@ static bool run_all(bool all)
 			cx_fw_doorbell(f, atomic_xchg(&f->doorbell, 0), false);
 			work = true;
 		}
-		if (f->late && ktime_after(ktime_get(), f->late_until)) {
-			cx_fw_doorbell(f, xchg(&f->late, 0), true);
-			work = true;
-		}
+		work |= cx_fw_late(f);
 		if (!f->seg || list_empty(&f->sqs))
 			continue;
 		if (test_and_clear_bit(CX_F_TX, &f->flags))
@@ -170,14 +167,29 @@ static bool run_all(bool all)
 	return work;
 }
 
-static bool any_hot(void)
+/*
+ * How long to nap, when nothing came idle times: the longer, the longer it is already, 50 us .. 1 ms while hot, and not beyond the time of a late
+ * command; 0: until the slow poll.
+ */
+static u64 nap(unsigned int idle)
 {
+	ktime_t next = KTIME_MAX;
+	bool hot = false;
+	u64 ns = 0;
+	s64 left;
 	int i;
 
-	for (i = 0; i < cx_nfuncs(); i++)
-		if (time_before(jiffies, cx_funcs[i].hot) || cx_funcs[i].late)
-			return true;
-	return false;
+	for (i = 0; i < cx_nfuncs(); i++) {
+		hot |= time_before(jiffies, cx_funcs[i].hot);
+		if (cx_funcs[i].late)
+			next = min(next, cx_fw_next(&cx_funcs[i]));
+	}
+	if (hot)
+		ns = min(50u << min(idle / 8, 4u), 1000u) * NSEC_PER_USEC;
+	if (next == KTIME_MAX)
+		return ns;
+	left = max_t(s64, ktime_to_ns(ktime_sub(next, ktime_get())), 1);
+	return min_t(u64, left, ns ?: jiffies_to_nsecs(SLOW_POLL));
 }
 
 static int card(void *arg)
@@ -185,6 +197,7 @@ static int card(void *arg)
 	unsigned long next_tick = jiffies, next_all = jiffies;
 	unsigned int idle = 0;
 	int seen;
+	u64 ns;
 
 	while (!kthread_should_stop()) {
 		bool all = time_after_eq(jiffies, next_all);
@@ -201,13 +214,11 @@ static int card(void *arg)
 			cond_resched();
 			continue;
 		}
-		/* the longer nothing came, the longer the nap: 50 us .. 1 ms while hot, then the slow poll */
-		if (any_hot()) {
-			unsigned int us = min(50u << min(idle / 8, 4u), 1000u);
-
+		ns = nap(idle);
+		if (ns) {
 			idle++;
 			wait_event_interruptible_hrtimeout(wait, atomic_read(&wakes) != seen || kthread_should_stop(),
-							   ns_to_ktime(us * NSEC_PER_USEC));
+							   ns_to_ktime(ns));
 		} else {
 			wait_event_interruptible_timeout(wait, atomic_read(&wakes) != seen || kthread_should_stop(),
 							 SLOW_POLL);

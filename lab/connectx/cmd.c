@@ -237,6 +237,7 @@ static const struct cmd {
 	{ MLX5_CMD_OP_DESTROY_GENERAL_OBJECT, cx_general_destroy },
 	{ MLX5_CMD_OP_MODIFY_GENERAL_OBJECT, cx_general_modify },
 	{ MLX5_CMD_OP_QUERY_GENERAL_OBJECT, cx_general_query },
+	{ CX_OP_SYNC_CRYPTO, ok },			/* no key is cached: keys.c */
 	{ MLX5_CMD_OP_ALLOC_PACKET_REFORMAT_CONTEXT, cx_reformat_alloc },
 	{ MLX5_CMD_OP_DEALLOC_PACKET_REFORMAT_CONTEXT, simple, CX_O_REFORMAT },
 };

@@ -26,6 +26,15 @@ struct mlx5_ifc_cx_hca_cap_2_bits {
 	u8 max_num_eqs_24b[0x18], reserved_at_460[0x3a0];
 };
 
+/* bulks of keys, of which 6.1 does not know */
+#define CX_CAP_CRYPTO		0x1a
+#define CX_OP_SYNC_CRYPTO	0xb12
+struct mlx5_ifc_cx_crypto_cap_bits {
+	u8 reserved_at_0[0x3], synchronize_dek[0x1], reserved_at_4[0x1c];
+	u8 reserved_at_20[0x3], log_dek_max_alloc[0x5], reserved_at_28[0x3], log_max_num_deks[0x5], reserved_at_30[0x30];
+	u8 reserved_at_60[0x3], log_dek_granularity[0x5], reserved_at_68[0x18], reserved_at_80[0x780];
+};
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)	/* not in the driver's headers yet */
 enum { MLX5_INITIAL_SEG_NIC_INTERFACE_SW_RESET = 7 };
 enum {

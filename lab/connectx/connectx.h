@@ -48,6 +48,8 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MAX_VLAN	512
 #define CX_MAX_MTU	9978
 #define CX_VXLAN_PORTS	4
+#define CX_LOG_SLOTS	5		/* of a command queue */
+#define CX_SLOTS	(1 << CX_LOG_SLOTS)
 #define CX_CAPS		0x40
 #define CX_CAP_SZ	4096
 #define CX_MAX_ENCAP	76		/* up to Ethernet, IPv6, ESP and IV */
@@ -115,8 +117,8 @@ struct cx_func {
 	bool is_vf, is_sf, hca_up;	/* is_vf: not a PF, but a VF or a scalable function */
 	unsigned long flags;
 	atomic_t doorbell;		/* command slots rung */
-	u32 late;			/* those that are answered only at late_until */
-	ktime_t late_until;
+	u32 late;			/* those that are not answered before their time in due */
+	ktime_t due[CX_SLOTS];
 	u32 hang;			/* health syndrome with which the firmware has stopped */
 	u32 cmdq_h, cmdq_l;		/* as last written by the driver */
 	void *bar;			/* RAM behind BAR0; NULL while the function is off */
@@ -180,7 +182,7 @@ struct cx_obj {
 		} fg;
 		struct { u32 n; u8 (*act)[8]; } mh;
 		struct cx_count fc;
-		struct { u8 len, key[32]; } dek;
+		struct { u32 n; struct cx_key *key; } dek;	/* a bulk of n keys, or one: keys.c */
 		struct { u8 elem; u32 attr, parent, share, max, seen; s64 tokens; u64 then, served, vtime; } sched;
 		struct cx_sa *sa;
 		struct { u8 type, len, data[CX_MAX_ENCAP]; } rf;
@@ -268,6 +270,8 @@ void cx_fw_reset(struct cx_func *f);
 void cx_fw_sw_reset(struct cx_func *pf);
 void cx_fw_health(struct cx_func *f);
 void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late);
+bool cx_fw_late(struct cx_func *f);
+ktime_t cx_fw_next(struct cx_func *f);
 void *cx_dma(u64 addr, u64 len);
 int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 struct cx_func *cx_other(struct cx_func *f, int id);
@@ -338,6 +342,8 @@ struct cx_faults {
 extern struct cx_faults cx_faults;
 void cx_fault_init(void);
 void cx_fault_exit(void);
+void cx_calls_init(struct dentry *root);
+void cx_calls_exit(void);
 int cx_fault_status(u16 op, u32 *synd);
 u64 cx_fault_delay(struct cx_func *f, void *in);
 bool cx_fault_take(u32 *n);

@@ -3,6 +3,17 @@
 #ifndef CONNECTX_CRYPT_H
 #define CONNECTX_CRYPT_H
 
+/* keys.c */
+#define CX_LOG_BULK	12		/* of a bulk of keys: the driver takes no larger ones */
+#define CX_LOG_KEYS	20		/* of a function's */
+u8 cx_log_bulk(void);
+ktime_t cx_key_due(struct cx_func *f, void *in);
+void cx_keys_reset(struct cx_func *pf);
+int cx_key_create(struct cx_func *f, void *in, void *out);
+int cx_key_modify(struct cx_obj *o, void *in);
+void cx_key_free(struct cx_obj *o);
+struct cx_gcm *cx_key_gcm(struct cx_func *f, u32 index);
+
 /* gcm.c, tls.c, tlsrx.c */
 #define CX_TLS_HDR	13		/* record header and explicit nonce: sent as they are */
 #define CX_TLS_TAG	16

@@ -5,8 +5,10 @@
  *
  *   commands     "fail OPCODE COUNT STATUS SYNDROME" or "delay OPCODE COUNT MILLISECONDS" adds a rule, "clear" takes all
  *                away; reading lists those that are left
+ *   seen         opcode and number of the commands that came, of all functions, since "clear" was written to it
+ *   calls        functions of the kernel that fail (callfault.c)
  *   vf_probe_ms  INIT_HCA of a VF takes so long
- *   tls_setup_us the key of a TLS context takes so long to be made (also the module parameter)
+ *   tls_setup_us the card takes so long to make a key, one after another (keys.c; also the module parameter)
  *   wrong_icv    the next N TLS records and ESP packets sent get a wrong ICV
  *   wrong_byte   one byte of the plain text of the next N TLS records sent is changed before it is encrypted
  *   no_encrypt   1: TLS and ESP leave as plain text, and what is received is said to be decrypted and authentic as it is
@@ -19,14 +21,16 @@
 #include <linux/seq_file.h>
 
 #define MAX_RULES	16
+#define MAX_OPS		0x1000	/* of no command is the opcode as large */
 
 struct cx_faults cx_faults;
 module_param_named(tls_setup_us, cx_faults.tls_setup_us, uint, 0444);
-MODULE_PARM_DESC(tls_setup_us, "time that making the key of a TLS context takes, in microseconds");
+MODULE_PARM_DESC(tls_setup_us, "time that the card takes to make a key, one after another, in microseconds");
 
 static struct rule { bool fail; u16 op; u32 left, arg, synd; } rules[MAX_RULES];
 static DEFINE_SPINLOCK(lock);
 static struct dentry *root;
+static u32 seen[MAX_OPS];
 
 static struct rule *find(u16 op, bool fail)
 {
@@ -45,6 +49,8 @@ int cx_fault_status(u16 op, u32 *synd)
 	int st = 0;
 
 	spin_lock(&lock);
+	if (op < MAX_OPS)
+		seen[op]++;
 	r = find(op, true);
 	if (r) {
 		r->left--;
@@ -55,7 +61,7 @@ int cx_fault_status(u16 op, u32 *synd)
 	return st;
 }
 
-/* nanoseconds by which a command is to be late */
+/* nanoseconds by which a command is to be late, whatever it does */
 u64 cx_fault_delay(struct cx_func *f, void *in)
 {
 	u16 op = MLX5_GET(mbox_in, in, opcode);
@@ -71,9 +77,6 @@ u64 cx_fault_delay(struct cx_func *f, void *in)
 	spin_unlock(&lock);
 	if (op == MLX5_CMD_OP_INIT_HCA && f->is_vf)
 		ns += (u64)READ_ONCE(cx_faults.vf_probe_ms) * NSEC_PER_MSEC;
-	if (op == MLX5_CMD_OP_CREATE_GENERAL_OBJECT &&
-	    MLX5_GET(general_obj_in_cmd_hdr, in, obj_type) == MLX5_GENERAL_OBJECT_TYPES_ENCRYPTION_KEY)
-		ns += (u64)READ_ONCE(cx_faults.tls_setup_us) * NSEC_PER_USEC;
 	return ns;
 }
 
@@ -147,6 +150,43 @@ static const struct file_operations commands_ops = {
 	.llseek = seq_lseek, .release = single_release,
 };
 
+static ssize_t seen_write(struct file *file, const char __user *ub, size_t n, loff_t *pos)
+{
+	char line[8];
+
+	if (n >= sizeof(line))
+		return -EINVAL;
+	if (copy_from_user(line, ub, n))
+		return -EFAULT;
+	line[n] = 0;
+	if (!sysfs_streq(line, "clear"))
+		return -EINVAL;
+	spin_lock(&lock);
+	memset(seen, 0, sizeof(seen));
+	spin_unlock(&lock);
+	return n;
+}
+
+static int seen_show(struct seq_file *s, void *unused)
+{
+	int op;
+
+	for (op = 0; op < MAX_OPS; op++)
+		if (READ_ONCE(seen[op]))
+			seq_printf(s, "0x%x %u\n", op, READ_ONCE(seen[op]));
+	return 0;
+}
+
+static int seen_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, seen_show, NULL);
+}
+
+static const struct file_operations seen_ops = {
+	.owner = THIS_MODULE, .open = seen_open, .read = seq_read, .write = seen_write,
+	.llseek = seq_lseek, .release = single_release,
+};
+
 static int down_get(void *data, u64 *v)
 {
 	*v = READ_ONCE(*(u32 *)data);
@@ -170,6 +210,8 @@ void cx_fault_init(void)
 
 	root = debugfs_create_dir("connectx_emu", NULL);
 	debugfs_create_file("commands", 0600, root, NULL, &commands_ops);
+	debugfs_create_file("seen", 0600, root, NULL, &seen_ops);
+	cx_calls_init(root);
 	debugfs_create_u32("vf_probe_ms", 0600, root, &cx_faults.vf_probe_ms);
 	debugfs_create_u32("tls_setup_us", 0600, root, &cx_faults.tls_setup_us);
 	debugfs_create_u32("wrong_icv", 0600, root, &cx_faults.wrong_icv);
@@ -191,5 +233,6 @@ void cx_fault_init(void)
 void cx_fault_exit(void)
 {
 	debugfs_remove(root);
+	cx_calls_exit();
 	memset(rules, 0, sizeof(rules));
 }

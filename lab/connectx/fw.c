@@ -3,7 +3,6 @@
 #include "connectx.h"
 #include <linux/vmalloc.h>
 
-#define LOG_CMDQ	5		/* entries */
 #define LOG_STRIDE	6
 #define MAX_CMD		SZ_1M
 #define RFR_CRITICAL	0x8a		/* the driver is to reset; severity 2 is valid and critical */
@@ -47,8 +46,8 @@ static bool mailbox(u8 *inl, u64 next, u8 *b, int len, bool in)
 	return true;
 }
 
-/* false: the answer is to be late */
-static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late)
+/* false: the answer is to be late, and *due says when it is */
+static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late, ktime_t *due)
 {
 	u32 inlen = be32_to_cpu(l->inlen), outlen = be32_to_cpu(l->outlen);
 	u32 synd = 0;
@@ -71,10 +70,11 @@ static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late)
 	if (!late) {
 		u64 ns = cx_fault_delay(f, ib);
 
-		if (ns) {
-			f->late_until = ktime_add_ns(ktime_get(), ns);
+		*due = cx_key_due(f, ib);
+		if (ns)
+			*due = ktime_add_ns(*due ?: ktime_get(), ns);
+		if (*due)
 			return false;
-		}
 	}
 	st = cx_fault_status(op, &synd);
 	if (!st)
@@ -95,7 +95,7 @@ static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late)
 void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late)
 {
 	u64 base = (u64)READ_ONCE(f->cmdq_h) << 32 | (READ_ONCE(f->cmdq_l) & ~0xfff);
-	struct cmd_lay *q = cx_dma(base, sizeof(*q) << LOG_CMDQ);
+	struct cmd_lay *q = cx_dma(base, sizeof(*q) << CX_LOG_SLOTS);
 	/* CREATE_EQ of the command EQ is itself polled: only an EQ that was there before completes */
 	struct cx_eq *ceq = cx_cmd_eq(f);
 	u32 done = 0;
@@ -105,12 +105,12 @@ void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late)
 	if (!f->seg || !q || f->hang)
 		return;
 	/* the driver's write of the address went over the low bits, which another probe reads */
-	f->seg->cmdq_addr_l_sz = cpu_to_be32((u32)base | LOG_CMDQ << 4 | LOG_STRIDE);
-	for (i = 0; i < 1 << LOG_CMDQ; i++) {
+	f->seg->cmdq_addr_l_sz = cpu_to_be32((u32)base | CX_LOG_SLOTS << 4 | LOG_STRIDE);
+	for (i = 0; i < CX_SLOTS; i++) {
 		if (!(slots >> i & 1) || !(READ_ONCE(q[i].own) & 1))
 			continue;
 		rmb();
-		if (run_slot(f, &q[i], late))
+		if (run_slot(f, &q[i], late, &f->due[i]))
 			done |= 1 << i;
 		else
 			f->late |= 1 << i;
@@ -118,6 +118,39 @@ void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late)
 	vec = cpu_to_be32(done);
 	if (done && ceq && ceq->used)
 		cx_eqe_post(f, ceq, MLX5_EVENT_TYPE_CMD, 0, &vec, 4);
+}
+
+/* late commands whose time has come */
+bool cx_fw_late(struct cx_func *f)
+{
+	unsigned long late = f->late;
+	ktime_t now;
+	u32 ripe = 0;
+	int i;
+
+	if (!late)
+		return false;
+	now = ktime_get();
+	for_each_set_bit(i, &late, CX_SLOTS)
+		if (!ktime_after(f->due[i], now))
+			ripe |= 1u << i;
+	if (!ripe)
+		return false;
+	f->late &= ~ripe;
+	cx_fw_doorbell(f, ripe, true);
+	return true;
+}
+
+/* when the next of them is to be answered; KTIME_MAX: there is none */
+ktime_t cx_fw_next(struct cx_func *f)
+{
+	unsigned long late = f->late;
+	ktime_t next = KTIME_MAX;
+	int i;
+
+	for_each_set_bit(i, &late, CX_SLOTS)
+		next = min(next, f->due[i]);
+	return next;
 }
 
 /* function reset, FLR, VF enabled or disabled: everything the driver made is gone */
@@ -130,6 +163,7 @@ void cx_fw_reset(struct cx_func *f)
 	cx_objs_free(f);
 	cx_eqs_free(f);
 	if (!f->is_vf) {
+		cx_keys_reset(f);
 		cx_lags[cx_card_of(f)].active = false;
 		cx_vxlan_reset(&cx_ports[f->pf]);
 		cx_sfs_off(f);
@@ -151,7 +185,7 @@ void cx_fw_reset(struct cx_func *f)
 	s->cmdif_rev_fw_sub = cpu_to_be32(5 << 16 | CX_FW_SUB);
 	s->cmdq_addr_h = 0;
 	/* a driver that has not asked for the reset finds out by this that its commands are gone */
-	s->cmdq_addr_l_sz = cpu_to_be32(MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED << MLX5_NIC_IFC_OFFSET | LOG_CMDQ << 4 | LOG_STRIDE);
+	s->cmdq_addr_l_sz = cpu_to_be32(MLX5_INITIAL_SEG_NIC_INTERFACE_DISABLED << MLX5_NIC_IFC_OFFSET | CX_LOG_SLOTS << 4 | LOG_STRIDE);
 	f->seg = s;
 	wmb();
 	WRITE_ONCE(s->initializing, cpu_to_be32(BIT(MLX5_FW_RESET_SUPPORTED_OFFSET)));

@@ -18,16 +18,15 @@ static LIST_HEAD(events);		/* objects of which the driver is to be told */
 int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in)
 {
 	void *c = MLX5_ADDR_OF(create_ipsec_obj_in, in, ipsec_object);
-	struct cx_obj *dek = cx_obj(f, CX_O_DEK, MLX5_GET(ipsec_obj, c, dekn));
 	struct cx_sa *s;
 
-	if (!dek || !cx_ipsec_may(f, MLX5_GET(ipsec_obj, c, full_offload) ? CX_IPSEC_PACKET : CX_IPSEC_CRYPTO))
+	if (!cx_ipsec_may(f, MLX5_GET(ipsec_obj, c, full_offload) ? CX_IPSEC_PACKET : CX_IPSEC_CRYPTO))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	o->sa = s;
-	s->gcm = cx_gcm_new(dek->dek.key, dek->dek.len);
+	s->gcm = cx_key_gcm(f, MLX5_GET(ipsec_obj, c, dekn));
 	s->buf = kmalloc(ESP_BUF, GFP_KERNEL);
 	if (!s->gcm || !s->buf)
 		return MLX5_CMD_STAT_NO_RES_ERR;
@@ -38,8 +37,8 @@ int cx_ipsec_create(struct cx_func *f, struct cx_obj *o, void *in)
 	s->esn = MLX5_GET(ipsec_obj, c, esn_en);
 	s->esn_msb = MLX5_GET(ipsec_obj, c, esn_msb);
 	s->overlap = MLX5_GET(ipsec_obj, c, esn_overlap);
-	cx_dbg(1, "f%d IPsec object %x: %s offload, key of %d bits, esn %d, mode %u from %u\n", f->idx, o->id,
-	       s->full ? "packet" : "crypto", dek->dek.len * 8, s->esn, S(s, mode), S(s, mode_parameter));
+	cx_dbg(1, "f%d IPsec object %x: %s offload, key %x, esn %d, mode %u from %u\n", f->idx, o->id,
+	       s->full ? "packet" : "crypto", MLX5_GET(ipsec_obj, c, dekn), s->esn, S(s, mode), S(s, mode_parameter));
 	return 0;
 }
 

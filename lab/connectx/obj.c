@@ -73,6 +73,9 @@ void cx_obj_free(struct cx_obj *o)
 	case CX_O_IPSEC:
 		cx_ipsec_free(o);
 		break;
+	case CX_O_DEK:
+		cx_key_free(o);
+		break;
 	case CX_O_SCHED:
 		cx_sched_free(o);
 		break;
@@ -132,34 +135,22 @@ static int general_type(u16 t)
 	       t == MLX5_GENERAL_OBJECT_TYPES_IPSEC ? CX_O_IPSEC : CX_O_NONE;
 }
 
-static int dek_create(struct cx_obj *o, void *in)
-{
-	void *c = MLX5_ADDR_OF(create_encryption_key_in, in, encryption_key_object);
-	u8 *k = MLX5_ADDR_OF(encryption_key_obj, c, key);
-	int size = MLX5_GET(encryption_key_obj, c, key_size);
-
-	if (size > MLX5_GENERAL_OBJECT_TYPE_ENCRYPTION_KEY_KEY_SIZE_256)
-		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	/* a short key is in the upper half of the field */
-	o->dek.len = size ? 32 : 16;
-	memcpy(o->dek.key, k + (size ? 0 : 16), o->dek.len);
-	return 0;
-}
-
 int cx_general_create(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 {
 	int type = general_type(MLX5_GET(general_obj_in_cmd_hdr, in, obj_type)), st;
 	struct cx_obj *o;
 	u32 id;
 
-	if (!type || (type == CX_O_DEK && !cx_crypto) || (type == CX_O_IPSEC && !cx_ipsec) ||
+	if (type == CX_O_DEK)
+		return cx_key_create(f, in, out);
+	if (!type || (type == CX_O_IPSEC && !cx_ipsec) ||
 	    (type == CX_O_DEFINER && (f->is_vf || !cx_lag_hash)))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	id = cx_new_id(f);
 	o = cx_obj_new(f, type, id);
 	if (!o)
 		return MLX5_CMD_STAT_NO_RES_ERR;
-	st = type == CX_O_DEK ? dek_create(o, in) : type == CX_O_DEFINER ? cx_definer_create(o, in) : cx_ipsec_create(f, o, in);
+	st = type == CX_O_DEFINER ? cx_definer_create(o, in) : cx_ipsec_create(f, o, in);
 	if (st) {
 		cx_obj_free(o);
 		return st;
@@ -187,6 +178,8 @@ int cx_general_modify(struct cx_func *f, void *in, int inlen, void *out, int out
 	struct cx_obj *o = cx_obj(f, general_type(MLX5_GET(general_obj_in_cmd_hdr, in, obj_type)),
 				  MLX5_GET(general_obj_in_cmd_hdr, in, obj_id));
 
+	if (o && o->type == CX_O_DEK)
+		return cx_key_modify(o, in);
 	if (!o || o->type != CX_O_IPSEC)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	return cx_ipsec_modify(o, in);

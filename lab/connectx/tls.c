@@ -73,10 +73,10 @@ static bool feed(struct cx_tls *t, u8 *b, u32 len)
 /* the cipher with the key that static parameters name; NULL: there is none, or they are for another TLS */
 struct cx_gcm *cx_tls_key(struct cx_func *f, void *p)
 {
-	struct cx_obj *dek = cx_obj(f, CX_O_DEK, MLX5_GET(tls_static_params, p, dek_index));
+	struct cx_gcm *gcm = MLX5_GET(tls_static_params, p, tls_version) == 2 ? cx_key_gcm(f, MLX5_GET(tls_static_params, p, dek_index)) : NULL;
 
-	if (dek && MLX5_GET(tls_static_params, p, tls_version) == 2)
-		return cx_gcm_new(dek->dek.key, dek->dek.len);
+	if (gcm)
+		return gcm;
 	pr_info_ratelimited("connectx_emu: f%d TLS parameters with key %x, version %d\n", f->idx,
 			    MLX5_GET(tls_static_params, p, dek_index), MLX5_GET(tls_static_params, p, tls_version));
 	return NULL;

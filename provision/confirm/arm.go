@@ -25,6 +25,10 @@ type Spec struct {
 	RunDir   string
 	// Systemd is the directory that is there where systemd runs: /run/systemd/system.
 	Systemd string
+	// OfUnit says that the caller is a unit of this host's systemd, which gave it a mount
+	// namespace of its own of the same files. A process in such a unit would share its
+	// bounds, and none starts it again.
+	OfUnit bool
 	// Limit is how long it may take to say that it is armed.
 	Limit time.Duration
 }
@@ -46,7 +50,7 @@ func Arm(ctx context.Context, s Spec) error {
 	ctx, cancel := context.WithTimeout(ctx, s.Limit)
 	defer cancel()
 	var unitErr error
-	if _, err := os.Stat(s.Systemd); err == nil && asInit("/proc") {
+	if _, err := os.Stat(s.Systemd); err == nil && asInit("/proc", s.OfUnit) {
 		if unitErr = startUnit(ctx, s); unitErr == nil {
 			return nil
 		}
@@ -57,10 +61,15 @@ func Arm(ctx context.Context, s Spec) error {
 	return nil
 }
 
-// asInit tells whether this process sees the network and the files that systemd and
-// its units see: a watchdog elsewhere would go back on another host.
-func asInit(proc string) bool {
-	for _, ns := range []string{"net", "mnt"} {
+// asInit tells whether this process sees the network and, unless it is a unit, the
+// files that systemd and its units see: a watchdog elsewhere would go back on another
+// host.
+func asInit(proc string, ofUnit bool) bool {
+	same := []string{"net", "mnt"}
+	if ofUnit {
+		same = same[:1]
+	}
+	for _, ns := range same {
 		mine, err1 := os.Readlink(filepath.Join(proc, "self/ns", ns))
 		inits, err2 := os.Readlink(filepath.Join(proc, "1/ns", ns))
 		if err1 != nil || err2 != nil || mine != inits {

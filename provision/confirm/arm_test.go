@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -159,6 +158,7 @@ func TestUnit(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Type": `"notify"`, "Restart": `"on-failure"`, "RestartUSec": "@t 1000000", "StartLimitIntervalUSec": "@t 0", "TimeoutStartUSec": "@t 10000000",
+		"KillMode": `"process"`, "DefaultDependencies": "false", "Conflicts": `["shutdown.target"]`, "Before": `["shutdown.target"]`,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %s, want %s", name, got[name], want)
@@ -178,15 +178,24 @@ func TestAsInit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var got []bool
-	for _, net := range []string{"net:[1]", "net:[2]"} {
-		link("self", "net", net)
-		link("1", "net", "net:[1]")
-		link("self", "mnt", "mnt:[1]")
-		link("1", "mnt", "mnt:[1]")
-		got = append(got, asInit(proc))
+	link("1", "net", "net:[1]")
+	link("1", "mnt", "mnt:[1]")
+	for _, tt := range []struct {
+		net, mnt        string
+		process, ofUnit bool
+	}{
+		{"net:[1]", "mnt:[1]", true, true},
+		{"net:[1]", "mnt:[2]", false, true}, // a unit's view of the files
+		{"net:[2]", "mnt:[1]", false, false},
+		{"net:[2]", "mnt:[2]", false, false},
+	} {
+		link("self", "net", tt.net)
+		link("self", "mnt", tt.mnt)
+		if process, ofUnit := asInit(proc, false), asInit(proc, true); process != tt.process || ofUnit != tt.ofUnit {
+			t.Errorf("%s and %s: a process %t, a unit %t", tt.net, tt.mnt, process, ofUnit)
+		}
 	}
-	if !slices.Equal(append(got, asInit(t.TempDir())), []bool{true, false, false}) {
-		t.Errorf("got %v", got)
+	if asInit(t.TempDir(), true) {
+		t.Error("what cannot be seen is the same")
 	}
 }

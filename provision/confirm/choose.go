@@ -74,18 +74,24 @@ func When(t time.Time) string { return t.Local().Format(time.DateTime) }
 // Refuse is why an apply that confirms asks for (0: it does not) is not begun over
 // what waits, or nil. One that was interrupted is gone on with, by an apply that is
 // to be confirmed itself: else going on would be the way round the confirmation.
-func Refuse(ops []*journal.Operation, confirms time.Duration) error {
+// mayGoOn tells of one that came to its end that the plan of the apply decides.
+func Refuse(ops []*journal.Operation, confirms time.Duration, mayGoOn func(*journal.Operation) bool) error {
 	for _, o := range journal.Waiting(ops) {
-		if !o.Open() {
-			return fmt.Errorf("operation %s (apply of %s) waits to be confirmed%s: keep it with `nicwright confirm`, or go back with `nicwright rollback`",
-				o.ID, o.Profile.Name, until(o))
+		if !o.Open() && !mayGoOn(o) {
+			return Waits(o)
 		}
-		if confirms == 0 {
+		if o.Open() && confirms == 0 {
 			return fmt.Errorf("operation %s (apply of %s) was interrupted, and goes back by itself%s: go on with apply --confirm %s, or go back now with `nicwright rollback`",
 				o.ID, o.Profile.Name, until(o), o.Confirm.Within.Duration())
 		}
 	}
 	return nil
+}
+
+// Waits is why no other apply is begun while an operation waits.
+func Waits(o *journal.Operation) error {
+	return fmt.Errorf("operation %s (apply of %s) waits to be confirmed%s: keep it with `nicwright confirm`, or go back with `nicwright rollback`",
+		o.ID, o.Profile.Name, until(o))
 }
 
 func until(o *journal.Operation) string {

@@ -72,6 +72,16 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// What came to its end is left to the plan where that may go on with it; what was interrupted is not.
+func TestRefuseLeavesToThePlanWhatMayGoOn(t *testing.T) {
+	for outcome, refused := range map[journal.Outcome]bool{journal.Done: false, journal.Failed: true} {
+		err := Refuse([]*journal.Operation{operation("a", outcome, time.Minute)}, 0, func(o *journal.Operation) bool { return o.ID == "2026-a" })
+		if (err != nil) != refused {
+			t.Errorf("%s: %v", outcome, err)
+		}
+	}
+}
+
 func TestRefuse(t *testing.T) {
 	for name, c := range map[string]struct {
 		o        *journal.Operation
@@ -86,7 +96,7 @@ func TestRefuse(t *testing.T) {
 		"confirmed":                       {operation("a", journal.Done, time.Minute, confirmed), 0, nil},
 		"without":                         {operation("a", journal.Failed, 0, without), 0, nil},
 	} {
-		err := Refuse([]*journal.Operation{c.o}, c.confirms)
+		err := Refuse([]*journal.Operation{c.o}, c.confirms, func(*journal.Operation) bool { return false })
 		if (err == nil) != (c.says == nil) {
 			t.Errorf("%s: %v", name, err)
 			continue

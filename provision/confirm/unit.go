@@ -12,6 +12,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/coreos/go-systemd/v22/dbus"
 	godbus "github.com/godbus/dbus/v5"
+
+	"github.com/nicwright/nicwright/internal/systemd"
 )
 
 // startUnit starts the watchdog as a transient service of systemd, which starts it
@@ -21,9 +23,9 @@ func startUnit(ctx context.Context, s Spec) error {
 	if err != nil {
 		return fmt.Errorf("starting a watchdog by systemd: %w", err)
 	}
-	conn, err := dbus.NewSystemConnectionContext(ctx)
+	conn, err := systemd.Connect(ctx)
 	if err != nil {
-		return fmt.Errorf("starting a watchdog by systemd: reaching it over D-Bus: %w", err)
+		return fmt.Errorf("starting a watchdog by systemd: %w", err)
 	}
 	defer conn.Close()
 	// A name that no earlier one has: that may be waiting to be started again.
@@ -49,6 +51,7 @@ func properties(exe string, s Spec) []dbus.Property {
 	set := func(name string, value any) dbus.Property {
 		return dbus.Property{Name: name, Value: godbus.MakeVariant(value)}
 	}
+	shutdown := []string{"shutdown.target"}
 	return []dbus.Property{
 		dbus.PropDescription("nicwright: go back unless the operation is confirmed"),
 		dbus.PropExecStart(append([]string{exe}, s.Args...), false),
@@ -59,6 +62,12 @@ func properties(exe string, s Spec) []dbus.Property {
 		set("TimeoutStartUSec", uint64(s.Limit/time.Microsecond)),
 		set("CollectMode", "inactive-or-failed"),
 		set("OOMScoreAdjust", int32(-900)),
+		// Of a watchdog that is killed, an act that it began apart goes on.
+		set("KillMode", "process"),
+		// The default dependencies have it wait for sysinit.target, and that may wait for the unit of a boot.
+		set("DefaultDependencies", false),
+		set("Conflicts", shutdown),
+		set("Before", shutdown),
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/coreos/go-systemd/v22/dbus"
+
+	"github.com/nicwright/nicwright/internal/systemd"
 )
 
 // ErrNoSystemd is returned where systemd does not run.
@@ -89,13 +91,9 @@ func overDBus(ctx context.Context, do func(*dbus.Conn) error) error {
 	if _, err := os.Lstat("/run/systemd/system"); err != nil {
 		return ErrNoSystemd
 	}
-	// Systemd's own socket is there without a bus, for root.
-	c, err := dbus.NewSystemdConnectionContext(ctx)
+	c, err := systemd.Connect(ctx)
 	if err != nil {
-		c, err = dbus.NewSystemConnectionContext(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("asking systemd over D-Bus: %w", err)
+		return err
 	}
 	defer c.Close()
 	if err := do(c); err != nil {

@@ -45,7 +45,7 @@ func unitText(p *profiles.Profile, o Options) (string, error) {
 	config := ProfilePath(o.ConfigDir)
 	// A configuration directory of its own: nothing that is put into the host's after the install is laid over what was installed.
 	command := []string{
-		o.Binary, "--timeout", o.Limit.String(), "apply", "--without-missing", "--wait-for-card", o.Wait.String(),
+		o.Binary, "--timeout", o.Limit.String(), "apply", "--at-boot", "--without-missing", "--wait-for-card", o.Wait.String(),
 		"-p", config, "--config-dir", strings.TrimSuffix(config, "/"+profileFile),
 	}
 	return execute("nicwright.service.tmpl", p, o, command, map[string]any{

@@ -42,6 +42,25 @@ func Waiting(all []*Operation) []*Operation {
 	return out
 }
 
+// Unconfirmed is the last apply of a profile, if that was to be confirmed, never was,
+// and was taken back; nil if not, and where an earlier one is in force.
+func Unconfirmed(all []*Operation, profile string) *Operation {
+	var last *Operation
+	for _, o := range all {
+		if o.Kind != Apply || o.Profile.Name != profile {
+			continue
+		}
+		if o.InForce() {
+			return nil
+		}
+		last = o
+	}
+	if last == nil || last.Confirm == nil || last.Confirm.Confirmed != nil || last.Open() {
+		return nil
+	}
+	return last
+}
+
 // runFrom sets the deadline of an operation that waits.
 func (o *Operation) runFrom(now time.Time) {
 	if o.Waits() {

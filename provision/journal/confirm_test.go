@@ -64,6 +64,36 @@ func TestWhatWaits(t *testing.T) {
 	}
 }
 
+func TestWhatNobodyConfirmed(t *testing.T) {
+	now := time.Now()
+	apply := func(id string, o Operation) *Operation {
+		o.ID, o.Kind, o.Profile.Name = id, Apply, "a"
+		return &o
+	}
+	other := apply("9", Operation{Outcome: Done, UndoneBy: "x", Confirm: &Confirm{}})
+	other.Profile.Name = "b"
+	back := apply("1", Operation{Outcome: Done, UndoneBy: "x", Confirm: &Confirm{}})
+	for name, c := range map[string]struct {
+		all  []*Operation
+		want *Operation
+	}{
+		"taken back":                 {[]*Operation{back, other}, back},
+		"cut off, and taken back":    {[]*Operation{apply("0", Operation{Outcome: Done, UndoneBy: "x"}), back}, back},
+		"an earlier one is in force": {[]*Operation{apply("0", Operation{Outcome: Done}), back}, nil},
+		"applied again":              {[]*Operation{back, apply("2", Operation{Outcome: Done})}, nil},
+		"applied, and removed":       {[]*Operation{back, apply("2", Operation{Outcome: Done, UndoneBy: "y"})}, nil},
+		"waits":                      {[]*Operation{apply("1", Operation{Outcome: Done, Confirm: &Confirm{}})}, nil},
+		"waits, interrupted":         {[]*Operation{apply("1", Operation{Outcome: Failed, Confirm: &Confirm{}})}, nil},
+		"confirmed, and taken back":  {[]*Operation{apply("1", Operation{Outcome: Done, UndoneBy: "x", Confirm: &Confirm{Confirmed: &now}})}, nil},
+		"of another profile":         {[]*Operation{other}, nil},
+		"none":                       {nil, nil},
+	} {
+		if got := Unconfirmed(c.all, "a"); got != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestConfirmedIsWritten(t *testing.T) {
 	d := Dir(t.TempDir())
 	o := &Operation{Kind: Apply, Confirm: &Confirm{Within: Seconds(time.Minute)}}

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -76,7 +77,7 @@ func (d Dir) List() ([]*Operation, error) {
 // Write writes the document of an operation.
 func (d Dir) Write(o *Operation) error {
 	if err := os.MkdirAll(d.operations(), 0o700); err != nil {
-		return fmt.Errorf("making the journal's directory: %w; it has to be on a file system that can be written", err)
+		return fmt.Errorf("making the journal's directory: %w; %s, or name another directory with --state-dir", err, writable(err))
 	}
 	b, err := json.Marshal(o)
 	if err != nil {
@@ -89,9 +90,17 @@ func (d Dir) Write(o *Operation) error {
 	text.WriteByte('\n')
 	path := filepath.Join(d.operations(), o.ID+".json")
 	if err := renameio.WriteFile(path, text.Bytes(), 0o600, renameio.WithTempDir(d.operations())); err != nil {
-		return fmt.Errorf("writing %s: %w; make room, or name another directory with --state-dir", path, err)
+		return fmt.Errorf("writing %s: %w; %s, or name another directory with --state-dir", path, err, writable(err))
 	}
 	return d.sync()
+}
+
+// writable is what to do about a file that could not be written.
+func writable(err error) string {
+	if errors.Is(err, syscall.EROFS) {
+		return "mount its file system so that it can be written (dmesg says why it is not, if a disk failed)"
+	}
+	return "make room"
 }
 
 // sync makes the directory's entries survive a power cut.

@@ -99,11 +99,34 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 		out = os.Stderr
 	}
 	p := &parts{}
-	if p.root, err = debian.Root(ctx, l.cache, kernels.Compilers(), mirror, out); err != nil {
+	// The kernel comes while the root is made, which it is unpacked in.
+	inputs, inputsCtx := errgroup.WithContext(ctx)
+	rooted := make(chan struct{})
+	inputs.Go(func() (err error) {
+		if p.root, err = debian.Root(inputsCtx, l.cache, row.Compiler, mirror, out); err == nil {
+			close(rooted)
+		}
+		return err
+	})
+	inputs.Go(func() (err error) {
+		p.kernel, err = kernels.Fetch(inputsCtx, l.cache, row, mirror, out, func() (string, error) {
+			select {
+			case <-rooted:
+				return p.root, nil
+			case <-inputsCtx.Done():
+				return "", context.Cause(inputsCtx)
+			}
+		})
+		return err
+	})
+	if err := inputs.Wait(); err != nil {
 		return nil, err
 	}
-	if p.kernel, err = kernels.Fetch(ctx, l.cache, row, p.root, mirror, out); err != nil {
-		return nil, err
+	if l.flags.bench {
+		// Modules are built in the small one, and so the same ones.
+		if p.bench, err = debian.BenchRoot(ctx, l.cache, row.Compiler, mirror, out); err != nil {
+			return nil, err
+		}
 	}
 	if l.flags.bench {
 		// Modules are built in the small one, and so the same ones.
@@ -112,7 +135,7 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 		}
 	}
 	if l.flags.systemd {
-		if p.disk, err = disk.Make(ctx, l.cache, p.root, debian.RootKey(kernels.Compilers()), p.kernel, mirror, out); err != nil {
+		if p.disk, err = disk.Make(ctx, l.cache, p.root, debian.RootKey(row.Compiler), p.kernel, mirror, out); err != nil {
 			return nil, err
 		}
 	}

@@ -67,7 +67,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 		return err
 	})
 	fs.IntVar(&f.cpus, "cpus", 2, "the `number` of its processors")
-	fs.BoolVar(&f.icount, "icount", false, "count instructions: time in the machine is 4 ns for each, whatever else this host does; one processor, and several times slower")
+	fs.BoolVar(&f.icount, "icount", false, "count instructions: time in the machine is 4 ns for each, whatever else this host does, but for what is read of a --share while it counts; one processor, and several times slower")
 	fs.Func("share", "`DIR[:PATH[:ro]]`: the machine sees DIR at PATH, or else at /lab/share; may be given again", func(s string) error {
 		f.shares = append(f.shares, s)
 		return nil

@@ -26,6 +26,25 @@ for bad in "fail $INIT_HCA 1 8" "fail $INIT_HCA 0 8 1" "delay $INIT_HCA 1" "burn
 	echo "$bad" 2>/dev/null > $F/commands && die "took the rule $bad"
 done
 
+# which commands came
+echo clear > $F/seen && ! grep -q "^$INIT_HCA " $F/seen || die "seen is not cleared"
+echo "$(v 0)" > /sys/bus/pci/drivers/mlx5_core/unbind && bind 0 || die "VF 0 does not bind"
+grep -qx "$INIT_HCA 1" $F/seen || die "INIT_HCA is not seen once: $(cat $F/seen)"
+
+# functions of the kernel that fail for processes of a name: the second call of three
+echo "fail rtnl_newlink 1 1 16 ip" > $F/calls || die "call"
+ip link add fault0 type dummy || die "the first call fails"
+why=$(ip link add fault1 type dummy 2>&1) && die "the second call does not fail"
+grep -q 'Device or resource busy' <<< "$why" || die "the second call fails with $why"
+ip link add fault1 type dummy || die "the third call fails"
+grep -qx 'rtnl_newlink 3 0' $F/calls || die "calls: $(cat $F/calls)"
+for bad in "fail rtnl_newlink 0 1 16" "fail rtnl_newlink 0 0 16 ip" "fail no_such_function 0 1 16 ip" "count rtnl_newlink"; do
+	echo "$bad" 2>/dev/null > $F/calls && die "took the call $bad"
+done
+echo clear > $F/calls
+grep -q . $F/calls && die "the calls are not cleared"
+ip link del fault0 && ip link del fault1 || die "dummies"
+
 # a late command keeps only its own function waiting
 now() { date +%s%N; }
 echo 3000 > $F/vf_probe_ms

@@ -15,22 +15,28 @@ import (
 	"github.com/nicwright/nicwright/lab/internal/sandbox"
 )
 
-// Apt runs apt in a root directory with configuration, package lists and
-// downloads outside of it, so that the root holds nothing but packages.
+// Apt runs apt with configuration, package lists and downloads in a directory
+// of its own, so that a root holds nothing but packages.
 type Apt struct {
 	box sandbox.Box
-	dir string
+	// dir is that directory, and seen the name by which apt knows it.
+	dir, seen string
 }
 
-// inRoot is where the root sees the directory of an Apt; Bootstrap makes it.
+// inRoot is where a root sees the directory of an Apt; bootstrap makes it.
 const inRoot = "/lab/apt"
+
+// keyring has the keys of Debian's archive on every Debian: apt depends on its package.
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // keptOptions are the groups of the host's apt configuration without which
 // its mirror may not be reachable.
 var keptOptions = []string{"Acquire::http::", "Acquire::https::", "Acquire::Retries ", "Acquire::ForceIPv4 ", "Acquire::ForceIPv6 "}
 
 // NewApt prepares apt for root with the suite of the mirror; work is an empty
-// directory for the lists and downloads, to be removed by the caller.
+// directory for the lists and downloads, to be removed by the caller. Without
+// a root it is the host's apt, which can look up and download, but knows
+// nothing of the host's own sources and installs nothing.
 func NewApt(ctx context.Context, root, work, mirror, suite string, log io.Writer) (*Apt, error) {
 	for _, d := range []string{"lists/partial", "archives/partial", "auth.conf.d", "files"} {
 		if err := os.MkdirAll(filepath.Join(work, d), 0o755); err != nil {
@@ -49,10 +55,18 @@ func NewApt(ctx context.Context, root, work, mirror, suite string, log io.Writer
 			}
 		}
 	}
+	seen := inRoot
+	if root == "" {
+		seen = work
+	}
 	fmt.Fprintf(conf, `Dir::State::lists "%[1]s/lists/";
 Dir::Cache::archives "%[1]s/archives/";
-Dir::Cache::pkgcache "";
-Dir::Cache::srcpkgcache "";
+Dir::Cache::pkgcache "%[1]s/pkgcache.bin";
+Dir::Cache::srcpkgcache "%[1]s/srcpkgcache.bin";
+Dir::Etc::main "/dev/null";
+Dir::Etc::parts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
 Dir::Etc::sourcelist "%[1]s/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::netrc "%[1]s/auth.conf";
@@ -62,10 +76,10 @@ Acquire::Retries "3";
 APT::Sandbox::User "root";
 APT::Install-Recommends "false";
 Dpkg::Use-Pty "0";
-`, inRoot)
+`, seen)
 	files := map[string]string{
 		"apt.conf":     conf.String(),
-		"sources.list": fmt.Sprintf("deb %s %s main\n", mirror, suite),
+		"sources.list": fmt.Sprintf("deb [signed-by=%s] %s %s main\n", keyring, mirror, suite),
 		"auth.conf":    "",
 	}
 	for name, text := range files {
@@ -73,22 +87,23 @@ Dpkg::Use-Pty "0";
 			return nil, fmt.Errorf("prepare apt: %w", err)
 		}
 	}
-	binds := []sandbox.Bind{{From: work, To: inRoot}}
 	// Mounted and not copied: a password of the host's is never written to the cache.
-	for from, to := range map[string]string{
-		"/etc/resolv.conf":     "/etc/resolv.conf",
-		"/etc/hosts":           "/etc/hosts",
-		"/etc/ssl/certs":       "/etc/ssl/certs",
-		"/etc/apt/auth.conf":   inRoot + "/auth.conf",
-		"/etc/apt/auth.conf.d": inRoot + "/auth.conf.d",
-	} {
+	hosts := map[string]string{"/etc/apt/auth.conf": seen + "/auth.conf", "/etc/apt/auth.conf.d": seen + "/auth.conf.d"}
+	var binds []sandbox.Bind
+	if root != "" {
+		binds = append(binds, sandbox.Bind{From: work, To: inRoot})
+		for _, same := range []string{"/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs"} {
+			hosts[same] = same
+		}
+	}
+	for from, to := range hosts {
 		if _, err := os.Stat(from); err == nil {
 			binds = append(binds, sandbox.Bind{From: from, To: to, ReadOnly: true})
 		}
 	}
 	a := &Apt{
-		box: sandbox.Box{Root: root, Binds: binds, Env: []string{"APT_CONFIG=" + inRoot + "/apt.conf"}, Log: log},
-		dir: work,
+		box: sandbox.Box{Root: root, Binds: binds, Env: []string{"APT_CONFIG=" + seen + "/apt.conf"}, Log: log},
+		dir: work, seen: seen,
 	}
 	if _, err := a.box.Run(ctx, "apt-get", "update", "-q"); err != nil {
 		return nil, fmt.Errorf("read the package lists of %s %s: %w", mirror, suite, err)
@@ -144,8 +159,8 @@ func (a *Apt) Version(ctx context.Context, name string) (string, error) {
 
 // Download fetches packages and returns their files by name.
 func (a *Apt) Download(ctx context.Context, packages ...string) (map[string]string, error) {
-	script := `cd ` + inRoot + `/files && exec apt-get download -q "$@"`
-	if _, err := a.box.Run(ctx, append([]string{"sh", "-c", script, "sh"}, packages...)...); err != nil {
+	script := `cd "$0/files" && exec apt-get download -q "$@"`
+	if _, err := a.box.Run(ctx, append([]string{"sh", "-c", script, a.seen}, packages...)...); err != nil {
 		return nil, fmt.Errorf("download packages: %w", err)
 	}
 	files := map[string]string{}

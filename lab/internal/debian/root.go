@@ -49,16 +49,39 @@ path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
 `
 
-// RootKey is the key of the root with the compilers.
-func RootKey(compilers []string) string {
-	return cache.Key(append([]string{rootRecipe, RootSuite, dpkgOptions, strings.Join(compilers, " "), strings.Join(mountPoints, " ")}, rootPackages...)...)
+// RootKey is the key of the root with the compiler.
+func RootKey(compiler string) string {
+	return cache.Key(append([]string{rootRecipe, RootSuite, dpkgOptions, compiler, strings.Join(mountPoints, " ")}, rootPackages...)...)
 }
 
 // Root returns the directory of the root: Debian with rootPackages and the
-// compilers of the kernels.
-func Root(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
-	return c.Artefact(ctx, "root", RootKey(compilers), func(ctx context.Context, dir, work string) error {
-		return bootstrap(ctx, dir, work, slices.Concat(rootPackages, compilers), mirror, log)
+// compiler of the kernel.
+func Root(ctx context.Context, c *cache.Cache, compiler, mirror string, log io.Writer) (string, error) {
+	return c.Artefact(ctx, "root", RootKey(compiler), func(ctx context.Context, dir, work string) error {
+		return bootstrap(ctx, dir, work, append(slices.Clone(rootPackages), compiler), mirror, log)
+	})
+}
+
+// BenchRoot returns the directory of the larger root: Root, and benchPackages.
+func BenchRoot(ctx context.Context, c *cache.Cache, compiler, mirror string, log io.Writer) (string, error) {
+	root, err := Root(ctx, c, compiler, mirror, log)
+	if err != nil {
+		return "", err
+	}
+	key := cache.Key(append([]string{benchRecipe, RootKey(compiler)}, benchPackages...)...)
+	return c.Artefact(ctx, "bench", key, func(ctx context.Context, dir, work string) error {
+		host := sandbox.Box{Log: log}
+		if _, err := host.Run(ctx, "cp", "-a", "--reflink=auto", root+"/.", dir); err != nil {
+			return fmt.Errorf("copy the root: %w", err)
+		}
+		apt, err := NewApt(ctx, dir, work, mirror, RootSuite, log)
+		if err != nil {
+			return err
+		}
+		if err := apt.Install(ctx, benchPackages...); err != nil {
+			return err
+		}
+		return tidy(dir)
 	})
 }
 

@@ -34,6 +34,9 @@ func setUp(req *wire.Request, conn *wire.Conn) error {
 			stages = append(stages, stage{"the boot", awaitBoot})
 		}
 	}
+	if req.InMemory {
+		stages = append(stages, stage{"programs in memory", copyToMemory})
+	}
 	if req.Udev && !req.Systemd {
 		stages = append(stages, stage{"udev", startUdev})
 	}

@@ -55,11 +55,12 @@ type Kernel struct {
 	BootModules []string
 }
 
-// Fetch returns the kernel of the row, from the cache or from the mirror.
-func Fetch(ctx context.Context, c *cache.Cache, row Row, root, mirror string, log io.Writer) (*Kernel, error) {
+// Fetch returns the kernel of the row, from the cache or from the mirror. It
+// is unpacked in a root, which is asked for when the packages are there.
+func Fetch(ctx context.Context, c *cache.Cache, row Row, mirror string, log io.Writer, root func() (string, error)) (*Kernel, error) {
 	key := cache.Key(fetchRecipe, row.Name, row.Suite, row.Compiler, strings.Join(sourceParts, " "), strings.Join(bootModules, " "))
 	dir, err := c.Artefact(ctx, "kernel-"+row.Name, key, func(ctx context.Context, dir, work string) error {
-		return fetch(ctx, row, root, dir, work, mirror, log)
+		return fetch(ctx, row, dir, work, mirror, log, root)
 	})
 	if err != nil {
 		return nil, err
@@ -79,8 +80,8 @@ func Fetch(ctx context.Context, c *cache.Cache, row Row, root, mirror string, lo
 // splits them differently from release to release.
 var partOfKernel = regexp.MustCompile(`^linux-(image|headers|kbuild|binary|modules|base)-\d`)
 
-func fetch(ctx context.Context, row Row, root, dir, work, mirror string, log io.Writer) error {
-	apt, err := debian.NewApt(ctx, root, work, mirror, row.Suite, log)
+func fetch(ctx context.Context, row Row, dir, work, mirror string, log io.Writer, rooted func() (string, error)) error {
+	apt, err := debian.NewApt(ctx, "", work, mirror, row.Suite, log)
 	if err != nil {
 		return err
 	}
@@ -100,6 +101,10 @@ func fetch(ctx context.Context, row Row, root, dir, work, mirror string, log io.
 		}
 	}
 	debs, err := apt.Download(ctx, names...)
+	if err != nil {
+		return err
+	}
+	root, err := rooted()
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ package kernels
 import (
 	"fmt"
 	"regexp"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -44,20 +43,6 @@ func Find(name string) (Row, error) {
 		names = append(names, r.Name)
 	}
 	return Row{}, fmt.Errorf("no kernel %q; there is: %s", name, strings.Join(names, ", "))
-}
-
-// Compilers returns the compilers of all rows, each once, sorted.
-func Compilers() []string {
-	seen := map[string]bool{}
-	var out []string
-	for _, r := range Table() {
-		if !seen[r.Compiler] {
-			seen[r.Compiler] = true
-			out = append(out, r.Compiler)
-		}
-	}
-	sort.Strings(out)
-	return out
 }
 
 // release is a kernel release of Debian's for amd64 as package names have it:

@@ -67,7 +67,8 @@ type Machine struct {
 	// Memory is in MiB; CPUs is the number of processors.
 	Memory, CPUs int
 	// Icount: time in the machine is instructions executed (4 ns each), so that what is measured in it does not depend on
-	// what else the host does. It takes one processor.
+	// what else the host does, as long as the machine does not wait for the host: what is measured is to be on the machine's own
+	// file system, and not in a share. It takes one processor.
 	Icount bool
 	Shares []Share
 	// Request is the command and how the machine is set up; Mounts and the
@@ -168,6 +169,8 @@ func (m *Machine) prepare() ([]string, error) {
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci", "-chardev", "socket,id=port,fd=3", "-device", "virtserialport,chardev=port,name=" + wire.PortName,
 	}
+	// A disk's blocks and names stay in memory by themselves; a shared directory's are asked for again and again.
+	m.Request.InMemory = m.Icount && m.Disk == nil
 	if m.Icount {
 		// While all its processors wait, time jumps to the next timer.
 		args = append(args, "-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-smp", "1")

@@ -50,6 +50,8 @@ type Request struct {
 	// Systemd: the machine's units have loaded the card and started Open vSwitch. Early: the command does not wait until
 	// the boot is through.
 	Systemd, Early bool
+	// InMemory: programs and libraries are copied to the machine's memory first, so that to run them asks nothing of the host.
+	InMemory bool
 }
 
 // Mount is a directory of the host's.

@@ -41,7 +41,7 @@ func counters(prefix string, p *site.Place, into map[string]int64) error {
 			return fmt.Errorf("reading what TCP counts: %w", err)
 		}
 		for _, name := range []string{"OutSegs", "RetransSegs"} {
-			v, err := snmp(string(b), "Tcp", name)
+			v, err := snmp(string(b), name)
 			if err != nil {
 				return err
 			}
@@ -51,12 +51,12 @@ func counters(prefix string, p *site.Place, into map[string]int64) error {
 	})
 }
 
-// snmp is a counter of /proc/net/snmp: a line of names, and one of values.
-func snmp(text, protocol, name string) (int64, error) {
+// snmp is a counter of TCP's in /proc/net/snmp: a line of names, and one of values.
+func snmp(text, name string) (int64, error) {
 	var names []string
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
-		if len(f) == 0 || f[0] != protocol+":" {
+		if len(f) == 0 || f[0] != "Tcp:" {
 			continue
 		}
 		if names == nil {
@@ -67,13 +67,13 @@ func snmp(text, protocol, name string) (int64, error) {
 			if names[i] == name {
 				v, err := strconv.ParseInt(f[i], 10, 64)
 				if err != nil {
-					return 0, fmt.Errorf("reading what %s counts: %w", protocol, err)
+					return 0, fmt.Errorf("reading what TCP counts: %w", err)
 				}
 				return v, nil
 			}
 		}
 	}
-	return 0, fmt.Errorf("reading what %s counts: /proc/net/snmp has no %s", protocol, name)
+	return 0, fmt.Errorf("reading what TCP counts: /proc/net/snmp has no %s", name)
 }
 
 // moved is how far each moved; those that did not are left out.

@@ -42,7 +42,7 @@ func thisHost() sample.Host {
 	}
 	var i unix.Sysinfo_t
 	if unix.Sysinfo(&i) == nil {
-		h.Memory = uint64(i.Totalram) * uint64(i.Unit)
+		h.Memory = i.Totalram * uint64(i.Unit)
 	}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		h.Processor = processor(string(b))

@@ -17,7 +17,6 @@ import (
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/program"
 	"github.com/nicwright/nicwright/internal/site"
-	"github.com/nicwright/nicwright/provision/bench/fit"
 	"github.com/nicwright/nicwright/provision/bench/load"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 	"github.com/nicwright/nicwright/provision/bench/web"
@@ -30,6 +29,7 @@ type Input struct {
 	Variant        string        // of every cell
 	Header         sample.Header // what is not filled in here
 	Turns          int           // at least; more, until each interval is as wanted
+	Control        int           // turns of the A/A control
 	Interval       float64       // half of it as a part of the figure, 0.05 is 5%
 	Window         time.Duration // of one measurement, at least
 	Limit          time.Duration // of one, for the requests that it needs; and of its warm-up
@@ -186,9 +186,6 @@ func (b *bench) end() error {
 	return err
 }
 
-// controlTurns is how often the A/A control is measured.
-const controlTurns = 5
-
 // control measures one cell twice a turn, as if it were two: what differs between the
 // halves is what this host adds by itself.
 func (b *bench) control(ctx context.Context, cells []sample.Cell) error {
@@ -196,7 +193,7 @@ func (b *bench) control(ctx context.Context, cells []sample.Cell) error {
 	if i := slices.IndexFunc(cells, func(c sample.Cell) bool { return c.Mode == sample.User || c.Mode == sample.Plain }); i >= 0 {
 		c = cells[i]
 	}
-	for turn := 1; turn <= controlTurns; turn++ {
+	for turn := 1; turn <= b.in.Control; turn++ {
 		for _, half := range b.random.Perm(2) {
 			if err := b.one(ctx, c, turn, half+1); err != nil {
 				return err
@@ -212,7 +209,7 @@ func (b *bench) control(ctx context.Context, cells []sample.Cell) error {
 func (b *bench) turns(ctx context.Context, cells []sample.Cell) error {
 	for turn := 1; ; turn++ {
 		open := slices.DeleteFunc(slices.Clone(cells), func(c sample.Cell) bool { return b.findings[c] >= 2 })
-		if len(open) == 0 || turn > b.in.Turns && !slices.ContainsFunc(open, b.unsure) {
+		if len(open) == 0 || turn > b.in.Turns && !slices.ContainsFunc(open, func(c sample.Cell) bool { return unsure(b.figures[c], b.in.Interval) }) {
 			return nil
 		}
 		b.random.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
@@ -225,12 +222,6 @@ func (b *bench) turns(ctx context.Context, cells []sample.Cell) error {
 			}
 		}
 	}
-}
-
-// unsure tells whether the interval of a cell is wider than wanted.
-func (b *bench) unsure(c sample.Cell) bool {
-	e := fit.Mean(b.figures[c])
-	return !e.Known() || (e.High-e.Low)/2 > b.in.Interval*e.Value
 }
 
 // one measures a cell and writes the sample.
@@ -296,6 +287,12 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 		return s, nil
 	}
 	r := d.Result
+	// Of all of the run, as the counters: what the gate is held against.
+	for name, v := range map[string]uint64{"client.requests": r.All.Requests, "client.sessions": r.All.Sessions, "client.resumed": r.All.Resumed, "client.cut": r.All.Cut} {
+		if v > 0 {
+			s.Counters[name] = int64(v)
+		}
+	}
 	s.Seconds, s.Bytes, s.Operations, s.Connections, s.Missed, s.Errors = r.Seconds, r.Bytes, r.Requests, r.Connections, r.Missed, r.All.Errors
 	s.Latency = r.Latency
 	s.CPU = sample.CPU{Server: d.Server.Usage, Client: d.Client.Usage}

@@ -23,7 +23,7 @@ import (
 // How often the set-up is measured: alternating, one at a time and several at once, for
 // a card that makes keys one after the other has those wait.
 const (
-	setUpTurns = 5
+	setUpTurns = 5 // at most
 	setUpEach  = 8
 )
 
@@ -42,7 +42,7 @@ func (b *bench) setUps(ctx context.Context, cipher string, size uint64) error {
 	if !ok {
 		return nil // no card has it
 	}
-	for turn := 1; turn <= setUpTurns; turn++ {
+	for turn := 1; turn <= min(setUpTurns, b.in.Turns); turn++ {
 		for _, card := range b.random.Perm(2) {
 			mode := []sample.Mode{sample.Kernel, sample.CardTx}[card]
 			if err := b.switchTo(ctx, mode); err != nil {

@@ -14,12 +14,13 @@ import (
 )
 
 // Print prints what samples say, for people: the control, the set-up, a line a cell,
-// and the findings. Figures are geometric means with half of their interval of 95%.
-func Print(w io.Writer, samples []sample.Sample) error {
+// and the findings. Figures are geometric means with half of their interval of 95%;
+// it is said how many throughputs have a wider one than is wanted (0.05 is 5%).
+func Print(w io.Writer, samples []sample.Sample, wanted float64) error {
 	var b strings.Builder
 	control(&b, samples)
 	setUps(&b, samples)
-	cells(&b, samples)
+	cells(&b, samples, wanted)
 	findings(&b, samples)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("printing: %w", err)
@@ -37,6 +38,12 @@ func interval(e fit.Estimate, format string) string {
 		return s
 	}
 	return s + fmt.Sprintf(" ±%.0f%%", 50*(e.High-e.Low)/e.Value)
+}
+
+// unsure tells whether the interval of figures is wider than wanted; 0 wants none.
+func unsure(v []float64, wanted float64) bool {
+	e := fit.Mean(v)
+	return wanted > 0 && (!e.Known() || (e.High-e.Low)/2 > wanted*e.Value)
 }
 
 func control(b *strings.Builder, samples []sample.Sample) {
@@ -169,23 +176,29 @@ func size(n uint64) string {
 	return fmt.Sprintf("%d B", n)
 }
 
-func cells(b *strings.Builder, samples []sample.Sample) {
+func cells(b *strings.Builder, samples []sample.Sample, wanted float64) {
 	all := rows(samples)
 	if len(all) == 0 {
 		b.WriteString("No cell gave a figure.\n")
 		return
 	}
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	last := ""
+	last, wide := "", 0
 	for _, r := range all {
 		if k := kind(r.cell); k != last {
 			fmt.Fprintf(t, "\n%s\n  size\tMB/s\tconnections/s\tserver CPU s/GB\ts/1000 connections\tp50 ms\tp99 ms\t\n", k)
 			last = k
 		}
+		if unsure(r.rate, wanted) {
+			wide++
+		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", size(r.cell.Size), interval(fit.Mean(r.rate), "%.4g"), interval(fit.Mean(r.connections), "%.4g"),
 			interval(fit.Mean(r.perGB), "%.3g"), interval(fit.Mean(r.perThousand), "%.3g"), interval(fit.Mean(r.median), "%.3g"), interval(fit.Mean(r.worst), "%.3g"), r.remarks())
 	}
 	_ = t.Flush() // a strings.Builder takes everything
+	if wide > 0 {
+		fmt.Fprintf(b, "\n%d of %d throughputs are less certain than ±%g%%: the time was over. Give it more (--time), or vary fewer things.\n", wide, len(all), 100*wanted)
+	}
 }
 
 // remarks are what makes the figures of a cell worth less.

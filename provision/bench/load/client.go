@@ -126,7 +126,7 @@ func (c *client) answer(conn *connection, lap func(sample.Phase)) error {
 		return fmt.Errorf("waiting for an answer: %w", err)
 	}
 	lap(sample.FirstByte)
-	a, err := http.ReadResponse(conn.in, c.as)
+	a, err := http.ReadResponse(conn.in, c.as) //nolint:bodyclose // it is read to its end: closing it does no more
 	if err != nil {
 		return fmt.Errorf("reading the head of an answer: %w", err)
 	}

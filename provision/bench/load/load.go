@@ -34,7 +34,8 @@ type Config struct {
 	Warm         time.Duration `json:"warm"`
 	WarmRequests int           `json:"warm_requests"`
 	// Window is measured, at least, and Requests in it. Limit ends a window that has too few
-	// requests, and a warm-up: the next completion is the last. At twice that the run fails.
+	// requests, and a warm-up: the next completion is the last. So long again what is under way may take; then it is cut off.
+	// A run that has measured nothing by then fails.
 	Window   time.Duration `json:"window"`
 	Requests int           `json:"requests"`
 	Limit    time.Duration `json:"limit"`

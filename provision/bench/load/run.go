@@ -80,9 +80,9 @@ func newRun(c Config, edge func(bool)) (*run, error) {
 }
 
 // all runs until what is measured is over and what was begun is answered, or cut off
-// after as long as was measured.
+// after as long as a request may take that is measured.
 func (r *run) all(ctx context.Context) error {
-	ctx, end := context.WithTimeoutCause(ctx, r.Warm+3*r.Limit, ErrNothing)
+	ctx, end := context.WithTimeoutCause(ctx, r.Warm+4*r.Limit, ErrNothing)
 	defer end()
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -110,7 +110,7 @@ func (r *run) all(ctx context.Context) error {
 	defer cut.Stop()
 	go func() {
 		<-asking.Done()
-		cut.Reset(max(r.Window, time.Second))
+		cut.Reset(max(r.Limit, time.Second))
 		select {
 		case <-cut.C:
 			end()

@@ -21,7 +21,7 @@ type Plan struct {
 	Cells    []sample.Cell // different ones
 	Control  sample.Cell   // measured twice a turn before the others, as if it were two (A/A)
 	Turns    int           // at least, from 1
-	Interval float64       // half of each cell's as a part of its figure, 0.05 is 5%
+	Interval float64       // half of each cell's as a part of its figure, 0.05 is 5%; 0: no more than Turns
 	Time     time.Duration // after which no cell is begun
 	Seed     uint64        // of the order
 	// Measure measures a cell once. What keeps it from being measured is a finding in its sample; an error ends all.
@@ -88,6 +88,9 @@ func (r *run) late() bool { return r.Now().Sub(r.start) > r.Time }
 
 // unsure tells whether the interval of a cell is wider than wanted.
 func (r *run) unsure(c sample.Cell) bool {
+	if r.Interval == 0 {
+		return false
+	}
 	e := fit.Mean(r.figures[c])
 	return !e.Known() || (e.High-e.Low)/2 > r.Interval*e.Value
 }

@@ -99,6 +99,10 @@ func TestItGoesOnUntilTheIntervalIsAsWanted(t *testing.T) {
 	if narrow = len(measured(t, p, restless)); narrow <= wide {
 		t.Errorf("%d samples for 5%%, %d for 1%%", wide, narrow)
 	}
+	p.Interval = 0
+	if n := len(measured(t, p, restless)); n != 2*2+2*2 {
+		t.Errorf("%d samples where no interval is wanted", n)
+	}
 }
 
 func TestACellThatIsAFindingTwiceIsLeftOut(t *testing.T) {

@@ -23,8 +23,8 @@ type Header struct {
 	Schema  string    `json:"schema"` // Schema
 	Tool    string    `json:"tool"`   // version of nicwright, or who published the figures
 	Title   string    `json:"title,omitempty"`
-	Started time.Time `json:"started"`
-	Seed    uint64    `json:"seed"` // of the order of the cells
+	Started time.Time `json:"started,omitzero"` // absent: not known
+	Seed    uint64    `json:"seed"`             // of the order of the cells
 	Clock   Clock     `json:"clock"`
 	Server  Host      `json:"server"`
 	// Client is where the load is made; absent: on the server's host.

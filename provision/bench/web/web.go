@@ -65,10 +65,11 @@ func Start(ctx context.Context, in Input) (_ *Server, err error) {
 		return nil, fmt.Errorf("%w; install it (Debian: nginx-light, RHEL: nginx-core): bench runs its own instance and touches no other", err)
 	}
 	s := &Server{ports: map[Listener]uint16{}}
-	gid := uint32(0)
-	if s.uid, gid, err = lookUp(nobody); err != nil {
+	uid, gid, err := lookUp(nobody)
+	if err != nil {
 		return nil, err
 	}
+	s.uid = uid
 	spec := program.Spec{NS: in.Place.NS, Group: in.Group, UID: s.uid, GID: gid}
 	spec.Args = []string{path, "-V"}
 	said, err := program.Output(ctx, spec)

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func readHTTPS(args ...string) (*httpsFlags, error) {
+	var f httpsFlags
+	c := &cobra.Command{}
+	f.define(c)
+	if err := c.ParseFlags(args); err != nil {
+		return nil, err
+	}
+	return &f, f.read()
+}
+
+func TestBenchHTTPSFlags(t *testing.T) {
+	f, err := readHTTPS()
+	if err != nil || len(f.in.Axes.Cells()) != 42 || f.in.Time != 14*time.Minute || f.in.Interval != 0.05 || f.in.Limit != 6*time.Second || f.in.Seed == 0 {
+		t.Errorf("%+v, %v", f.in, err)
+	}
+	if f, err = readHTTPS("--quick"); err != nil || len(f.in.Axes.Cells()) != 12 || f.in.Time != 110*time.Second {
+		t.Errorf("%+v, %v", f.in, err)
+	}
+	f, err = readHTTPS("--modes", "user,card-txrx", "--sizes", "1k,1G", "--clients", "1,500", "--keepalive", "both", "--rate", "0,100", "--tls", "1.2", "--seed", "7", "--between", "a,b")
+	if err != nil || len(f.in.Axes.Cells()) != 32 || f.in.Seed != 7 || f.in.Axes.Sizes[1] != 1e9 {
+		t.Errorf("%+v, %v", f.in, err)
+	}
+	for want, args := range map[string]string{
+		"--keepalive never":    "--keepalive never",
+		"the mode":             "--modes nic",
+		"no number of bytes":   "--sizes 1T",
+		"names 1 VFs":          "--between x",
+		"--turns 0":            "--turns 0",
+		"--control -1":         "--control -1",
+		"--interval 100":       "--interval 100",
+		"--window 1ms":         "--window 1ms",
+		"--workers -1":         "--workers -1",
+		"0.001 processors":     "--server-cpu 0.001",
+		"without --resumption": "--kernel-client --resumption on",
+		"0 clients":            "--clients 0",
+	} {
+		if _, err := readHTTPS(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", args, err, want)
+		}
+	}
+}
+
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]uint64{"1": 1, "500": 500, "10k": 10_000, "1M": 1e6, "2G": 2e9} {
+		if n, err := parseBytes(text); n != want || err != nil {
+			t.Errorf("%s: %d, %v", text, n, err)
+		}
+	}
+	for _, bad := range []string{"", "0", "k", "-1", "1.5M", "1kM", "99999999999G", "10K"} {
+		if n, err := parseBytes(bad); err == nil {
+			t.Errorf("%q is %d", bad, n)
+		}
+	}
+}
+
+func FuzzParseBytes(f *testing.F) {
+	f.Add("10k")
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, err := parseBytes(s); err == nil && n == 0 {
+			t.Errorf("%q is nothing", s)
+		}
+	})
+}
