@@ -85,29 +85,6 @@ func BenchRoot(ctx context.Context, c *cache.Cache, compiler, mirror string, log
 	})
 }
 
-// BenchRoot returns the directory of the larger root: Root, and benchPackages.
-func BenchRoot(ctx context.Context, c *cache.Cache, compilers []string, mirror string, log io.Writer) (string, error) {
-	root, err := Root(ctx, c, compilers, mirror, log)
-	if err != nil {
-		return "", err
-	}
-	key := cache.Key(append([]string{benchRecipe, RootKey(compilers)}, benchPackages...)...)
-	return c.Artefact(ctx, "bench", key, func(ctx context.Context, dir, work string) error {
-		host := sandbox.Box{Log: log}
-		if _, err := host.Run(ctx, "cp", "-a", "--reflink=auto", root+"/.", dir); err != nil {
-			return fmt.Errorf("copy the root: %w", err)
-		}
-		apt, err := NewApt(ctx, dir, work, mirror, RootSuite, log)
-		if err != nil {
-			return err
-		}
-		if err := apt.Install(ctx, benchPackages...); err != nil {
-			return err
-		}
-		return tidy(dir)
-	})
-}
-
 func bootstrap(ctx context.Context, dir, work string, packages []string, mirror string, log io.Writer) error {
 	host := sandbox.Box{Log: log}
 	if _, err := host.Run(ctx, "debootstrap", "--variant=minbase", RootSuite, dir, mirror); err != nil {
