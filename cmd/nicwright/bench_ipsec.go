@@ -50,6 +50,7 @@ finding and no figure. VFs and all else are as before when it ends.`,
 	}
 	f.define(c, "who sends", "who receives")
 	n := c.Flags()
+	n.DurationVar(&f.limit, "limit", 0, "how long a cell may take to begin, and to have 20 transfers (default 10 windows)")
 	n.StringSliceVar(&f.modes, "modes", nil, "plain, software, crypto, packet (default all)")
 	n.StringSliceVar(&f.encapsulations, "encapsulation", nil, "transport, tunnel (default both)")
 	n.StringSliceVar(&f.ciphers, "ciphers", nil, "AES-128-GCM, AES-256-GCM (default AES-256-GCM)")

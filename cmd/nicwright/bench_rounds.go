@@ -19,6 +19,7 @@ import (
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/bench/https"
 	"github.com/nicwright/nicwright/provision/bench/ipsec"
+	"github.com/nicwright/nicwright/provision/bench/nfs"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 	"github.com/nicwright/nicwright/provision/report"
 	"github.com/nicwright/nicwright/provision/verify"
@@ -48,7 +49,6 @@ func (f *roundsFlags) define(c *cobra.Command, first, second string) {
 	n.Float64Var(&f.interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side; 0: no more than --turns")
 	n.DurationVar(&f.time, "time", 0, "begin no cell after this time (default 14m, with --quick 110s)")
 	n.DurationVar(&f.window, "window", time.Second, "how long a cell is measured each time, at least")
-	n.DurationVar(&f.limit, "limit", 0, "how long a cell may take to begin, and to have 20 transfers (default 10 windows)")
 	n.Uint64Var(&f.seed, "seed", 0, "of the order of the cells (default: a random one)")
 	n.StringVar(&f.variant, "variant", "", "`words` for the label of the lines in charts")
 	n.BoolVar(&f.instructions, "instructions", false, "the machine counts instructions as time (lab run --icount), say the samples")
@@ -158,7 +158,7 @@ func (f *roundsFlags) measure(ctx context.Context, a *app, name string, run func
 
 // benchEnds are what the hidden verb can be.
 var benchEnds = map[string]func(context.Context, io.Reader, io.Writer) error{
-	"ipsec": ipsec.End,
+	"ipsec": ipsec.End, "nfs": nfs.End,
 }
 
 // newBenchEnd is one end of a bench, a process of its own.
