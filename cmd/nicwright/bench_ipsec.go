@@ -21,8 +21,9 @@ type ipsecFlags struct {
 	axes                                  ipsec.Axes
 }
 
-func newBenchIPsec(a *app) *cobra.Command {
-	var f ipsecFlags
+func newBenchIPsec(a *app) *cobra.Command { return (&ipsecFlags{}).command(a) }
+
+func (f *ipsecFlags) command(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ipsec",
 		Short: "Measure what IPsec in the card is worth",

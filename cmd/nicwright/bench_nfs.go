@@ -24,8 +24,9 @@ type nfsFlags struct {
 	axes                                         nfs.Axes
 }
 
-func newBenchNFS(a *app) *cobra.Command {
-	var f nfsFlags
+func newBenchNFS(a *app) *cobra.Command { return (&nfsFlags{}).command(a) }
+
+func (f *nfsFlags) command(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "nfs",
 		Short: "Measure what protecting NFS costs, and what the card takes of it",
