@@ -110,6 +110,7 @@ func TestLabANewBondHasItsMembersAddress(t *testing.T) {
 			if a := ipLink(t, uplink(t, port0)).Address; a != "02:00:00:00:51:07" {
 				t.Fatalf("the member of the other bond has %s", a)
 			}
+			want[0].TakeFromOf = map[string]string{port0: "nwother"}
 		}
 		if err := apply(t, ctx, NewDoer(), want); err != nil {
 			t.Fatal(err)

@@ -26,7 +26,8 @@ files() { (cd "$root" && find . -mindepth 1 ! -path './var/lib/rpm*' ! -path './
 same() { diff "$work/before" <(files) || fail "$1"; }
 
 debootstrap --variant=minbase bookworm "$root" >"$work/log" 2>&1 || { tail "$work/log" >&2; fail "no Debian root"; }
-mkdir -p "$root/etc/systemd/network" # systemd's package has it, which is not in this root
+# Of packages that are not in this root: systemd's, the shells', and the one that has /usr/share/licenses.
+mkdir -p "$root/etc/systemd/network" "$root/usr/share/fish/vendor_completions.d" "$root/usr/share/zsh/site-functions" "$root/usr/share/licenses"
 files >"$work/before"
 put -i "$old"
 by_rpm -e nicwright

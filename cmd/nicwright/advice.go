@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/nicwright/nicwright/internal/tcpdiag"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/bench/advice"
 	"github.com/nicwright/nicwright/provision/report"
@@ -23,6 +25,8 @@ const adviceDropIn = "60-advice.yaml"
 
 type adviceFlags struct {
 	log, sizes  string
+	connections time.Duration
+	port        uint16
 	retransmits float64 // percent
 	received    float64
 	write       bool
@@ -39,8 +43,10 @@ answers for each direction: on, off, no difference, or cannot tell; with what is
 be expected, and why. It changes nothing.
 
 What is sent is read from a web server's access log (nginx's combined form, Apache's
-common and combined: the size is the field behind the status), or stated. TLS 1.3 is
-named where it is the kernel that lacks it.
+common and combined: the size is the field behind the status), or stated, or seen: with
+--connections what each connection to the port has sent when it ends, as the kernel
+tells root; those that do not end meanwhile are not counted. TLS 1.3 is named where
+it is the kernel that lacks it.
 
 With -p PROFILE --write the switches that are advised to be on or off go into a
 drop-in, profiles.d/PROFILE/` + adviceDropIn + `; nicwright plan shows what it would change.
@@ -49,6 +55,7 @@ RUN is a file of nicwright bench, or published:NAME, as for bench chart.`,
 		Example: `  nicwright advice run.ndjson --workload /var/log/nginx/access.log
   nicwright advice run.ndjson --sizes 10k:60%,1M:40% --clients 200
   nicwright advice run.ndjson --sizes 100M --retransmits 1
+  nicwright advice run.ndjson --connections 1m
   nicwright advice run.ndjson --workload access.log -p tls-server --write`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.advise(cmd, args[0], o) },
@@ -56,6 +63,8 @@ RUN is a file of nicwright bench, or published:NAME, as for bench chart.`,
 	f := c.Flags()
 	f.StringVar(&o.log, "workload", "", "access log of the server, a `file`")
 	f.StringVar(&o.sizes, "sizes", "", "sizes with their share of the transfers, a `mix` as 10k:60%,1M:40%")
+	f.DurationVar(&o.connections, "connections", 0, "look so long at this host's own connections as they end, a `time` as 1m (as root)")
+	f.Uint16Var(&o.port, "port", 443, "with --connections: the port that the server listens on")
 	f.IntVar(&o.Clients, "clients", 0, "connections at one time (0: as they were measured)")
 	f.BoolVar(&o.KeepAlive, "keepalive", false, "a connection carries more than one request")
 	f.Float64Var(&o.Requests, "requests", 0, "requests a second that have to be served (0: the log's busiest minute, else as many as can be)")
@@ -68,7 +77,7 @@ RUN is a file of nicwright bench, or published:NAME, as for bench chart.`,
 }
 
 func (a *app) advise(cmd *cobra.Command, file string, o adviceFlags) error {
-	load, err := o.load()
+	load, err := o.load(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -111,10 +120,19 @@ func (a *app) advise(cmd *cobra.Command, file string, o adviceFlags) error {
 }
 
 // load makes the workload of the flags.
-func (o *adviceFlags) load() (*advice.Workload, error) {
+func (o *adviceFlags) load(ctx context.Context) (*advice.Workload, error) {
 	usage := func(text string) (*advice.Workload, error) { return nil, exitStatus{exitUsage, errors.New(text)} }
-	if (o.log == "") == (o.sizes == "") {
-		return usage("say what the server sends: --workload LOG or --sizes MIX, one of them")
+	sources := 0
+	for _, given := range []bool{o.log != "", o.sizes != "", o.connections != 0} {
+		if given {
+			sources++
+		}
+	}
+	if sources != 1 {
+		return usage("say what the server sends: --workload LOG, --sizes MIX or --connections TIME, one of them")
+	}
+	if o.connections < 0 || o.connections > 0 && o.connections < time.Second {
+		return usage("--connections is a second at least")
 	}
 	if o.TLS != "1.2" && o.TLS != "1.3" {
 		return usage(fmt.Sprintf("--tls %s: there are 1.2 and 1.3", o.TLS))
@@ -122,22 +140,9 @@ func (o *adviceFlags) load() (*advice.Workload, error) {
 	if o.Clients < 0 || o.Requests < 0 || o.retransmits > 100 {
 		return usage("--clients and --requests are not negative, and --retransmits is at most 100")
 	}
-	var load *advice.Workload
-	if o.sizes != "" {
-		shares, err := advice.ParseSizes(o.sizes)
-		if err != nil {
-			return nil, exitStatus{exitUsage, err}
-		}
-		load = &advice.Workload{Source: "the mix " + o.sizes, Sizes: shares}
-	} else {
-		f, err := os.Open(o.log)
-		if err != nil {
-			return nil, fmt.Errorf("reading the access log: %w", err)
-		}
-		defer f.Close() //nolint:errcheck // it was read
-		if load, err = advice.ReadAccessLog(f, o.log); err != nil {
-			return nil, err
-		}
+	load, err := o.source(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if o.retransmits >= 0 {
 		share := o.retransmits / 100
@@ -147,6 +152,40 @@ func (o *adviceFlags) load() (*advice.Workload, error) {
 		load.Received = &o.received
 	}
 	return load, nil
+}
+
+// source reads what the server sends.
+func (o *adviceFlags) source(ctx context.Context) (*advice.Workload, error) {
+	switch {
+	case o.sizes != "":
+		shares, err := advice.ParseSizes(o.sizes)
+		if err != nil {
+			return nil, exitStatus{exitUsage, err}
+		}
+		return &advice.Workload{Source: "the mix " + o.sizes, Sizes: shares}, nil
+	case o.log != "":
+		f, err := os.Open(o.log)
+		if err != nil {
+			return nil, fmt.Errorf("reading the access log: %w", err)
+		}
+		defer f.Close()
+		return advice.ReadAccessLog(f, o.log)
+	}
+	look, cancel := context.WithTimeout(ctx, o.connections)
+	defer cancel()
+	seen := advice.Connections{Port: o.port}
+	missed, err := tcpdiag.Closed(look, seen.Add)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("looking at connections: %w", context.Cause(ctx))
+	}
+	load, err := seen.Workload(o.connections)
+	if err == nil && missed > 0 {
+		load.Source += fmt.Sprintf(" (and more: %d times the kernel had more to tell than could be read)", missed)
+	}
+	return load, err
 }
 
 // writeAdvice puts the drop-in where the profile's layers are, unless somebody else's is there.

@@ -124,7 +124,9 @@ func TestAdviceAsJSON(t *testing.T) {
 	var doc struct {
 		Tx    struct{ Answer string }
 		Split struct{ Bytes float64 }
-		Ways  []struct{ Throughput struct{ Value, Low, High float64 } }
+		Ways  []struct {
+			Throughput struct{ Value, Low, High float64 }
+		}
 	}
 	if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.Tx.Answer != "off" || doc.Split.Bytes < 1e6 || len(doc.Ways) != 3 || doc.Ways[0].Throughput.Low <= 0 {
 		t.Errorf("%v: %+v\n%s", err, doc, out)
@@ -139,7 +141,7 @@ func TestAdviceThatIsAskedWrongly(t *testing.T) {
 	run := aRunFile(t)
 	for _, args := range [][]string{
 		{"advice"}, {"advice", run}, {"advice", run, "--sizes", "1k", "--workload", "x"}, {"advice", run, "--sizes", "lots"},
-		{"advice", run, "--sizes", "1k", "--tls", "1.1"}, {"advice", run, "--sizes", "1k", "--clients", "-4"}, {"advice", run, "--sizes", "1k", "--write"},
+		{"advice", run, "--sizes", "1k", "--tls", "1.1"}, {"advice", run, "--sizes", "1k", "--clients", "-4"}, {"advice", run, "--sizes", "1k", "--write"}, {"advice", run, "--sizes", "1k", "--connections", "1m"}, {"advice", run, "--connections", "5ms"},
 		{"bench", "chart"}, {"bench", "chart", "a", "b", "c"},
 	} {
 		_, err := ran(t, args...)

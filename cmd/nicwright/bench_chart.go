@@ -171,7 +171,7 @@ func readRun(name string) (*sample.Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the samples of a bench: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // it was read
+	defer f.Close()
 	return parseRun(name, f)
 }
 

@@ -39,7 +39,7 @@ func benchVFs(t *testing.T) []string {
 func benched(t *testing.T, args ...string) (*sample.Run, result) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "run.ndjson")
-	r := expect(t, exitDone, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "5s", "-o", out}, args...)...)
+	r := expect(t, exitDone, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "2s", "-o", out}, args...)...)
 	b, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestBenchHTTPSAgreesWithWrk(t *testing.T) {
 				address = string(m[1])
 			}
 		}
-		out, err := inClient("wrk", "-t1", "-c2", "-d10s", "--timeout", "30s", "-H", "Connection: close", "http://"+address+":20000/10000")
+		out, err := inClient("wrk", "-t1", "-c2", "-d7s", "--timeout", "30s", "-H", "Connection: close", "http://"+address+":20000/10000")
 		m := regexp.MustCompile(`(\d+) requests in`).FindSubmatch(out)
 		if err != nil || m == nil {
 			done <- wrked{0, fmt.Errorf("wrk: %w: %s", err, out)}
@@ -177,7 +177,7 @@ func TestBenchHTTPSAgreesWithWrk(t *testing.T) {
 		n, _ := strconv.ParseInt(string(m[1]), 10, 64)
 		done <- wrked{n, nil}
 	}()
-	run, _ := benched(t, "--modes", "plain", "--sizes", "10k", "--turns", "1", "--control", "0", "--window", "20s", "--limit", "60s", "--access-log", log)
+	run, _ := benched(t, "--modes", "plain", "--sizes", "10k", "--turns", "1", "--control", "0", "--window", "14s", "--limit", "40s", "--access-log", log)
 	w := <-done
 	if w.err != nil {
 		t.Fatal(w.err)
@@ -188,13 +188,13 @@ func TestBenchHTTPSAgreesWithWrk(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := int64(bytes.Count(b, []byte{'\n'}))
-	t.Logf("ours %d in 20 s and more, wrk's %d in 10 s, nginx's %d", ours, w.requests, lines)
+	t.Logf("ours %d in 14 s and more, wrk's %d in 7 s, nginx's %d", ours, w.requests, lines)
 	// What wrk had under way at its end it does not count.
 	if lines < ours+w.requests || lines > ours+w.requests+4 {
 		t.Errorf("nginx counted %d requests, we %d and wrk %d", lines, ours, w.requests)
 	}
-	if ours < w.requests/3 || w.requests < ours/2/3/2 {
-		t.Errorf("in twice the time we count %d requests, wrk %d", ours, w.requests)
+	if ours < w.requests/2 || ours > 12*w.requests {
+		t.Errorf("in twice the time and more we count %d requests, wrk %d", ours, w.requests)
 	}
 }
 
@@ -202,20 +202,20 @@ func TestBenchHTTPSAgreesWithWrk(t *testing.T) {
 func TestBenchHTTPSSaysWhoIsInTheWay(t *testing.T) {
 	benchVFs(t)
 	flags := func(args ...string) []sample.Flag {
-		run, _ := benched(t, append([]string{"--modes", "plain", "--sizes", "1M", "--turns", "1", "--control", "0", "--window", "2s"}, args...)...)
+		run, _ := benched(t, append([]string{"--modes", "user", "--tls", "1.2", "--sizes", "1k", "--turns", "1", "--control", "0", "--window", "2s"}, args...)...)
 		return run.Samples[0].Flags
 	}
-	if f := flags("--client-cpu", "0.05"); !slices.Contains(f, sample.ClientBound) {
-		t.Errorf("a client with a twentieth of a processor: %v", f)
+	if f := flags("--client-cpu", "0.1"); !slices.Contains(f, sample.ClientBound) {
+		t.Errorf("a client with a tenth of a processor: %v", f)
 	}
-	if f := flags("--server-cpu", "0.05"); slices.Contains(f, sample.ClientBound) || slices.Contains(f, sample.Noisy) {
-		t.Errorf("a server with a twentieth of a processor: %v", f)
+	if f := flags("--server-cpu", "0.1"); slices.Contains(f, sample.ClientBound) || slices.Contains(f, sample.Noisy) {
+		t.Errorf("a server with a tenth of a processor: %v", f)
 	}
 	neighbour := exec.Command("sh", "-c", "while :; do :; done")
 	if err := neighbour.Start(); err != nil {
 		t.Fatal(err)
 	}
-	f := flags("--server-cpu", "0.05")
+	f := flags("--server-cpu", "0.1")
 	_ = neighbour.Process.Kill()
 	_ = neighbour.Wait()
 	if !slices.Contains(f, sample.Noisy) {
@@ -264,7 +264,7 @@ func TestBenchHTTPSKilled(t *testing.T) {
 	if running() {
 		t.Error("nginx outlives who started it")
 	}
-	if now := state(); now == before {
+	if !strings.Contains(leftovers(t), "nicwright-verify-0") {
 		t.Error("it left nothing: it was not killed half way")
 	}
 	benched(t, tiny...)

@@ -99,15 +99,7 @@ func TestWatchLosesEvents(t *testing.T) {
 	next("what is in force", func(w watched) bool { return w.Event == "watching" })
 	pid := strings.TrimSpace(witness(t, "pgrep", "-x", "-f", "nicwright watch --textfile "+metrics))
 	witness(t, "kill", "-STOP", pid)
-	var flood strings.Builder
-	for i := range 12000 {
-		fmt.Fprintf(&flood, "link set flood0 mtu %d\n", 1000+i%2)
-	}
-	batch := filepath.Join(t.TempDir(), "flood")
-	if err := os.WriteFile(batch, []byte(flood.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	witness(t, "ip", "-batch", batch)
+	batch(t, 6000, func(i int) string { return fmt.Sprintf("link set flood0 mtu %d", 1000+i%2) })
 	witness(t, "ip", "link", "set", "bond0", "down") // its event is lost
 	witness(t, "kill", "-CONT", pid)
 	next("the bond that is down", func(w watched) bool { return w.Event == "began" && w.Resource == "bond/bond0" && w.Attribute == "up" })
@@ -120,15 +112,27 @@ func TestWatchLosesEvents(t *testing.T) {
 	remove(t, small)
 }
 
+// batch has ip do n commands.
+func batch(t *testing.T, n int, command func(i int) string) {
+	t.Helper()
+	var all strings.Builder
+	for i := range n {
+		fmt.Fprintln(&all, command(i))
+	}
+	file := filepath.Join(t.TempDir(), "batch")
+	if err := os.WriteFile(file, []byte(all.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	witness(t, "ip", "-batch", file)
+}
+
 // Netdevs come and go all the time, so that the kernel interrupts dumps: what is seen is whole, and it ends.
 func TestInterruptedDumps(t *testing.T) {
 	needLab(t)
 	script(t, "reset")
 	t.Cleanup(func() { script(t, "reset") })
 	profile := filepath.Join("testdata", "small.yaml")
-	for i := range 100 {
-		witness(t, "ip", "link", "add", fmt.Sprintf("many%d", i), "type", "dummy")
-	}
+	batch(t, 100, func(i int) string { return fmt.Sprintf("link add many%d type dummy", i) }) // a dump of many messages
 	expect(t, exitDone, "apply", "-p", profile)
 	churn := exec.CommandContext(t.Context(), "sh", "-c", "while :; do ip link add churn0 type dummy; ip addr add 192.0.2.1/24 dev churn0; ip link del churn0; done")
 	churn.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -141,7 +145,7 @@ func TestInterruptedDumps(t *testing.T) {
 		_ = exec.CommandContext(context.WithoutCancel(t.Context()), "ip", "link", "del", "churn0").Run()
 	})
 	t.Cleanup(end)
-	for range 5 {
+	for range 3 {
 		start := time.Now()
 		if r := expect(t, exitDone, "apply", "-p", profile); !strings.Contains(r.stdout, "nothing to do") {
 			t.Errorf("it sees what is not so:\n%s", r.stdout)

@@ -12,8 +12,13 @@ die() {
 	exit 1
 }
 
-# setup: the tool, the witness and the profile are put on the disk
+# What fails ends the script, and says as much as a check does.
+trap 'die "$BASH_COMMAND"' ERR
+
+# setup: the tool, the witness and the profile are put on the disk, and Open vSwitch is up, which on a machine that has
+# little time Debian's units may have said before it was so
 setup() {
+	within 300 ovs-appctl -t ovs-vswitchd version
 	install -m 0755 /lab/share/nicwright /lab/share/witness /usr/local/bin/
 	install -m 0644 /lab/share/small.yaml "$p"
 }

@@ -128,12 +128,6 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 			return nil, err
 		}
 	}
-	if l.flags.bench {
-		// Modules are built in the small one, and so the same ones.
-		if p.bench, err = debian.BenchRoot(ctx, l.cache, kernels.Compilers(), mirror, out); err != nil {
-			return nil, err
-		}
-	}
 	if l.flags.systemd {
 		if p.disk, err = disk.Make(ctx, l.cache, p.root, debian.RootKey(row.Compiler), p.kernel, mirror, out); err != nil {
 			return nil, err

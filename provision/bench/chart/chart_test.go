@@ -233,9 +233,20 @@ func TestFiguresAreWrittenForPeople(t *testing.T) {
 		v    float64
 		want string
 	}{
-		{Bytes, 10_000, "10 kB"}, {Bytes, 999_999, "1 MB"}, {Bytes, 512, "512 B"}, {Bytes, 2.345e6, "2.35 MB"}, {PerSecond, 8.7e6, "8.7 MB/s"},
-		{Rate, 870, "870/s"}, {Rate, 32_300, "32.3k/s"}, {Seconds, 0.00115, "1.15 ms"}, {Seconds, 3e-6, "3 µs"}, {Seconds, 12, "12 s"},
-		{SecondsPerGB, 0.42, "0.42 s/GB"}, {Bytes, math.Inf(1), "without limit"}, {Number, 64, "64"}, {Seconds, math.NaN(), "not known"},
+		{Bytes, 10_000, "10 kB"},
+		{Bytes, 999_999, "1 MB"},
+		{Bytes, 512, "512 B"},
+		{Bytes, 2.345e6, "2.35 MB"},
+		{PerSecond, 8.7e6, "8.7 MB/s"},
+		{Rate, 870, "870/s"},
+		{Rate, 32_300, "32.3k/s"},
+		{Seconds, 0.00115, "1.15 ms"},
+		{Seconds, 3e-6, "3 µs"},
+		{Seconds, 12, "12 s"},
+		{SecondsPerGB, 0.42, "0.42 s/GB"},
+		{Bytes, math.Inf(1), "without limit"},
+		{Number, 64, "64"},
+		{Seconds, math.NaN(), "not known"},
 	} {
 		if got := c.u.Text(c.v); got != c.want {
 			t.Errorf("%v: %q, want %q", c.v, got, c.want)

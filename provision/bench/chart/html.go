@@ -64,8 +64,11 @@ type themed struct{ Name, Light, Dark string }
 func theme() []themed {
 	dark := []string{"#9aa3ad", "#5ab0f0", "#3fc79a", "#f59149", "#e59ac4", "#d6bd4e", "#8fd0f5", "#d99683"}
 	out := []themed{
-		{"paper", hex(paper), "#14181d"}, {"ink", hex(ink), "#e6e9ec"}, {"soft", hex(soft), "#a3adb8"},
-		{"grid", hex(grid), "#2b323a"}, {"shade", hex(shade), "#2e2a1c"},
+		{"paper", hex(paper), "#14181d"},
+		{"ink", hex(ink), "#e6e9ec"},
+		{"soft", hex(soft), "#a3adb8"},
+		{"grid", hex(grid), "#2b323a"},
+		{"shade", hex(shade), "#2e2a1c"},
 	}
 	for i, c := range palette {
 		out = append(out, themed{fmt.Sprintf("line%d", i), hex(c), dark[i]})

@@ -127,16 +127,6 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 	if b.groups.client, err = cage.Sub("client"); err != nil {
 		return err
 	}
-	for _, bound := range []struct {
-		g cgroup.Group
-		n float64
-	}{{b.groups.server, b.in.ServerCPU}, {b.groups.client, b.in.ClientCPU}} {
-		if bound.n > 0 {
-			if err := bound.g.Bound(bound.n); err != nil {
-				return err
-			}
-		}
-	}
 	b.web, err = web.Start(ctx, web.Input{
 		Place: b.from, Group: b.groups.server, Listeners: listeners(cells), Sizes: b.in.Axes.Sizes, Workers: b.in.Workers,
 		Clients: slices.Max(b.in.Axes.Clients), Log: b.in.Log != nil,
@@ -149,6 +139,9 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 		return err
 	}
 	b.loadTLS(ctx)
+	if err := b.bound(); err != nil {
+		return errors.Join(err, b.end())
+	}
 	h := b.in.Header
 	if h.Conditions == nil {
 		h.Conditions = map[string]string{}
@@ -170,6 +163,21 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 	}
 	if b.out, err = sample.NewWriter(b.in.Out, h); err != nil {
 		return errors.Join(err, b.end())
+	}
+	return nil
+}
+
+// bound is for what is measured: the programs have started by then.
+func (b *bench) bound() error {
+	for _, bound := range []struct {
+		g cgroup.Group
+		n float64
+	}{{b.groups.server, b.in.ServerCPU}, {b.groups.client, b.in.ClientCPU}} {
+		if bound.n > 0 {
+			if err := bound.g.Bound(bound.n); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

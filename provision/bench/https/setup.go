@@ -119,6 +119,7 @@ func (b *bench) setUp(ctx context.Context, mode sample.Mode, suite uint16, at in
 // loadTLS has the kernel load its module tls, which it does for a socket of root's
 // alone: nginx is not root. Where that cannot be, the cells say so.
 func (b *bench) loadTLS(ctx context.Context) {
+	_ = b.switchTo(ctx, sample.Kernel) // no key for the card, of which no sample tells
 	_, _ = b.setUp(ctx, sample.Kernel, setUpSuites["AES-128-GCM"], 1)
 }
 
