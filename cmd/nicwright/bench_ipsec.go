@@ -43,7 +43,7 @@ finding and no figure. VFs and all else are as before when it ends.`,
 			}
 			return f.measure(cmd.Context(), a, "ipsec", func(out io.Writer, told func(sample.Sample)) error {
 				return ipsec.Run(cmd.Context(), ipsec.Input{
-					Server: f.server, Client: f.client, Axes: f.axes, Variant: f.variant, Header: f.header, Turns: f.turns, Interval: f.interval / 100,
+					Server: f.server, Client: f.client, Axes: f.axes, Variant: f.variant, Header: f.header, Turns: f.turns, Controls: f.controls, Interval: f.interval / 100,
 					Window: f.window, Limit: f.limit, Time: f.time, Seed: f.seed, Self: https.Self("bench", benchEndVerb, "ipsec"), Out: out, Told: told,
 				})
 			}, ipsec.Print)

@@ -49,7 +49,7 @@ before when it ends.`,
 			return f.measure(cmd.Context(), a, "nfs", func(out io.Writer, told func(sample.Sample)) error {
 				return nfs.Run(cmd.Context(), nfs.Input{
 					Server: f.server, Client: f.client, Axes: f.axes, Variant: f.variant, Header: f.header, Reader: f.reader, Threads: f.threads,
-					Turns: f.turns, Interval: f.interval / 100, Window: f.window, Time: f.time, Seed: f.seed,
+					Turns: f.turns, Controls: f.controls, Interval: f.interval / 100, Window: f.window, Time: f.time, Seed: f.seed,
 					Self: https.Self("bench", benchEndVerb, "nfs"), Out: out, Told: told,
 				})
 			}, nfs.Print)

@@ -33,7 +33,7 @@ type roundsFlags struct {
 	between             []string
 	quick, instructions bool
 	variant, out        string
-	turns               int
+	turns, controls     int
 	interval            float64 // percent
 	time, window, limit time.Duration
 	seed                uint64
@@ -46,6 +46,7 @@ func (f *roundsFlags) define(c *cobra.Command, first, second string) {
 	n.StringSliceVar(&f.between, "between", nil, "the `VFs` of "+first+" and "+second+", as pci/0000:3b:00.0/vf/0; default: the first two free ones that reach one another")
 	n.BoolVar(&f.quick, "quick", false, "within 2 minutes: fewer cells")
 	n.IntVar(&f.turns, "turns", 5, "how often each cell is measured, at least")
+	n.IntVar(&f.controls, "control", 5, "how often the same cell is measured against itself, first")
 	n.Float64Var(&f.interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side; 0: no more than --turns")
 	n.DurationVar(&f.time, "time", 0, "begin no cell after this time (default 14m, with --quick 110s)")
 	n.DurationVar(&f.window, "window", time.Second, "how long a cell is measured each time, at least")
@@ -74,6 +75,8 @@ func (f *roundsFlags) read() error {
 		return fmt.Errorf("--between names %d VFs: it is two, with a comma", len(f.between))
 	case f.turns < 1 || f.turns > 1000:
 		return fmt.Errorf("--turns %d: it is 1 to 1000", f.turns)
+	case f.controls < 0 || f.controls > 1000:
+		return fmt.Errorf("--control %d: it is 0 to 1000", f.controls)
 	case !(f.interval >= 0 && f.interval < 100):
 		return fmt.Errorf("--interval %v: it is 0 or more, and less than 100", f.interval)
 	case f.window < 10*time.Millisecond || f.limit < f.window || f.time < f.window:

@@ -36,7 +36,7 @@ func TestBenchIPsecFlags(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"--modes user": "the mode", "--sas 0": "0 pairs of SAs", "--mtu 100": "an MTU of 100", "--sizes 1T": "no number of bytes", "--turns 0": "--turns 0",
-		"--interval 100": "--interval 100", "--window 1ms": "--window 1ms", "--limit 1ms": "--limit 1ms", "--between x": "names 1 VFs", "--encapsulation beet": "beet",
+		"--interval 100": "--interval 100", "--window 1ms": "--window 1ms", "--limit 1ms": "--limit 1ms", "--control -1": "--control -1", "--between x": "names 1 VFs", "--encapsulation beet": "beet",
 	} {
 		if _, err := read(args); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

@@ -28,7 +28,7 @@ func TestBenchIPsec(t *testing.T) {
 	between := []string{"bench", "ipsec", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--encapsulation", "transport", "--sas", "2", "--mtu", "1400", "--streams", "2", "--sizes", "16k", "--interval", "0"}
 	run := func() (*sample.Run, result) {
 		out := filepath.Join(t.TempDir(), "run.ndjson")
-		r := expect(t, exitDone, append(between, "--modes", "plain,software,crypto", "--turns", "1", "--window", "100ms", "--limit", "1m", "-o", out)...)
+		r := expect(t, exitDone, append(between, "--modes", "plain,software,crypto", "--turns", "1", "--control", "2", "--window", "100ms", "--limit", "1m", "-o", out)...)
 		b, err := os.ReadFile(out)
 		if err != nil {
 			t.Fatal(err)

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 func input(axes Axes) Input {
 	return Input{
-		Server: pci.VF(vflab.PF, 0), Client: pci.VF(vflab.PF, 1), Axes: axes, Turns: 1, Interval: 0.99, Window: 300 * time.Millisecond,
+		Server: pci.VF(vflab.PF, 0), Client: pci.VF(vflab.PF, 1), Axes: axes, Turns: 1, Controls: 1, Window: 300 * time.Millisecond,
 		Limit: time.Minute, Time: 8 * time.Minute, Seed: 5, Self: []string{"/proc/self/exe", "end"}, Told: func(sample.Sample) {},
 		Header: sample.Header{Tool: "test", Clock: sample.Wall},
 	}

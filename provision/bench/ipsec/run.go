@@ -29,6 +29,7 @@ type Input struct {
 	Variant        string        // of every cell
 	Header         sample.Header // what is not filled in here
 	Turns          int           // at least; more, until each interval is as wanted
+	Controls       int           // turns of the A/A control
 	Interval       float64       // half of it as a part of the figure, 0.05 is 5%
 	Window         time.Duration // of one measurement, at least
 	Limit          time.Duration // of one, for the transfers that it needs; and for its connections to be there
@@ -106,7 +107,7 @@ func Run(ctx context.Context, in Input) (err error) {
 		return err
 	}
 	return rounds.Plan{
-		Cells: cells, Control: control(cells), Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure,
+		Cells: cells, Control: control(cells), Controls: in.Controls, Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure,
 		Write: func(s sample.Sample) error {
 			if err := out.Write(s); err != nil {
 				return err
@@ -235,7 +236,7 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	s.Seconds, s.Bytes, s.Operations = e.received.Seconds, e.received.Bytes, e.received.Bytes/c.Size
 	s.Connections, s.Segments, s.Retransmits = uint64(c.Clients), e.sent.Segments, e.sent.Retransmits
 	s.CPU = got.Used.CPU(s.Seconds)
-	s.Flags = got.Used.Flags(s.Seconds, e.received.Short)
+	s.Flags = got.Used.Flags(s.Seconds, false, e.received.Short)
 	if c.Mode == sample.Plain {
 		s.Gate = e.gate(c)
 	}

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 
 func input(axes Axes) Input {
 	return Input{
-		Server: pci.VF(vflab.PF, 0), Client: pci.VF(vflab.PF, 1), Axes: axes, Reader: Auto, Threads: 4, Turns: 1, Window: 500 * time.Millisecond,
+		Server: pci.VF(vflab.PF, 0), Client: pci.VF(vflab.PF, 1), Axes: axes, Reader: Auto, Threads: 4, Turns: 1, Controls: 1, Window: 500 * time.Millisecond,
 		Time: 8 * time.Minute, Seed: 5, Self: []string{"/proc/self/exe", "end"}, Told: func(sample.Sample) {},
 		Header: sample.Header{Tool: "test", Clock: sample.Wall},
 	}

@@ -41,6 +41,7 @@ type Input struct {
 	Reader         string        // Auto, Fio or Own
 	Threads        int           // of the server
 	Turns          int           // at least; more, until each interval is as wanted
+	Controls       int           // turns of the A/A control
 	Interval       float64       // half of it as a part of the figure, 0.05 is 5%; 0: no more than Turns
 	Window         time.Duration // of one measurement
 	Time           time.Duration // after which no cell is begun
@@ -115,7 +116,7 @@ func Run(ctx context.Context, in Input) (err error) {
 		return err
 	}
 	return rounds.Plan{
-		Cells: cells, Control: control(cells), Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure,
+		Cells: cells, Control: control(cells), Controls: in.Controls, Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure,
 		Write: func(s sample.Sample) error {
 			if err := out.Write(s); err != nil {
 				return err
@@ -310,7 +311,7 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	s.Seconds, s.Bytes, s.Operations, s.Connections = r.Seconds, r.Bytes, r.Operations, uint64(c.NConnect)
 	s.Latency = map[sample.Phase]sample.Percentiles{sample.Whole: r.Latency}
 	s.CPU = d.Used.CPU(r.Seconds)
-	s.Flags = d.Used.Flags(r.Seconds, r.Operations < few)
+	s.Flags = d.Used.Flags(r.Seconds, false, r.Operations < few)
 	s.Gate = e.gate(c)
 	return s, nil
 }

@@ -44,17 +44,21 @@ func Moved(before, after map[string]int64) map[string]int64 {
 // Shares from which on a sample is flagged.
 const (
 	mostBusy  = 0.9  // of the processors
+	mostHeld  = 0.1  // of the time that a bound holds the client
 	mostNoise = 0.05 // of the processors
 )
 
 // Flags are reasons to trust a sample less: of so many seconds, with short where too
-// little came to pass in it.
-func (d Used) Flags(seconds float64, short bool) (all []sample.Flag) {
+// little came to pass in it, and cold where the server read from its disk.
+func (d Used) Flags(seconds float64, cold, short bool) (all []sample.Flag) {
 	whole := seconds * float64(d.Processors)
 	busy := d.Known && d.Busy >= mostBusy*whole
 	// Both on one machine: where all of it is busy, the one that takes more is in the other's way.
-	if d.Client.Usage >= mostBusy*whole || busy && d.Client.Usage > d.Server.Usage {
+	if d.Client.Throttled >= mostHeld*seconds || d.Client.Usage >= mostBusy*whole || busy && d.Client.Usage > d.Server.Usage {
 		all = append(all, sample.ClientBound)
+	}
+	if cold {
+		all = append(all, sample.ColdCache)
 	}
 	if d.User-d.Server.User-d.Client.User+d.Steal > mostNoise*whole {
 		all = append(all, sample.Noisy)

@@ -20,10 +20,12 @@ import (
 type Plan struct {
 	Cells    []sample.Cell // different ones
 	Control  sample.Cell   // measured twice a turn before the others, as if it were two (A/A)
+	Controls int           // its turns; 0: none
 	Turns    int           // at least, from 1
 	Interval float64       // half of each cell's as a part of its figure, 0.05 is 5%; 0: no more than Turns
 	Time     time.Duration // after which no cell is begun
 	Seed     uint64        // of the order
+	Before   int           // samples of the same run that this plan did not make: orders are counted from there
 	// Measure measures a cell once. What keeps it from being measured is a finding in its sample; an error ends all.
 	Measure func(context.Context, sample.Cell) (sample.Sample, error)
 	// Write gets each sample, complete.
@@ -31,9 +33,6 @@ type Plan struct {
 	// Now is the clock; nil: the time of day.
 	Now func() time.Time
 }
-
-// controlTurns is how often the control is measured, at most.
-const controlTurns = 5
 
 // hopeless is after how many findings a cell is left out: its path will not change.
 const hopeless = 2
@@ -55,9 +54,9 @@ func (p Plan) Run(ctx context.Context) error {
 	}
 	r := &run{
 		Plan: p, random: rand.New(rand.NewPCG(p.Seed, 0)), //nolint:gosec // an order, no secret
-		start: p.Now(), figures: map[sample.Cell][]float64{}, findings: map[sample.Cell]int{},
+		start: p.Now(), order: p.Before, figures: map[sample.Cell][]float64{}, findings: map[sample.Cell]int{},
 	}
-	for turn := 1; turn <= min(controlTurns, max(p.Turns, 2)); turn++ {
+	for turn := 1; turn <= p.Controls; turn++ {
 		for _, half := range r.random.Perm(2) {
 			if r.late() {
 				return nil
@@ -86,13 +85,15 @@ func (p Plan) Run(ctx context.Context) error {
 
 func (r *run) late() bool { return r.Now().Sub(r.start) > r.Time }
 
-// unsure tells whether the interval of a cell is wider than wanted.
-func (r *run) unsure(c sample.Cell) bool {
-	if r.Interval == 0 {
+func (r *run) unsure(c sample.Cell) bool { return Unsure(r.figures[c], r.Interval) }
+
+// Unsure tells whether the interval of figures is wider than wanted; 0 wants none.
+func Unsure(figures []float64, wanted float64) bool {
+	if wanted == 0 {
 		return false
 	}
-	e := fit.Mean(r.figures[c])
-	return !e.Known() || (e.High-e.Low)/2 > r.Interval*e.Value
+	e := fit.Mean(figures)
+	return !e.Known() || (e.High-e.Low)/2 > wanted*e.Value
 }
 
 func (r *run) one(ctx context.Context, c sample.Cell, turn, control int) error {

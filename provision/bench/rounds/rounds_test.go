@@ -50,7 +50,7 @@ func order(all []sample.Sample) (s string) {
 }
 
 func TestEveryCellOnceATurnInARandomOrderThatComesAgain(t *testing.T) {
-	p := Plan{Turns: 4, Interval: 0.1, Time: time.Hour, Seed: 7, Control: cell(1)}
+	p := Plan{Turns: 4, Controls: 4, Before: 3, Interval: 0.1, Time: time.Hour, Seed: 7, Control: cell(1)}
 	for n := range 6 {
 		p.Cells = append(p.Cells, cell(n+1))
 	}
@@ -62,7 +62,7 @@ func TestEveryCellOnceATurnInARandomOrderThatComesAgain(t *testing.T) {
 	turns := map[int]map[uint64]int{}
 	shuffled := false
 	for i, s := range all {
-		if s.Order != i+1 {
+		if s.Order != i+4 {
 			t.Errorf("sample %d has the place %d", i+1, s.Order)
 		}
 		if s.Control > 0 {
@@ -92,7 +92,7 @@ func TestEveryCellOnceATurnInARandomOrderThatComesAgain(t *testing.T) {
 }
 
 func TestItGoesOnUntilTheIntervalIsAsWanted(t *testing.T) {
-	p := Plan{Turns: 2, Interval: 0.05, Time: time.Hour, Seed: 1, Control: cell(1), Cells: []sample.Cell{cell(1), cell(2)}}
+	p := Plan{Turns: 2, Controls: 2, Interval: 0.05, Time: time.Hour, Seed: 1, Control: cell(1), Cells: []sample.Cell{cell(1), cell(2)}}
 	restless := func(n, times int) (uint64, bool) { return uint64(1000 + 30*n*(times%2)), false }
 	wide, narrow := len(measured(t, p, restless)), 0
 	p.Interval = 0.01
@@ -159,11 +159,14 @@ func TestFlags(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(*Used)
-		short  bool
+		cold   bool
 		want   []sample.Flag
 	}{
 		{"quiet", func(*Used) {}, false, nil},
-		{"short", func(*Used) {}, true, []sample.Flag{sample.Short}},
+		{"not in memory, and few", func(*Used) {}, true, []sample.Flag{sample.ColdCache, sample.Short}},
+		{"the client is held back", func(u *Used) { u.Client.Throttled = 0.5 }, false, []sample.Flag{sample.ClientBound}},
+		{"the client takes all, where busy is not known", func(u *Used) { u.Client.Usage, u.Known = 3.7, false }, false, []sample.Flag{sample.ClientBound}},
+		{"it takes more than the server where busy is not known", func(u *Used) { u.Client.Usage, u.Known = 2, false }, false, nil},
 		{"the client takes all", func(u *Used) { u.Client.Usage, u.Busy = 3.7, 4 }, false, []sample.Flag{sample.ClientBound}},
 		{"all is busy, the server the most", func(u *Used) { u.Server.Usage, u.Busy = 2, 4 }, false, nil},
 		{"somebody else computes", func(u *Used) { u.User = 1.5 }, false, []sample.Flag{sample.Noisy}},
@@ -171,7 +174,7 @@ func TestFlags(t *testing.T) {
 	} {
 		u := quiet
 		tt.change(&u)
-		if got := u.Flags(1, tt.short); !reflect.DeepEqual(got, tt.want) {
+		if got := u.Flags(1, tt.cold, tt.cold); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
@@ -188,6 +191,26 @@ func TestMoved(t *testing.T) {
 	got := Moved(map[string]int64{"a": 1, "b": 2}, map[string]int64{"a": 5, "b": 2, "c": 3})
 	if want := map[string]int64{"a": 4, "c": 3}; !reflect.DeepEqual(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+const procStat = "cpu  100 10 50 1000 20 5 6 7 0 0\ncpu0 50 5 25 500 10 2 3 3 0 0\ncpu1 50 5 25 500 10 3 3 4 0 0\nintr 1\n"
+
+func TestProcessors(t *testing.T) {
+	from, cpus, err := parseStat(procStat)
+	if err != nil || cpus != 2 || from[7] != 7 {
+		t.Fatalf("%v, %d, %v", from, cpus, err)
+	}
+	to := from
+	to[0], to[1], to[7] = to[0]+100, to[1]+50, to[7]+25
+	u := Look{ticks: to, cpus: 2}.Since(Look{ticks: from, cpus: 2})
+	if want := (Used{Processors: 2, User: 1.5, Steal: 0.25}); u != want {
+		t.Errorf("%+v, want %+v", u, want)
+	}
+	for _, bad := range []string{"", "cpu0 1 2 3 4 5 6 7 8\n", "cpu 1 2 3 4 5 6 7 8\n", "cpu x 2 3 4 5 6 7 8\ncpu0 1 2 3 4 5 6 7 8\n"} {
+		if _, _, err := parseStat(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
 	}
 }
 
