@@ -179,22 +179,12 @@ func (c IPsecCell) transfer(ctx context.Context, from, to *site.Place, size int6
 }
 
 // add makes one end.
-func (c IPsecCell) add(ctx context.Context, at, peer *site.Place, keys ipsec.Keys, o ipsec.Offload) (pair *ipsec.Pair, err error) {
-	params := ipsec.Params{
-		Local: at.V4.Addr(), Remote: peer.V4.Addr(), Mode: modes[c.Mode], Offload: o, Netdev: at.Index, Keys: keys,
-	}
+func (c IPsecCell) add(ctx context.Context, at, peer *site.Place, keys ipsec.Keys, o ipsec.Offload) (*ipsec.Pair, error) {
+	local, remote := at.V4.Addr(), peer.V4.Addr()
 	if c.IP == "ipv6" {
-		params.Local, params.Remote = at.V6.Addr(), peer.V6.Addr()
+		local, remote = at.V6.Addr(), peer.V6.Addr()
 	}
-	if o == ipsec.Packet {
-		// The driver wants limits, and none that a proof could meet.
-		params.Limits = ipsec.Limits{SoftPackets: 1 << 30, HardPackets: 1<<31 - 1}
-	}
-	err = at.NS.Do(func() error {
-		pair, err = ipsec.Add(ctx, params)
-		return err
-	})
-	return pair, err
+	return c.end(ctx, at, local, remote, keys, o)
 }
 
 func xfrmStat(p *proof.Proof, at *site.Place) error {

@@ -47,6 +47,7 @@ later() {
 # gotest PACKAGE KERNEL [FLAGS]: in a machine with all that tests ask for; KERNEL "" is the default
 gotest() {
 	local card=${CARD:-"--card ports=2,vfs=8 --ovs --netdevsim"}
+	[ "$1" = provision/bench/nfs ] && card+=" --bench" # fio, and tlshd
 	[ "$1" = crypto/ktls ] && card=--no-card # it takes TLS out of the kernel, which the card's driver holds
 	# One processor each: with more of them than the host has, they wait for one another's locks and interrupts (1.7 times as long, three machines on two).
 	local where=(-exec "$lab exec ${2:+--kernel $2} $card --cpus 1 --time-limit ${limit:-40m} --share $bin")

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -26,8 +27,11 @@ import (
 // Spec is what is to be run. It gets an empty environment, / as its directory, and no
 // standard input unless Stdin is set.
 type Spec struct {
-	NS       *netns.NS
-	Group    cgroup.Group
+	NS    *netns.NS    // nil: that of this process
+	Group cgroup.Group // zero: that of this process
+	// Private: it has mounts of its own. What it mounts, nobody else sees, and it goes when the program and those that it
+	// started have ended.
+	Private  bool
 	Args     []string // the first is the program's path
 	UID, GID uint32   // without other groups
 	Stdin    io.Reader
@@ -50,11 +54,6 @@ const grace = 10 * time.Second
 // SIGKILL. When this process dies it gets SIGTERM from the kernel.
 func Start(ctx context.Context, s Spec) (*Running, error) {
 	r := &Running{done: make(chan struct{})}
-	group, err := s.Group.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer group.Close()
 	c := exec.CommandContext(ctx, s.Args[0], s.Args[1:]...)
 	c.Dir, c.Env, c.Stdin, c.Stdout, c.Stderr, c.WaitDelay = "/", []string{}, s.Stdin, s.Stdout, &r.stderr, grace
 	if s.Stderr != nil {
@@ -62,14 +61,32 @@ func Start(ctx context.Context, s Spec) (*Running, error) {
 	}
 	c.Cancel = func() error { return c.Process.Signal(unix.SIGTERM) }
 	c.SysProcAttr = &syscall.SysProcAttr{
-		Setsid: true, Pdeathsig: syscall.SIGTERM, UseCgroupFD: true, CgroupFD: int(group.Fd()),
-		Credential: &syscall.Credential{Uid: s.UID, Gid: s.GID},
+		Setsid: true, Pdeathsig: syscall.SIGTERM, Credential: &syscall.Credential{Uid: s.UID, Gid: s.GID},
+	}
+	if s.Private {
+		c.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS
+	}
+	if s.Group != (cgroup.Group{}) {
+		group, err := s.Group.Open()
+		if err != nil {
+			return nil, err
+		}
+		defer group.Close()
+		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(group.Fd())
+	}
+	in := func(f func() error) error {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return f()
+	}
+	if s.NS != nil {
+		in = s.NS.Do
 	}
 	started := make(chan error, 1)
 	go func() {
 		defer close(r.done)
 		// The kernel takes the end of the thread that started it for the end of its parent: this one waits.
-		err := s.NS.Do(func() error {
+		err := in(func() error {
 			if err := c.Start(); err != nil {
 				return err
 			}

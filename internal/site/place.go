@@ -113,32 +113,20 @@ func (p *Place) address(l netlink.Link) error {
 // meet tells a place, for good, where the others are: a route to each and its MAC
 // address, so that neither asks for the other on the wire.
 func (p *Place) meet(all []*Place) error {
-	return p.NS.Do(func() error {
-		for _, o := range all {
-			if o == p {
+	for _, o := range all {
+		if o == p {
+			continue
+		}
+		for _, a := range []netip.Prefix{o.V4, o.V6} {
+			if a.Addr().Is6() && (p.noIPv6 || o.noIPv6) {
 				continue
 			}
-			for _, a := range []netip.Prefix{o.V4, o.V6} {
-				if a.Addr().Is6() && (p.noIPv6 || o.noIPv6) {
-					continue
-				}
-				family := netlink.FAMILY_V4
-				if a.Addr().Is6() {
-					family = netlink.FAMILY_V6
-				}
-				err := netlink.NeighSet(&netlink.Neigh{
-					LinkIndex: p.Index, Family: family, State: netlink.NUD_PERMANENT, IP: a.Addr().AsSlice(), HardwareAddr: o.MAC,
-				})
-				if err != nil {
-					return kernel.Wrapf(p.String(), err, "telling it where %s of %s is", a.Addr(), o)
-				}
-				if err := netlink.RouteReplace(&netlink.Route{LinkIndex: p.Index, Scope: netlink.SCOPE_LINK, Dst: ipNet(a)}); err != nil {
-					return kernel.Wrapf(p.String(), err, "giving it a route to %s of %s", a.Addr(), o)
-				}
+			if err := p.know(a, o.MAC); err != nil {
+				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // goHome moves the VF to the namespace it came from; one that had not been moved

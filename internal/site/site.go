@@ -12,8 +12,11 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/cgroup"
+	"github.com/nicwright/nicwright/internal/knfsd"
 	"github.com/nicwright/nicwright/internal/netns"
 	"github.com/nicwright/nicwright/internal/pci"
 )
@@ -140,6 +143,9 @@ func Clean(ctx context.Context) error {
 		return err
 	}
 	for _, n := range names {
+		if err := silence(n); err != nil {
+			return err
+		}
 		if err := netns.Delete(n); err != nil {
 			return err
 		}
@@ -156,6 +162,20 @@ func Clean(ctx context.Context) error {
 		}
 	}
 	return errors.Join(append(errs, forget())...)
+}
+
+// silence ends what of the kernel's own keeps a namespace: an NFS server.
+func silence(name string) error {
+	ns, err := netns.Open(name)
+	if err != nil {
+		return err
+	}
+	// A name that is left without its namespace is not one that can be entered.
+	err = knfsd.Stop(ns)
+	if errors.Is(err, unix.EINVAL) {
+		err = nil
+	}
+	return errors.Join(err, ns.Close())
 }
 
 // Remember records how functions are, so that Clean, also of the next run after
