@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab test-hosts test-faults test-connectx test-kernels test-boot soak lint fuzz bench install man packages packages-check clean
+.PHONY: all build lab demo test test-unit test-lab test-hosts test-faults test-bench test-connectx test-kernels test-boot soak lint fuzz bench install man packages packages-check clean
 
 all: build
 
@@ -47,6 +47,10 @@ test-hosts: build lab
 # the faults' names. An hour or two.
 test-faults: build lab
 	lab/test.sh $(LAB) $(BIN) faults
+
+# What nicwright bench says, against wrk, fio and iperf3, with kills, neighbours and an NFS server (test has its paths).
+test-bench: build lab
+	lab/test.sh $(LAB) $(BIN) bench
 
 # The emulated card's own tests, with stock tools only: on the default kernel (test has six of them, one of each kind), and on all.
 test-connectx: lab

@@ -8,6 +8,7 @@
 #   test.sh LAB BIN KERNEL...   only the card's own tests, on each of the kernels, and those of kernel TLS on other kernels than the default
 #   test.sh LAB BIN hosts      only the lived-in hosts of lab/hosts, all of them with all their profiles
 #   test.sh LAB BIN faults     only the faults from below, all of them
+#   test.sh LAB BIN bench      only those of nicwright bench, all of them
 #   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
 set -uo pipefail
 lab=$(realpath "$1") bin=$(realpath "$2")
@@ -73,6 +74,7 @@ cardtests() {
 }
 
 beyond='TestJournalFaults|TestWatchLosesEvents|TestInterruptedDumps' # only with faults
+benches='TestBenchHTTPSAgreesWithWrk|TestBenchHTTPSSaysWhoIsInTheWay|TestBenchHTTPSKilled' # only with bench
 
 if [ "${1:-}" = hosts ]; then
 	shift
@@ -91,6 +93,10 @@ elif [ "${1:-}" = faults ]; then
 	done
 	later "faults of Open vSwitch's daemons" gotest cmd/nicwright "" -run '^TestOpenVSwitchFaults$'
 	later "faults of the journal's disk, and lost events" gotest cmd/nicwright "" -run "^($beyond)$"
+elif [ "${1:-}" = bench ]; then
+	shift
+	later "cmd/nicwright, benches" gotest cmd/nicwright "" -run TestBench
+	for bench in ipsec nfs web; do later "provision/bench/$bench" gotest "provision/bench/$bench" ""; done
 elif [ $# = 0 ]; then
 	# what takes longest goes first
 	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
@@ -98,10 +104,10 @@ elif [ $# = 0 ]; then
 		NICWRIGHT_HOSTS_PART=$part later "cmd/nicwright, TestLivedIn, part $part" gotest cmd/nicwright "" -run TestLivedIn
 	done
 	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' TestVerify 'TestVMHost|TestTLSServer' TestDoctor TestBench)
-	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond")"
+	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part" -skip "$benches"; done
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
-	for package in $(grep -vx cmd/nicwright <<<"$packages"); do later "$package" gotest "$package" ""; done
+	for package in $(grep -vx -e cmd/nicwright -e provision/bench/nfs <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet # one of each kind; make test-connectx has them all
 fi
 for kernel in "$@"; do
