@@ -105,11 +105,9 @@ func hostsServer(t *testing.T) string {
 func TestLabMatrix(t *testing.T) {
 	ctx := inSwitchdev(t)
 	vflab.Run(t, "mount", "-t", "tmpfs", "none", "/var/lib/nfs")
-	for _, d := range []string{"/var/lib/nfs/rpc_pipefs", "/var/lib/nfs/v4recovery", "/srv"} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	vflab.Run(t, "mount", "-t", "tmpfs", "none", "/srv")
+	vflab.Run(t, "mkdir", "/var/lib/nfs/rpc_pipefs", "/var/lib/nfs/v4recovery")
+	vflab.Run(t, "touch", "/var/lib/nfs/etab", "/var/lib/nfs/rmtab")
 	vflab.Run(t, "mount", "-t", "nfsd", "nfsd", "/proc/fs/nfsd")
 	vflab.Run(t, "exportfs", "-o", "ro,fsid=7,no_subtree_check", "192.0.2.1:/srv")
 	vflab.Run(t, "rpc.nfsd", "-N", "3", "-V", "4.2", "--host", "127.0.0.1", "2")
