@@ -8,6 +8,7 @@
 package knfsd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,7 +66,7 @@ const lifetime = 24 * time.Hour
 // Serve begins to serve, and gives the kernel's threads that do. The caller is in a
 // mount namespace of its own, in which Dir gets mounted. What it did goes by Stop.
 // errors.Is(err, [ErrNone]).
-func Serve(c Config) (threads []int, err error) {
+func Serve(ctx context.Context, c Config) (threads []int, err error) {
 	if err := mount(); err != nil {
 		return nil, err
 	}
@@ -86,12 +87,14 @@ func Serve(c Config) (threads []int, err error) {
 			return nil, fmt.Errorf("telling the kernel's NFS server what it exports (%s): %w", line[0], err)
 		}
 	}
-	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.Address, Port)))
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false) // Go's listeners are of MPTCP, which the server does not take
+	l, err := lc.Listen(ctx, "tcp4", netip.AddrPortFrom(c.Address, Port).String())
 	if err != nil {
 		return nil, fmt.Errorf("listening for NFS: %w", err)
 	}
 	defer l.Close() // the kernel has it then
-	f, err := l.File()
+	f, err := l.(*net.TCPListener).File()
 	if err != nil {
 		return nil, fmt.Errorf("listening for NFS: %w", err)
 	}
@@ -176,13 +179,30 @@ func Stop(ns *netns.NS) error {
 			err = mount()
 		}
 		if err == nil {
-			err = put(Dir+"/threads", "0\n")
+			err = stop(Dir)
 		}
 		if err != nil {
 			return fmt.Errorf("ending the kernel's NFS server in %s: %w", ns.Name(), err)
 		}
 		return nil
 	})
+}
+
+// stop ends the server of a mounted nfsd. Where none is, the kernel must not be asked
+// for 0 threads: it would begin one first, with lockd and all.
+func stop(dir string) error {
+	threads, err := os.ReadFile(filepath.Join(dir, "threads"))
+	if err != nil {
+		return err
+	}
+	ports, err := os.ReadFile(filepath.Join(dir, "portlist"))
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(string(threads)) == "0" && len(ports) == 0 {
+		return nil
+	}
+	return put(filepath.Join(dir, "threads"), "0\n")
 }
 
 func put(file, text string) error {

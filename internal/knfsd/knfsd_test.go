@@ -59,3 +59,40 @@ func TestSchedstat(t *testing.T) {
 		}
 	}
 }
+
+// A server is stopped where there is one, also one that has sockets and no threads yet.
+func TestStop(t *testing.T) {
+	for _, tt := range []struct{ threads, ports, want string }{
+		{"0\n", "", "0\n"},
+		{"4\n", "tcp 2049\n", "0\n"},
+		{"0\n", "tcp 2049\n", "0\n"},
+	} {
+		dir := t.TempDir()
+		for name, text := range map[string]string{"threads": tt.threads, "portlist": tt.ports} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before, err := os.Stat(filepath.Join(dir, "threads"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, "threads"), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if err := stop(dir); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, "threads"))
+		after, statErr := os.Stat(filepath.Join(dir, "threads"))
+		if err != nil || statErr != nil || string(got) != tt.want || !os.SameFile(before, after) {
+			t.Errorf("%q, %q: threads are %q, %v", tt.threads, tt.ports, got, err)
+		}
+		if written := after.ModTime().After(time.Unix(1, 0)); written == (tt.threads == "0\n" && tt.ports == "") {
+			t.Errorf("%q, %q: written: %v", tt.threads, tt.ports, written)
+		}
+	}
+	if err := stop(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("no nfsd is no error")
+	}
+}

@@ -142,19 +142,17 @@ func Clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, n := range names {
-		if err := silence(n); err != nil {
-			return err
-		}
+		errs = append(errs, silence(n)) // where it fails the VF may come back all the same
 		if err := netns.Delete(n); err != nil {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 	}
 	records, err := read()
 	if err != nil || records == nil {
-		return err
+		return errors.Join(append(errs, err)...)
 	}
-	var errs []error
 	for _, r := range records {
 		errs = append(errs, r.restore(ctx, events))
 		if ctx.Err() != nil {

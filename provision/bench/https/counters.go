@@ -75,14 +75,3 @@ func snmp(text, name string) (int64, error) {
 	}
 	return 0, fmt.Errorf("reading what TCP counts: /proc/net/snmp has no %s", name)
 }
-
-// moved is how far each moved; those that did not are left out.
-func moved(before, after map[string]int64) map[string]int64 {
-	d := map[string]int64{}
-	for name, v := range after {
-		if v != before[name] {
-			d[name] = v - before[name]
-		}
-	}
-	return d
-}

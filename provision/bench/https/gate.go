@@ -4,10 +4,10 @@ package https
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/provision/bench/load"
+	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
 
@@ -55,10 +55,7 @@ func gate(c sample.Cell, moved map[string]int64, all load.Total) sample.Gate {
 	if all.Errors*100 > all.Requests {
 		say("%d requests failed, %d were answered: %s", all.Errors, all.Requests, all.Error)
 	}
-	if len(words) == 0 {
-		return sample.Gate{Verdict: sample.AsSaid}
-	}
-	return finding(strings.Join(words, "; "), software)
+	return rounds.Gate(words, software)
 }
 
 // because is what is known to be the reason for software.
@@ -67,59 +64,4 @@ func because(c sample.Cell) string {
 		return ": " + why
 	}
 	return ""
-}
-
-// maxWords is what a finding may say, in bytes.
-const maxWords = 400
-
-func finding(words string, software float64) sample.Gate {
-	words = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' { // what a server or a kernel has said is of others' making
-			return ' '
-		}
-		return r
-	}, words)
-	if len(words) > maxWords {
-		words = words[:maxWords-3] + "..."
-	}
-	return sample.Gate{Verdict: sample.Finding, Words: words, Software: software}
-}
-
-// used is what was used while a cell was measured, in seconds.
-type used struct {
-	seconds        float64
-	processors     int
-	server, client float64
-	throttled      float64 // the client waited because of a bound
-	user, ours     float64 // of the whole machine outside of the kernel, and of server and client
-	steal, busy    float64
-	busyKnown      bool
-	cold, short    bool
-}
-
-// Shares from which on a sample is flagged.
-const (
-	mostBusy  = 0.9  // of the processors
-	mostHeld  = 0.1  // of the time that a bound holds the client
-	mostNoise = 0.05 // of the processors
-)
-
-// flags are reasons to trust a sample less.
-func (u used) flags() (all []sample.Flag) {
-	whole := u.seconds * float64(u.processors)
-	busy := u.busyKnown && u.busy >= mostBusy*whole
-	// Both on one machine: where all of it is busy, the one that takes more is in the other's way.
-	if u.throttled >= mostHeld*u.seconds || u.client >= mostBusy*whole || busy && u.client > u.server {
-		all = append(all, sample.ClientBound)
-	}
-	if u.cold {
-		all = append(all, sample.ColdCache)
-	}
-	if u.user-u.ours+u.steal > mostNoise*whole {
-		all = append(all, sample.Noisy)
-	}
-	if u.short {
-		all = append(all, sample.Short)
-	}
-	return all
 }

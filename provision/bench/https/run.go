@@ -18,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/internal/program"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/provision/bench/load"
+	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 	"github.com/nicwright/nicwright/provision/bench/web"
 )
@@ -52,13 +53,11 @@ type bench struct {
 	from, to *site.Place // the server's and the client's
 	groups   struct{ server, client cgroup.Group }
 	web      *web.Server
-	client   *client
+	client   *program.Worker
 	set      *[2]bool // the switches of the server's VF: Tx, Rx; nil: not known
 	out      *sample.Writer
 	order    int
 	start    time.Time
-	figures  map[sample.Cell][]float64 // bytes a second
-	findings map[sample.Cell]int
 }
 
 // Run measures, and writes each sample when it has it. An error is that nothing could
@@ -72,7 +71,6 @@ func Run(ctx context.Context, in Input) (err error) {
 	}
 	b := &bench{
 		in: in, random: rand.New(rand.NewPCG(in.Seed, 0)), start: time.Now(), //nolint:gosec // an order, no secret
-		figures: map[sample.Cell][]float64{}, findings: map[sample.Cell]int{},
 	}
 	s, err := site.Enter(ctx, false, in.Server, in.Client)
 	if err != nil {
@@ -112,7 +110,7 @@ func Run(ctx context.Context, in Input) (err error) {
 			}
 		}
 	}
-	return b.turns(ctx, cells)
+	return b.plan(cells, 0).Run(ctx)
 }
 
 // begin starts the two programs, each in a cgroup, and writes the header.
@@ -134,7 +132,7 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.client, err = startClient(ctx, program.Spec{NS: b.to.NS, Group: b.groups.client, Args: b.in.Self}); err != nil {
+	if b.client, err = program.StartWorker(ctx, program.Spec{NS: b.to.NS, Group: b.groups.client, Args: b.in.Self}); err != nil {
 		b.web.Stop()
 		return err
 	}
@@ -184,7 +182,7 @@ func (b *bench) bound() error {
 
 // end ends the programs, and keeps the access log.
 func (b *bench) end() error {
-	err := b.client.stop()
+	err := b.client.Stop()
 	b.web.Stop()
 	if b.in.Log != nil {
 		log, readErr := b.web.AccessLog()
@@ -194,66 +192,29 @@ func (b *bench) end() error {
 	return err
 }
 
-// control measures one cell twice a turn, as if it were two: what differs between the
-// halves is what this host adds by itself.
+// plan is what the cells are measured by.
+func (b *bench) plan(cells []sample.Cell, controls int) rounds.Plan {
+	return rounds.Plan{
+		Cells: cells, Controls: controls, Turns: b.in.Turns, Interval: b.in.Interval, Time: b.in.Time - time.Since(b.start), Seed: b.in.Seed, Before: b.order,
+		Measure: b.measure, Write: b.write,
+	}
+}
+
+// control is the A/A control, of a cell in which the least can differ.
 func (b *bench) control(ctx context.Context, cells []sample.Cell) error {
-	c := cells[len(cells)/2]
+	p := b.plan(nil, b.in.Control)
+	p.Control = cells[len(cells)/2]
 	if i := slices.IndexFunc(cells, func(c sample.Cell) bool { return c.Mode == sample.User || c.Mode == sample.Plain }); i >= 0 {
-		c = cells[i]
+		p.Control = cells[i]
 	}
-	for turn := 1; turn <= b.in.Control; turn++ {
-		for _, half := range b.random.Perm(2) {
-			if err := b.one(ctx, c, turn, half+1); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// turns measures every cell once a turn, in an order of its own, until each is known
-// as well as is wanted, or the time is over. A cell that was a finding twice is left
-// out: its path will not change.
-func (b *bench) turns(ctx context.Context, cells []sample.Cell) error {
-	for turn := 1; ; turn++ {
-		open := slices.DeleteFunc(slices.Clone(cells), func(c sample.Cell) bool { return b.findings[c] >= 2 })
-		if len(open) == 0 || turn > b.in.Turns && !slices.ContainsFunc(open, func(c sample.Cell) bool { return unsure(b.figures[c], b.in.Interval) }) {
-			return nil
-		}
-		b.random.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
-		for _, c := range open {
-			if time.Since(b.start) > b.in.Time {
-				return nil
-			}
-			if err := b.one(ctx, c, turn, 0); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// one measures a cell and writes the sample.
-func (b *bench) one(ctx context.Context, c sample.Cell, turn, control int) error {
-	s, err := b.measure(ctx, c)
-	if err != nil {
-		return err
-	}
-	b.order++
-	s.Turn, s.Order, s.Control = turn, b.order, control
-	if control == 0 {
-		if s.Figure() {
-			b.figures[c] = append(b.figures[c], s.Throughput())
-		} else {
-			b.findings[c]++
-		}
-	}
-	return b.write(s)
+	return p.Run(ctx)
 }
 
 func (b *bench) write(s sample.Sample) error {
 	if err := b.out.Write(s); err != nil {
 		return err
 	}
+	b.order = s.Order
 	b.in.Told(s)
 	return nil
 }
@@ -266,7 +227,7 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 		return s, context.Cause(ctx)
 	}
 	if err := b.switchTo(ctx, c.Mode); err != nil {
-		s.Gate = finding(err.Error(), 0)
+		s.Gate = rounds.Gate([]string{err.Error()}, 0)
 		return s, nil
 	}
 	cold, err := b.web.Cold(c.Size)
@@ -277,7 +238,7 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	if err := b.counters(before); err != nil {
 		return s, err
 	}
-	d, err := b.client.do(job{b.load(c), b.groups.server.StatFile(), b.groups.client.StatFile()})
+	d, err := ask(b.client, job{b.load(c), b.groups.server.StatFile(), b.groups.client.StatFile()})
 	if err != nil {
 		return s, errors.Join(context.Cause(ctx), err)
 	}
@@ -289,9 +250,9 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	if err := b.counters(after); err != nil {
 		return s, err
 	}
-	s.Counters = moved(before, after)
+	s.Counters = rounds.Moved(before, after)
 	if d.Error != "" {
-		s.Gate = finding(d.Error, 0)
+		s.Gate = rounds.Gate([]string{d.Error}, 0)
 		return s, nil
 	}
 	r := d.Result
@@ -303,18 +264,10 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	}
 	s.Seconds, s.Bytes, s.Operations, s.Connections, s.Missed, s.Errors = r.Seconds, r.Bytes, r.Requests, r.Connections, r.Missed, r.All.Errors
 	s.Latency = r.Latency
-	s.CPU = sample.CPU{Server: d.Server.Usage, Client: d.Client.Usage}
-	if d.Machine.Known {
-		s.CPU.Busy = d.Machine.Busy
-		s.CPU.Idle = max(0, r.Seconds*float64(d.Machine.Processors)-d.Machine.Busy)
-	}
+	s.CPU = d.Used.CPU(r.Seconds)
 	s.Segments, s.Retransmits = uint64(max(0, s.Counters["server.OutSegs"])), uint64(max(0, s.Counters["server.RetransSegs"]))
 	s.Gate = gate(c, s.Counters, r.All)
-	s.Flags = used{
-		seconds: r.Seconds, processors: d.Machine.Processors, server: d.Server.Usage, client: d.Client.Usage, throttled: d.Client.Throttled,
-		user: d.Machine.User, ours: d.Server.User + d.Client.User, steal: d.Machine.Steal, busy: d.Machine.Busy, busyKnown: d.Machine.Known,
-		cold: cold, short: r.Short,
-	}.flags()
+	s.Flags = d.Used.Flags(r.Seconds, cold, r.Short)
 	return s, nil
 }
 

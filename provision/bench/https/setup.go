@@ -17,6 +17,7 @@ import (
 	"github.com/nicwright/nicwright/crypto/ktls"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/provision/bench/load"
+	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
 
@@ -109,7 +110,7 @@ func (b *bench) setUp(ctx context.Context, mode sample.Mode, suite uint16, at in
 	if err := counters("server.", b.from, after); err != nil {
 		return s, err
 	}
-	s.Counters = moved(before, after)
+	s.Counters = rounds.Moved(before, after)
 	s.Operations = setUpEach
 	s.Latency = map[sample.Phase]sample.Percentiles{sample.SetUp: load.Percentiles(hist)}
 	s.Gate = gate(sample.Cell{Mode: mode, TLS: "1.2", Cipher: "AES-128-GCM"}, s.Counters, load.Total{Sessions: setUpEach, Requests: setUpEach})

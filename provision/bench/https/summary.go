@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/nicwright/nicwright/provision/bench/fit"
+	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
 
@@ -38,12 +39,6 @@ func interval(e fit.Estimate, format string) string {
 		return s
 	}
 	return s + fmt.Sprintf(" ±%.0f%%", 50*(e.High-e.Low)/e.Value)
-}
-
-// unsure tells whether the interval of figures is wider than wanted; 0 wants none.
-func unsure(v []float64, wanted float64) bool {
-	e := fit.Mean(v)
-	return wanted > 0 && (!e.Known() || (e.High-e.Low)/2 > wanted*e.Value)
 }
 
 func control(b *strings.Builder, samples []sample.Sample) {
@@ -189,7 +184,7 @@ func cells(b *strings.Builder, samples []sample.Sample, wanted float64) {
 			fmt.Fprintf(t, "\n%s\n  size\tMB/s\tconnections/s\tserver CPU s/GB\ts/1000 connections\tp50 ms\tp99 ms\t\n", k)
 			last = k
 		}
-		if unsure(r.rate, wanted) {
+		if rounds.Unsure(r.rate, wanted) {
 			wide++
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", size(r.cell.Size), interval(fit.Mean(r.rate), "%.4g"), interval(fit.Mean(r.connections), "%.4g"),

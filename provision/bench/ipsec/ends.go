@@ -63,9 +63,13 @@ func End(ctx context.Context, in io.Reader, out io.Writer) error {
 func (e *end) do(ctx context.Context, j job) (d done, err error) {
 	switch {
 	case j.Listen:
-		if e.listener, err = net.ListenTCP("tcp4", &net.TCPAddr{}); err != nil {
+		var lc net.ListenConfig
+		lc.SetMultipathTCP(false) // Go's listeners are of MPTCP: what is measured is TCP
+		l, err := lc.Listen(ctx, "tcp4", ":0")
+		if err != nil {
 			return d, fmt.Errorf("listening: %w", err)
 		}
+		e.listener = l.(*net.TCPListener)
 		d.Port = e.listener.Addr().(*net.TCPAddr).AddrPort().Port()
 	case len(j.To) > 0:
 		d.Sent, err = stream.Send(ctx, j.Config, j.dial)

@@ -134,7 +134,7 @@ func (s *serve) begin(ctx context.Context) ([]int, error) {
 	if err := s.join.begin(ctx); err != nil {
 		return nil, err
 	}
-	return knfsd.Serve(s.Config)
+	return knfsd.Serve(ctx, s.Config)
 }
 
 // fill makes a file that cannot be compressed, and that anybody may write to.

@@ -83,6 +83,8 @@ func run(t *testing.T, ctx context.Context, in Input) map[sample.Cell]sample.Sam
 	return all
 }
 
+const exporter = "exportfs" //nolint:misspell // the program's name
+
 // hostsServer is what stock tools say of the host's own NFS: a server that runs beside, in the first namespace.
 func hostsServer(t *testing.T) string {
 	t.Helper()
@@ -98,20 +100,18 @@ func hostsServer(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("%s %s %d mounts\n%s", threads, ports, strings.Count(string(mounts), "\n"), vflab.Run(t, "exportfs", "-v"))
+	return fmt.Sprintf("%s %s %d mounts\n%s", threads, ports, strings.Count(string(mounts), "\n"), vflab.Run(t, exporter, "-v"))
 }
 
 // Every path, by fio; TLS asked of the card is a finding; the host's own server is as it was.
 func TestLabMatrix(t *testing.T) {
 	ctx := inSwitchdev(t)
 	vflab.Run(t, "mount", "-t", "tmpfs", "none", "/var/lib/nfs")
-	for _, d := range []string{"/var/lib/nfs/rpc_pipefs", "/var/lib/nfs/v4recovery", "/srv"} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	vflab.Run(t, "mount", "-t", "tmpfs", "none", "/srv")
+	vflab.Run(t, "mkdir", "/var/lib/nfs/rpc_pipefs", "/var/lib/nfs/v4recovery")
+	vflab.Run(t, "touch", "/var/lib/nfs/etab", "/var/lib/nfs/rmtab")
 	vflab.Run(t, "mount", "-t", "nfsd", "nfsd", "/proc/fs/nfsd")
-	vflab.Run(t, "exportfs", "-o", "ro,fsid=7,no_subtree_check", "192.0.2.1:/srv")
+	vflab.Run(t, exporter, "-o", "ro,fsid=7,no_subtree_check", "192.0.2.1:/srv")
 	vflab.Run(t, "rpc.nfsd", "-N", "3", "-V", "4.2", "--host", "127.0.0.1", "2")
 	defer vflab.Run(t, "rpc.nfsd", "0")
 	before := hostsServer(t)

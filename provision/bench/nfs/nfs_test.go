@@ -147,7 +147,9 @@ func TestFio(t *testing.T) {
 		write bool
 		words string
 	}{
-		{fioText, true, "nothing was read or written"}, {"", false, "JSON"}, {`{"jobs": []}`, false, "0 groups"},
+		{fioText, true, "nothing was read or written"},
+		{"", false, "JSON"},
+		{`{"jobs": []}`, false, "0 groups"},
 		{strings.Replace(fioText, `"error": 0`, `"error": 5`, 1), false, "the error 5"},
 	} {
 		if _, err := parseFio([]byte(bad.text), bad.write); err == nil || !strings.Contains(err.Error(), bad.words) {

@@ -102,7 +102,7 @@ func (w work) lane(ctx context.Context, f *os.File, base uint64, next *atomic.Ui
 		if w.Random {
 			at = random.Uint64N(blocks)
 		}
-		n := 0
+		var n int
 		if at := int64(base + at*w.Block); w.Write {
 			n, err = f.WriteAt(b, at)
 		} else {

@@ -94,9 +94,9 @@ func TestEveryCellOnceATurnInARandomOrderThatComesAgain(t *testing.T) {
 func TestItGoesOnUntilTheIntervalIsAsWanted(t *testing.T) {
 	p := Plan{Turns: 2, Controls: 2, Interval: 0.05, Time: time.Hour, Seed: 1, Control: cell(1), Cells: []sample.Cell{cell(1), cell(2)}}
 	restless := func(n, times int) (uint64, bool) { return uint64(1000 + 30*n*(times%2)), false }
-	wide, narrow := len(measured(t, p, restless)), 0
+	wide := len(measured(t, p, restless))
 	p.Interval = 0.01
-	if narrow = len(measured(t, p, restless)); narrow <= wide {
+	if narrow := len(measured(t, p, restless)); narrow <= wide {
 		t.Errorf("%d samples for 5%%, %d for 1%%", wide, narrow)
 	}
 	p.Interval = 0
