@@ -39,8 +39,9 @@ type OVS struct {
 }
 
 const (
-	// ovsTimeout is how long ovsdb-server may take for all that is read; it takes milliseconds.
-	ovsTimeout = 5 * time.Second
+	// ovsTimeout is how long ovsdb-server may take for all that is read. It takes milliseconds, and more than 5 s
+	// were seen just after ovs-vswitchd had been killed and started on a machine with no processor to spare.
+	ovsTimeout = ovsdb.CallTimeout
 	// daemonTimeout is how long ovs-vswitchd may take to tell its version: it answers between two
 	// rounds of its main loop, and making some hundred ports takes one of some seconds.
 	daemonTimeout = 5 * time.Second
