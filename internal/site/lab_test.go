@@ -221,6 +221,10 @@ func TestLabKilledRunIsCleanedUp(t *testing.T) {
 	if after := looks(t, from, to); after != before {
 		t.Errorf("the VFs are not as they were:\n%s\nbefore:\n%s", after, before)
 	}
+	// The kernel mounts its file system, and with it loads the module, for who looks for a server.
+	if _, err := os.Stat("/sys/module/nfsd"); !os.IsNotExist(err) {
+		t.Errorf("nfsd is loaded, of which nobody knew: %v", err)
+	}
 	if _, err := os.Stat(recordPath); !os.IsNotExist(err) {
 		t.Errorf("%s is still there: %v", recordPath, err)
 	}

@@ -33,6 +33,8 @@ type record struct {
 	Addresses []string     `json:"addresses,omitempty"` // without those the kernel makes itself
 	// Features are switches of ethtool -k that a run may change (Keep).
 	Features map[string]bool `json:"features,omitempty"`
+	// NFS: the kernel may serve NFS in its namespace (ServesNFS).
+	NFS bool `json:"nfs,omitempty"`
 }
 
 func write(records []record) error {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -142,16 +143,19 @@ func Clean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	records, readErr := read()
+	serves := slices.ContainsFunc(records, func(r record) bool { return r.NFS })
 	var errs []error
 	for _, n := range names {
-		errs = append(errs, silence(n)) // where it fails the VF may come back all the same
+		if serves {
+			errs = append(errs, silence(n)) // where it fails the VF may come back all the same
+		}
 		if err := netns.Delete(n); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
 	}
-	records, err := read()
-	if err != nil || records == nil {
-		return errors.Join(append(errs, err)...)
+	if readErr != nil || records == nil {
+		return errors.Join(append(errs, readErr)...)
 	}
 	for _, r := range records {
 		errs = append(errs, r.restore(ctx, events))

@@ -108,3 +108,12 @@ func setFeatures(ctx context.Context, index int, want map[string]bool) error {
 	}
 	return err
 }
+
+// ServesNFS records that the kernel is about to serve NFS in the namespace of one of
+// the places, which would keep it: Leave, or the next Clean, ends that first.
+func (s *Site) ServesNFS(at *Place) error {
+	for i, p := range s.Places {
+		s.records[i].NFS = s.records[i].NFS || p == at
+	}
+	return write(s.records)
+}

@@ -107,6 +107,9 @@ func Run(ctx context.Context, in Input) (err error) {
 	}); err != nil {
 		return err
 	}
+	if err := s.ServesNFS(b.server); err != nil {
+		return err
+	}
 	defer func() { err = errors.Join(err, b.end()) }()
 	if err := b.begin(ctx); err != nil {
 		return err
