@@ -140,9 +140,17 @@ func TestAdviceAsJSON(t *testing.T) {
 func TestAdviceThatIsAskedWrongly(t *testing.T) {
 	run := aRunFile(t)
 	for _, args := range [][]string{
-		{"advice"}, {"advice", run}, {"advice", run, "--sizes", "1k", "--workload", "x"}, {"advice", run, "--sizes", "lots"},
-		{"advice", run, "--sizes", "1k", "--tls", "1.1"}, {"advice", run, "--sizes", "1k", "--clients", "-4"}, {"advice", run, "--sizes", "1k", "--write"}, {"advice", run, "--sizes", "1k", "--connections", "1m"}, {"advice", run, "--connections", "5ms"},
-		{"bench", "chart"}, {"bench", "chart", "a", "b", "c"},
+		{"advice"},
+		{"advice", run},
+		{"advice", run, "--sizes", "1k", "--workload", "x"},
+		{"advice", run, "--sizes", "lots"},
+		{"advice", run, "--sizes", "1k", "--tls", "1.1"},
+		{"advice", run, "--sizes", "1k", "--clients", "-4"},
+		{"advice", run, "--sizes", "1k", "--write"},
+		{"advice", run, "--sizes", "1k", "--connections", "1m"},
+		{"advice", run, "--connections", "5ms"},
+		{"bench", "chart"},
+		{"bench", "chart", "a", "b", "c"},
 	} {
 		_, err := ran(t, args...)
 		var status exitStatus
