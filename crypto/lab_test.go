@@ -134,7 +134,10 @@ func TestLabVerdictFollowsTruth(t *testing.T) {
 
 	// No more contexts, from the second connection on.
 	expect(t, "the last context", l.prove(tx, small, quietly), proof.Offloaded, "")
-	vflab.Put(t, faults+"commands", "fail 0xa00 1000 0x8 0x1234")
+	// A key is made (CREATE), or put into one that the driver keeps (MODIFY).
+	for _, op := range []string{"0xa00", "0xa01"} {
+		vflab.Put(t, faults+"commands", "fail "+op+" 1000 0x8 0x1234")
+	}
 	expect(t, "no context left", l.prove(tx, small, quietly), proof.Software, "txconf software")
 	vflab.Put(t, faults+"commands", "clear")
 	expect(t, "contexts again", l.prove(tx, small, quietly), proof.Offloaded, "")
