@@ -173,6 +173,9 @@ func TestLabKilled(t *testing.T) {
 	}
 	b.server, b.client = s.Places[0], s.Places[1]
 	name := b.server.Netdev
+	if err := s.ServesNFS(b.server); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.begin(ctx); err != nil {
 		t.Fatal(err)
 	}
