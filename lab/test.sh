@@ -96,7 +96,7 @@ elif [ "${1:-}" = faults ]; then
 elif [ "${1:-}" = bench ]; then
 	shift
 	later "cmd/nicwright, benches" gotest cmd/nicwright "" -run TestBench
-	for bench in ipsec nfs web; do later "provision/bench/$bench" gotest "provision/bench/$bench" ""; done
+	for bench in ipsec nfs; do later "provision/bench/$bench" gotest "provision/bench/$bench" ""; done
 elif [ $# = 0 ]; then
 	# what takes longest goes first
 	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
@@ -107,7 +107,7 @@ elif [ $# = 0 ]; then
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part" -skip "$benches"; done
 	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
-	for package in $(grep -vx -e cmd/nicwright -e provision/bench/nfs <<<"$packages"); do later "$package" gotest "$package" ""; done
+	for package in $(grep -vxE 'cmd/nicwright|provision/bench/.*' <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet # one of each kind; make test-connectx has them all
 fi
 for kernel in "$@"; do
