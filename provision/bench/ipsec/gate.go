@@ -32,16 +32,9 @@ type evidence struct {
 // gate says whether the path was the one that the cell names: by the card's own
 // counters, at both ends, and by the kernel's of each SA.
 func (e evidence) gate(c sample.Cell) sample.Gate {
-	var words []string
+	words := e.refused()
 	software := 0.0
 	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
-	for _, side := range []string{"server.", "client."} {
-		for _, name := range crypto.IPsecErrors() {
-			if n := e.moved[side+name]; n != 0 {
-				say("%s moved by %d: packets were not accepted", side+name, n)
-			}
-		}
-	}
 	arrived := int64(e.received.All)
 	switch c.Mode {
 	case sample.IPsecCard, sample.IPsecFull:
@@ -69,6 +62,18 @@ func (e evidence) gate(c sample.Cell) sample.Gate {
 	}
 	words = append(words, e.associations(c, arrived)...)
 	return rounds.Gate(words, software)
+}
+
+// refused says which counters of refused packets moved.
+func (e evidence) refused() (words []string) {
+	for _, side := range []string{"server.", "client."} {
+		for _, name := range crypto.IPsecErrors() {
+			if n := e.moved[side+name]; n != 0 {
+				words = append(words, fmt.Sprintf("%s moved by %d: packets were not accepted", side+name, n))
+			}
+		}
+	}
+	return words
 }
 
 // associations says what is wrong by the kernel's counts of the SAs: each is to have

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nicwright/nicwright/crypto"
@@ -229,8 +230,11 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	}
 	e.moved = rounds.Moved(before, e.counted)
 	s.Counters = e.moved
-	if why := got.Error + sent.Error; why != "" {
-		return finding(s, 0, fmt.Errorf("nothing was measured: %s%s", why, tooLarge(c)))
+	why := slices.DeleteFunc([]string{got.Error, sent.Error}, func(e string) bool { return e == "" })
+	if len(why) > 0 {
+		nothing := fmt.Sprintf("nothing was measured: %s%s", strings.Join(why, "; "), tooLarge(c))
+		s.Gate = rounds.Gate(append(e.refused(), nothing), 0)
+		return s, nil
 	}
 	e.sent, e.received = sent.Sent, got.Received
 	s.Seconds, s.Bytes, s.Operations = e.received.Seconds, e.received.Bytes, e.received.Bytes/c.Size
