@@ -15,7 +15,7 @@ import (
 var inMemory = []string{
 	"/bin", "/sbin", "/lib", "/lib64", "/var/run", "/var/lock", // links
 	"/usr/bin", "/usr/sbin", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/locale",
-	"/usr/share/iproute2", "/usr/share/openvswitch", "/etc", "/usr/lib/modules/*/modules.*",
+	"/usr/lib/ssl", "/usr/share/iproute2", "/usr/share/openvswitch", "/etc", "/usr/lib/modules/*/modules.*",
 }
 
 // listedInMemory are directories that modprobe lists whenever the kernel asks for a module: the overlay would list the host's.
