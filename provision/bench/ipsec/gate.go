@@ -35,13 +35,7 @@ func (e evidence) gate(c sample.Cell) sample.Gate {
 	var words []string
 	software := 0.0
 	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
-	for _, side := range []string{"server.", "client."} {
-		for _, name := range crypto.IPsecErrors() {
-			if n := e.moved[side+name]; n != 0 {
-				say("%s moved by %d: packets were not accepted", side+name, n)
-			}
-		}
-	}
+	words = append(words, badPackets(e.moved)...)
 	arrived := int64(e.received.All)
 	switch c.Mode {
 	case sample.IPsecCard, sample.IPsecFull:
@@ -69,6 +63,18 @@ func (e evidence) gate(c sample.Cell) sample.Gate {
 	}
 	words = append(words, e.associations(c, arrived)...)
 	return rounds.Gate(words, software)
+}
+
+// badPackets says which packets an end or its card did not take.
+func badPackets(moved map[string]int64) (words []string) {
+	for _, side := range []string{"server.", "client."} {
+		for _, name := range crypto.IPsecErrors() {
+			if n := moved[side+name]; n != 0 {
+				words = append(words, fmt.Sprintf("%s moved by %d: packets were not accepted", side+name, n))
+			}
+		}
+	}
+	return words
 }
 
 // associations says what is wrong by the kernel's counts of the SAs: each is to have
