@@ -76,7 +76,7 @@ func Serve(ctx context.Context, c Config) (threads []int, err error) {
 	}
 	// Nobody reclaims state from a server that did not run before: there is no use in a grace period.
 	for _, w := range []struct{ file, text string }{
-		{Dir + "/versions", "-3 +4 +4.1 +4.2"}, {Dir + "/nfsv4leasetime", "10"}, {Dir + "/nfsv4gracetime", "10"},
+		{Dir + "/versions", "-3 +4 +4.1 +4.2"}, {Dir + "/nfsv4leasetime", "10"}, {Dir + "/nfsv4gracetime", "10"}, // the least
 	} {
 		if err := put(w.file, w.text+"\n"); err != nil {
 			return nil, fmt.Errorf("setting up the kernel's NFS server: %w", err)
@@ -100,11 +100,16 @@ func Serve(ctx context.Context, c Config) (threads []int, err error) {
 	}
 	defer f.Close()
 	for _, w := range []struct{ file, text string }{
-		{Dir + "/portlist", strconv.Itoa(int(f.Fd()))}, {Dir + "/threads", strconv.Itoa(c.Threads)}, {Dir + "/v4_end_grace", "Y"},
+		{Dir + "/portlist", strconv.Itoa(int(f.Fd()))}, {Dir + "/threads", strconv.Itoa(c.Threads)},
 	} {
 		if err := put(w.file, w.text+"\n"); err != nil {
 			return nil, fmt.Errorf("starting the kernel's NFS server: %w", err)
 		}
+	}
+	// EBUSY: it keeps no account of its clients (no nfsdcld), and cannot be told. Its grace period goes by; until then a
+	// client waits for its first file.
+	if err := put(Dir+"/v4_end_grace", "Y\n"); err != nil && !errors.Is(err, unix.EBUSY) {
+		return nil, fmt.Errorf("ending the grace period of the kernel's NFS server: %w", err)
 	}
 	after, err := kernelThreads("/proc")
 	if err != nil {

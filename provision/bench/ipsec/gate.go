@@ -32,9 +32,10 @@ type evidence struct {
 // gate says whether the path was the one that the cell names: by the card's own
 // counters, at both ends, and by the kernel's of each SA.
 func (e evidence) gate(c sample.Cell) sample.Gate {
-	words := e.refused()
+	var words []string
 	software := 0.0
 	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
+	words = append(words, badPackets(e.moved)...)
 	arrived := int64(e.received.All)
 	switch c.Mode {
 	case sample.IPsecCard, sample.IPsecFull:
@@ -64,11 +65,11 @@ func (e evidence) gate(c sample.Cell) sample.Gate {
 	return rounds.Gate(words, software)
 }
 
-// refused says which counters of refused packets moved.
-func (e evidence) refused() (words []string) {
+// badPackets says which packets an end or its card did not take.
+func badPackets(moved map[string]int64) (words []string) {
 	for _, side := range []string{"server.", "client."} {
 		for _, name := range crypto.IPsecErrors() {
-			if n := e.moved[side+name]; n != 0 {
+			if n := moved[side+name]; n != 0 {
 				words = append(words, fmt.Sprintf("%s moved by %d: packets were not accepted", side+name, n))
 			}
 		}

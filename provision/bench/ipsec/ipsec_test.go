@@ -130,6 +130,18 @@ func TestGate(t *testing.T) {
 	}
 }
 
+func TestNothing(t *testing.T) {
+	c, _ := good(sample.IPsecCard)
+	got := strings.Join(nothing(c, map[string]int64{"client.XfrmInStateProtoError": 2}, "", "no stream came"), "; ")
+	if want := "client.XfrmInStateProtoError moved by 2: packets were not accepted; nothing was measured; no stream came"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	c.MTU = 9000
+	if got := nothing(c, nil); len(got) != 2 || !strings.Contains(got[1], "take an MTU of 9000") {
+		t.Errorf("with large frames: %q", got)
+	}
+}
+
 func TestPrint(t *testing.T) {
 	c, _ := good(sample.IPsecCard)
 	var samples []sample.Sample

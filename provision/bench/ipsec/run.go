@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nicwright/nicwright/crypto"
@@ -230,10 +229,8 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	}
 	e.moved = rounds.Moved(before, e.counted)
 	s.Counters = e.moved
-	why := slices.DeleteFunc([]string{got.Error, sent.Error}, func(e string) bool { return e == "" })
-	if len(why) > 0 {
-		nothing := fmt.Sprintf("nothing was measured: %s%s", strings.Join(why, "; "), tooLarge(c))
-		s.Gate = rounds.Gate(append(e.refused(), nothing), 0)
+	if got.Error != "" || sent.Error != "" {
+		s.Gate = rounds.Gate(nothing(c, e.moved, got.Error, sent.Error), 0)
 		return s, nil
 	}
 	e.sent, e.received = sent.Sent, got.Received
@@ -247,12 +244,19 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	return s, nil
 }
 
-// tooLarge is what is most likely wrong where frames of a large MTU do not pass.
-func tooLarge(c sample.Cell) string {
-	if c.MTU <= 1500 {
-		return ""
+// nothing says why a cell has no figure: what counters say, what the ends say, and what
+// is most likely wrong where frames of a large MTU do not pass.
+func nothing(c sample.Cell, moved map[string]int64, ends ...string) []string {
+	words := append(badPackets(moved), "nothing was measured")
+	if c.MTU > 1500 {
+		words = append(words, fmt.Sprintf("do the port, and with a switch in software the representors and the bridge, take an MTU of %d?", c.MTU))
 	}
-	return fmt.Sprintf("; do the port, and with a switch in software the representors and the bridge, take an MTU of %d?", c.MTU)
+	for _, e := range ends {
+		if e != "" {
+			words = append(words, e)
+		}
+	}
+	return words
 }
 
 // run has the two ends do a cell.
