@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,9 +67,11 @@ type task struct {
 
 // done is the answer.
 type done struct {
-	Threads []int       `json:"threads,omitempty"`
-	Result  result      `json:"result"`
-	Used    rounds.Used `json:"used"`
+	Threads []int  `json:"threads,omitempty"`
+	Result  result `json:"result"`
+	// Used is of Wall seconds: with fio's start, which is no part of Result.
+	Used rounds.Used `json:"used"`
+	Wall float64     `json:"wall"`
 	// Sessions are those of TLS while the work was done; Warmed is what was read or written before, in bytes.
 	Sessions []tcpdiag.Session `json:"sessions,omitempty"`
 	Warmed   uint64            `json:"warmed"`
@@ -179,11 +182,13 @@ func (t *task) do(ctx context.Context) (d done, err error) {
 	if err != nil {
 		return d, err
 	}
+	start := time.Now()
 	if t.Work.Program != "" {
 		d.Result, err = fio(ctx, t.Work)
 	} else {
 		d.Result, err = read(ctx, t.Work)
 	}
+	d.Wall = time.Since(start).Seconds()
 	after, lookErr := m.Look()
 	servedAfter, usedErr := knfsd.Used(t.Threads)
 	if err := errors.Join(err, lookErr, usedErr); err != nil {

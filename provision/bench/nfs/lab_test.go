@@ -186,7 +186,12 @@ func TestLabKilled(t *testing.T) {
 	if len(b.threads) == 0 {
 		t.Error("no thread of the server is known")
 	}
-	// As after a kill: nobody ends anything, and the next run finds it.
+	// As after a kill: nobody ends anything, descriptors are closed, and the next run finds it.
+	for _, p := range s.Places {
+		if err := p.NS.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := site.Clean(ctx); err != nil {
 		t.Fatal(err)
 	}

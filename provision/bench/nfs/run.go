@@ -313,8 +313,8 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	e.sessions, e.bytes = d.Sessions, int64(r.Bytes+d.Warmed)
 	s.Seconds, s.Bytes, s.Operations, s.Connections = r.Seconds, r.Bytes, r.Operations, uint64(c.NConnect)
 	s.Latency = map[sample.Phase]sample.Percentiles{sample.Whole: r.Latency}
-	s.CPU = d.Used.CPU(r.Seconds)
-	s.Flags = d.Used.Flags(r.Seconds, false, r.Operations < few)
+	s.CPU = d.Used.CPU(d.Wall)
+	s.Flags = d.Used.Flags(d.Wall, false, r.Operations < few)
 	s.Gate = e.gate(c)
 	return s, nil
 }
