@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -65,18 +64,12 @@ func (n *NS) Fd() int { return int(n.file.Fd()) }
 // what f returned. Sockets that f opens belong to the namespace for as long as
 // they live. Goroutines that f starts are not in the namespace. CAP_SYS_ADMIN.
 func (n *NS) Do(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine, so that
-		// no other goroutine can run in the wrong namespace.
-		runtime.LockOSThread()
+	return Thread(func() error {
 		if err := unix.Setns(n.Fd(), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("entering the network namespace %s (setns): %w", n.name, err)
-			return
+			return fmt.Errorf("entering the network namespace %s (setns): %w", n.name, err)
 		}
-		done <- f()
-	}()
-	return <-done
+		return f()
+	})
 }
 
 // Create makes a network namespace and gives it a name, as `ip netns add` does;
@@ -96,20 +89,16 @@ func Create(name string) (*NS, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("making the network namespace %s: %w", name, err)
 	}
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: see Do
+	err = Thread(func() error {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("unshare: %w", err)
-			return
+			return fmt.Errorf("unshare: %w", err)
 		}
 		if err := unix.Mount("/proc/thread-self/ns/net", path, "none", unix.MS_BIND, ""); err != nil {
-			done <- fmt.Errorf("binding it to %s: %w", path, err)
-			return
+			return fmt.Errorf("binding it to %s: %w", path, err)
 		}
-		done <- nil
-	}()
-	if err := <-done; err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("making the network namespace %s: %w", name, err), os.Remove(path))
 	}
 	return Open(name)

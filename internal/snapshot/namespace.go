@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -70,23 +69,15 @@ func linksIn(ctx context.Context, path string) ([]rtlink.Link, error) {
 		return nil, fmt.Errorf("opening a network namespace: %w", err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	type answer struct {
-		links []rtlink.Link
-		err   error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		// Never unlocked: the thread ends with the goroutine, so that no other runs in that namespace.
-		runtime.LockOSThread()
+	var links []rtlink.Link
+	err = netns.Thread(func() error {
 		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- answer{nil, fmt.Errorf("entering the network namespace %s (setns): %w", path, err)}
-			return
+			return fmt.Errorf("entering the network namespace %s (setns): %w", path, err)
 		}
-		links, err := rtlink.Dump(ctx)
-		done <- answer{links, err}
-	}()
-	a := <-done
-	return a.links, a.err
+		links, err = rtlink.Dump(ctx)
+		return err
+	})
+	return links, err
 }
 
 func inodeOf(path string) (uint64, bool) {
