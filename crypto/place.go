@@ -4,6 +4,10 @@ package crypto
 
 import (
 	"context"
+	"errors"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/netdev"
@@ -27,6 +31,32 @@ func SetTLS(ctx context.Context, p *site.Place, tx, rx bool) error {
 		}
 		return err
 	})
+}
+
+// TLSCounters are what a place counts of TLS: the kernel in its namespace
+// (/proc/net/tls_stat) and the card (tx_tls_... and rx_tls_... of ethtool -S).
+func TLSCounters(p *site.Place) (all map[string]int64, err error) {
+	all = map[string]int64{}
+	err = p.NS.Do(func() error {
+		kernel, err := TLSStat()
+		if err != nil {
+			return err
+		}
+		for name, v := range kernel {
+			all[name] = int64(v)
+		}
+		card, err := ethtool.Statistics(p.Netdev)
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return err
+		}
+		for name, v := range card {
+			if strings.HasPrefix(name, "tx_tls_") || strings.HasPrefix(name, "rx_tls_") {
+				all[name] = int64(v)
+			}
+		}
+		return nil
+	})
+	return all, err
 }
 
 // atPlace finds the netdev of a place, which is not where the host's are.

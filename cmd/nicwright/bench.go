@@ -15,7 +15,6 @@ measured. Its samples are lines of JSON: nicwright advice reads them, too.`,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(newBenchChart(a), newBenchHTTPS(a), newBenchClient())
-	c.AddCommand(newBenchIPsec(a), newBenchNFS(a), newBenchEnd())
+	c.AddCommand(newBenchChart(a), newBenchHTTPS(a), newBenchIPsec(a), newBenchNFS(a), newBenchEnd())
 	return c
 }

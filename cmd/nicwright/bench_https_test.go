@@ -6,15 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/spf13/cobra"
 )
 
 func readHTTPS(args ...string) (*httpsFlags, error) {
 	var f httpsFlags
-	c := &cobra.Command{}
-	f.define(c)
-	if err := c.ParseFlags(args); err != nil {
+	if err := f.command(nil).ParseFlags(args); err != nil {
 		return nil, err
 	}
 	return &f, f.read()
@@ -22,14 +18,14 @@ func readHTTPS(args ...string) (*httpsFlags, error) {
 
 func TestBenchHTTPSFlags(t *testing.T) {
 	f, err := readHTTPS()
-	if err != nil || len(f.in.Axes.Cells()) != 42 || f.in.Time != 14*time.Minute || f.in.Interval != 0.05 || f.in.Limit != 6*time.Second || f.in.Seed == 0 {
+	if err != nil || len(f.in.Axes.Cells()) != 42 || f.time != 14*time.Minute || f.interval != 5 || f.limit != 6*time.Second || f.seed == 0 {
 		t.Errorf("%+v, %v", f.in, err)
 	}
-	if f, err = readHTTPS("--quick"); err != nil || len(f.in.Axes.Cells()) != 12 || f.in.Time != 110*time.Second {
+	if f, err = readHTTPS("--quick"); err != nil || len(f.in.Axes.Cells()) != 12 || f.time != 110*time.Second {
 		t.Errorf("%+v, %v", f.in, err)
 	}
 	f, err = readHTTPS("--modes", "user,card-txrx", "--sizes", "1k,1G", "--clients", "1,500", "--keepalive", "both", "--rate", "0,100", "--tls", "1.2", "--seed", "7", "--between", "a,b")
-	if err != nil || len(f.in.Axes.Cells()) != 32 || f.in.Seed != 7 || f.in.Axes.Sizes[1] != 1e9 {
+	if err != nil || len(f.in.Axes.Cells()) != 32 || f.seed != 7 || f.in.Axes.Sizes[1] != 1e9 {
 		t.Errorf("%+v, %v", f.in, err)
 	}
 	for want, args := range map[string]string{

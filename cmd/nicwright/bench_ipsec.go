@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nicwright/nicwright/provision/bench/https"
+	"github.com/nicwright/nicwright/internal/program"
 	"github.com/nicwright/nicwright/provision/bench/ipsec"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
@@ -44,14 +44,13 @@ finding and no figure. VFs and all else are as before when it ends.`,
 			return f.measure(cmd.Context(), a, "ipsec", func(out io.Writer, told func(sample.Sample)) error {
 				return ipsec.Run(cmd.Context(), ipsec.Input{
 					Server: f.server, Client: f.client, Axes: f.axes, Variant: f.variant, Header: f.header, Turns: f.turns, Controls: f.controls, Interval: f.interval / 100,
-					Window: f.window, Limit: f.limit, Time: f.time, Seed: f.seed, Self: https.Self("bench", benchEndVerb, "ipsec"), Out: out, Told: told,
+					Window: f.window, Limit: f.limit, Time: f.time, Seed: f.seed, Self: program.Self("bench", benchEndVerb, "ipsec"), Out: out, Told: told,
 				})
 			}, ipsec.Print)
 		},
 	}
-	f.define(c, "who sends", "who receives")
+	f.define(c, "who sends", "who receives", 10)
 	n := c.Flags()
-	n.DurationVar(&f.limit, "limit", 0, "how long a cell may take to begin, and to have 20 transfers (default 10 windows)")
 	n.StringSliceVar(&f.modes, "modes", nil, "plain, software, crypto, packet (default all)")
 	n.StringSliceVar(&f.encapsulations, "encapsulation", nil, "transport, tunnel (default both)")
 	n.StringSliceVar(&f.ciphers, "ciphers", nil, "AES-128-GCM, AES-256-GCM (default AES-256-GCM)")
@@ -91,22 +90,4 @@ func (f *ipsecFlags) read() error {
 		}
 	}
 	return f.axes.Check()
-}
-
-func modesOf(words []string) (modes []sample.Mode) {
-	for _, w := range words {
-		modes = append(modes, sample.Mode(w))
-	}
-	return modes
-}
-
-func sizesOf(words []string) (sizes []uint64, err error) {
-	for _, w := range words {
-		n, err := parseBytes(w)
-		if err != nil {
-			return nil, err
-		}
-		sizes = append(sizes, n)
-	}
-	return sizes, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/nicwright/nicwright/provision/bench/https"
+	"github.com/nicwright/nicwright/internal/program"
 	"github.com/nicwright/nicwright/provision/bench/nfs"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
@@ -50,12 +50,12 @@ before when it ends.`,
 				return nfs.Run(cmd.Context(), nfs.Input{
 					Server: f.server, Client: f.client, Axes: f.axes, Variant: f.variant, Header: f.header, Reader: f.reader, Threads: f.threads,
 					Turns: f.turns, Controls: f.controls, Interval: f.interval / 100, Window: f.window, Time: f.time, Seed: f.seed,
-					Self: https.Self("bench", benchEndVerb, "nfs"), Out: out, Told: told,
+					Self: program.Self("bench", benchEndVerb, "nfs"), Out: out, Told: told,
 				})
 			}, nfs.Print)
 		},
 	}
-	f.define(c, "server", "client")
+	f.define(c, "server", "client", 0)
 	n := c.Flags()
 	n.StringSliceVar(&f.modes, "modes", nil, "plain, kernel (RPC-with-TLS), card-tx, card-rx, card-txrx, software, crypto, packet (IPsec) (default plain,kernel,software,crypto,packet)")
 	n.StringSliceVar(&f.encapsulations, "encapsulation", nil, "of IPsec: transport, tunnel (default transport)")

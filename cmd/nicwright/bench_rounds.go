@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
+	"github.com/nicwright/nicwright/provision/bench/between"
 	"github.com/nicwright/nicwright/provision/bench/https"
 	"github.com/nicwright/nicwright/provision/bench/ipsec"
 	"github.com/nicwright/nicwright/provision/bench/nfs"
@@ -37,11 +39,15 @@ type roundsFlags struct {
 	interval            float64 // percent
 	time, window, limit time.Duration
 	seed                uint64
+	limits              int // in windows: the default of limit; 0: it means nothing to this bench
+	roles               [2]string
 	server, client      pci.Function
 	header              sample.Header
 }
 
-func (f *roundsFlags) define(c *cobra.Command, first, second string) {
+// define defines them, for two VFs of these roles.
+func (f *roundsFlags) define(c *cobra.Command, first, second string, limits int) {
+	f.roles, f.limits = [2]string{first, second}, limits
 	n := c.Flags()
 	n.StringSliceVar(&f.between, "between", nil, "the `VFs` of "+first+" and "+second+", as pci/0000:3b:00.0/vf/0; default: the first two free ones that reach one another")
 	n.BoolVar(&f.quick, "quick", false, "within 2 minutes: fewer cells")
@@ -50,6 +56,9 @@ func (f *roundsFlags) define(c *cobra.Command, first, second string) {
 	n.Float64Var(&f.interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side; 0: no more than --turns")
 	n.DurationVar(&f.time, "time", 0, "begin no cell after this time (default 14m, with --quick 110s)")
 	n.DurationVar(&f.window, "window", time.Second, "how long a cell is measured each time, at least")
+	if limits > 0 {
+		n.DurationVar(&f.limit, "limit", 0, fmt.Sprintf("how long a cell may take to begin, and to have 20 requests or transfers (default %d windows)", limits))
+	}
 	n.Uint64Var(&f.seed, "seed", 0, "of the order of the cells (default: a random one)")
 	n.StringVar(&f.variant, "variant", "", "`words` for the label of the lines in charts")
 	n.BoolVar(&f.instructions, "instructions", false, "the machine counts instructions as time (lab run --icount), say the samples")
@@ -65,7 +74,7 @@ func (f *roundsFlags) read() error {
 		}
 	}
 	if f.limit == 0 {
-		f.limit = 10 * f.window
+		f.limit = time.Duration(max(f.limits, 1)) * f.window
 	}
 	if f.seed == 0 {
 		f.seed = uint64(time.Now().UnixNano()) % 1e9
@@ -108,22 +117,30 @@ func (f *roundsFlags) place(ctx context.Context, a *app) error {
 			return err
 		}
 	}
-	f.header = https.Header(have, f.server, f.client)
+	f.header = between.Header(have, f.server, f.client)
 	f.header.Tool, f.header.Title = "nicwright "+version(), f.variant
 	if f.instructions {
 		f.header.Clock = sample.Instructions
 	}
-	_, err = fmt.Fprintf(style.Plain(os.Stderr), "from %s to %s (%s), seed %d\n", f.server, f.client, why, f.seed)
+	_, err = fmt.Fprintf(style.Plain(os.Stderr), "%s %s, %s %s (%s), seed %d\n", f.roles[0], f.server, f.roles[1], f.client, why, f.seed)
 	return err
 }
 
-// measure runs a bench, keeps its samples, and prints what they say.
-func (f *roundsFlags) measure(ctx context.Context, a *app, name string, run func(out io.Writer, told func(sample.Sample)) error, printed func(io.Writer, []sample.Sample) error) (err error) {
+// keptFile is what a run leaves in a file, "" if in none.
+type keptFile struct {
+	name string
+	text *bytes.Buffer
+}
+
+// measure runs a bench, keeps its samples and the other files, and prints what they say.
+func (f *roundsFlags) measure(ctx context.Context, a *app, name string, run func(out io.Writer, told func(sample.Sample)) error, printed func(io.Writer, []sample.Sample) error, files ...keptFile) (err error) {
 	if err := needRoot("bench " + name); err != nil {
 		return err
 	}
-	if f.out != "" {
-		if err := report.CheckFile(f.out); err != nil {
+	var raw bytes.Buffer
+	files = slices.DeleteFunc(append([]keptFile{{f.out, &raw}}, files...), func(k keptFile) bool { return k.name == "" })
+	for _, k := range files {
+		if err := report.CheckFile(k.name); err != nil {
 			return err
 		}
 	}
@@ -138,7 +155,6 @@ func (f *roundsFlags) measure(ctx context.Context, a *app, name string, run func
 	if err := f.place(ctx, a); err != nil {
 		return err
 	}
-	var raw bytes.Buffer
 	var samples []sample.Sample
 	progress := newBenchProgress(os.Stderr)
 	err = run(&raw, func(s sample.Sample) {
@@ -149,8 +165,8 @@ func (f *roundsFlags) measure(ctx context.Context, a *app, name string, run func
 		return err
 	}
 	// What was measured is not lost with what went wrong later.
-	if f.out != "" {
-		err = errors.Join(err, report.WriteFile(context.WithoutCancel(ctx), f.out, raw.Bytes()))
+	for _, k := range files {
+		err = errors.Join(err, report.WriteFile(context.WithoutCancel(ctx), k.name, k.text.Bytes()))
 	}
 	if a.json() {
 		_, werr := a.raw.Write(raw.Bytes())
@@ -159,9 +175,27 @@ func (f *roundsFlags) measure(ctx context.Context, a *app, name string, run func
 	return errors.Join(err, printed(a.out, samples))
 }
 
+// newBenchProgress tells each sample on a terminal.
+func newBenchProgress(out *os.File) func(sample.Sample) {
+	if _, no := newProgress(out).(quiet); no {
+		return func(sample.Sample) {}
+	}
+	w := style.Plain(out)
+	return func(s sample.Sample) {
+		what := fmt.Sprintf("%.4g MB/s", s.Throughput()/1e6)
+		switch {
+		case s.Gate.Verdict == sample.Finding:
+			what = s.Gate.Words
+		case s.Bytes == 0:
+			what = fmt.Sprintf("%.0f us", s.Latency[sample.SetUp].Mean*1e6)
+		}
+		_, _ = fmt.Fprintf(w, "%d. %s %s %s, %d bytes: %s\n", s.Turn, s.Cell.Mode, s.Cell.TLS, s.Cell.Cipher, s.Cell.Size, what)
+	}
+}
+
 // benchEnds are what the hidden verb can be.
 var benchEnds = map[string]func(context.Context, io.Reader, io.Writer) error{
-	"ipsec": ipsec.End, "nfs": nfs.End,
+	"https": https.End, "ipsec": ipsec.End, "nfs": nfs.End,
 }
 
 // newBenchEnd is one end of a bench, a process of its own.

@@ -35,11 +35,17 @@ func benchVFs(t *testing.T) []string {
 	return []string{links[0].Name, links[1].Name}
 }
 
-// benched runs it with a tiny matrix and gives the samples.
+// benched runs bench https with a tiny matrix and gives the samples.
 func benched(t *testing.T, args ...string) (*sample.Run, result) {
 	t.Helper()
+	return sampled(t, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "2s"}, args...)...)
+}
+
+// sampled runs a bench and reads the samples that it wrote.
+func sampled(t *testing.T, args ...string) (*sample.Run, result) {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "run.ndjson")
-	r := expect(t, exitDone, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "2s", "-o", out}, args...)...)
+	r := expect(t, exitDone, append(args, "-o", out)...)
 	b, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)

@@ -3,10 +3,7 @@
 package main
 
 import (
-	"bytes"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,17 +24,7 @@ func TestBenchIPsec(t *testing.T) {
 	untouched := links()
 	between := []string{"bench", "ipsec", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--encapsulation", "transport", "--sas", "2", "--mtu", "1400", "--streams", "2", "--sizes", "16k", "--interval", "0"}
 	run := func() (*sample.Run, result) {
-		out := filepath.Join(t.TempDir(), "run.ndjson")
-		r := expect(t, exitDone, append(between, "--modes", "plain,software,crypto", "--turns", "1", "--control", "2", "--window", "100ms", "--limit", "1m", "-o", out)...)
-		b, err := os.ReadFile(out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		run, err := sample.Read(bytes.NewReader(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return run, r
+		return sampled(t, append(between, "--modes", "plain,software,crypto", "--turns", "1", "--control", "2", "--window", "100ms", "--limit", "1m")...)
 	}
 	first, r := run()
 	for _, want := range []string{"A/A control", "no IPsec", "software, transport, AES-256-GCM, 2 SAs", "No figure, but a finding", "crypto offload"} {

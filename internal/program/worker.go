@@ -48,6 +48,18 @@ func (w *Worker) Ask(question any) error { return w.gone(w.enc.Encode(question))
 // Answer waits for the answer to the oldest question that has had none.
 func (w *Worker) Answer(to any) error { return w.gone(w.dec.Decode(to)) }
 
+// Asked asks a question and waits for its answer.
+func Asked[A any](w *Worker, question any) (answer A, err error) {
+	if err = w.Ask(question); err == nil {
+		err = w.Answer(&answer)
+	}
+	return answer, err
+}
+
+// Self are the arguments of a worker that is this program, with a verb that comes to
+// [Work].
+func Self(verb ...string) []string { return append([]string{"/proc/self/exe"}, verb...) }
+
 func (w *Worker) gone(err error) error {
 	if err == nil {
 		return nil

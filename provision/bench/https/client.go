@@ -30,35 +30,18 @@ type done struct {
 	Error  string      `json:"error,omitempty"`
 }
 
-// Client does jobs until there are no more; a job's error is its answer.
-func Client(ctx context.Context, in io.Reader, out io.Writer) error {
+// End does jobs until there are no more; a job's error is its answer.
+func End(ctx context.Context, in io.Reader, out io.Writer) error {
 	return program.Work(in, out, func(j job) done { return j.do(ctx) })
 }
 
 func (j job) do(ctx context.Context) (d done) {
-	m := rounds.NewMeter(j.Server, j.Client)
-	var errs []error
-	var first rounds.Look
-	var err error
-	d.Result, err = load.Run(ctx, j.Load, func(open bool) {
-		now, err := m.Look()
-		errs = append(errs, err)
-		if open {
-			first = now
-		} else {
-			d.Used = now.Since(first)
-		}
-	})
-	if err = errors.Join(append(errs, err)...); err != nil {
+	used := rounds.NewMeter(j.Server, j.Client).Window()
+	var err, usedErr error
+	d.Result, err = load.Run(ctx, j.Load, used.At)
+	d.Used, usedErr = used.Used()
+	if err = errors.Join(err, usedErr); err != nil {
 		d.Error = err.Error()
 	}
 	return d
-}
-
-// ask has the client do a job. Its error is that there is no client any more.
-func ask(client *program.Worker, j job) (d done, err error) {
-	if err = client.Ask(j); err == nil {
-		err = client.Answer(&d)
-	}
-	return d, err
 }

@@ -3,52 +3,30 @@
 package https
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/nicwright/nicwright/crypto"
-	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/site"
 )
 
-// counters of a place: the kernel's of TLS and TCP in its namespace, and the card's of
-// TLS; with a prefix.
-func counters(prefix string, p *site.Place, into map[string]int64) error {
-	return p.NS.Do(func() error {
-		tls, err := crypto.TLSStat()
-		if err != nil {
-			return err
-		}
-		for name, v := range tls {
-			into[prefix+name] = int64(v)
-		}
-		stats, err := ethtool.Statistics(p.Netdev)
-		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
-			return err
-		}
-		for name, v := range stats {
-			if strings.HasPrefix(name, "tx_tls_") || strings.HasPrefix(name, "rx_tls_") {
-				into[prefix+name] = int64(v)
-			}
-		}
+// tcpCounters are those of TCP in a place's namespace.
+func tcpCounters(p *site.Place) (all map[string]int64, err error) {
+	all = map[string]int64{}
+	err = p.NS.Do(func() error {
 		b, err := os.ReadFile("/proc/thread-self/net/snmp")
 		if err != nil {
 			return fmt.Errorf("reading what TCP counts: %w", err)
 		}
 		for _, name := range []string{"OutSegs", "RetransSegs"} {
-			v, err := snmp(string(b), name)
-			if err != nil {
+			if all[name], err = snmp(string(b), name); err != nil {
 				return err
 			}
-			into[prefix+name] = v
 		}
 		return nil
 	})
+	return all, err
 }
 
 // snmp is a counter of TCP's in /proc/net/snmp: a line of names, and one of values.

@@ -203,33 +203,18 @@ func FuzzCountersOfTCP(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, text string) { _, _ = snmp(text, "OutSegs") })
 }
 
-func TestProcessor(t *testing.T) {
-	if p := processor("processor\t: 0\nmodel name\t: EPYC 7232P\n"); p != "EPYC 7232P" || processor("x") != "" {
-		t.Errorf("the processor is %q", p)
-	}
-}
-
-func FuzzProcessor(f *testing.F) {
-	f.Add("processor\t: 0\nmodel name\t: EPYC 7232P\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if p := processor(text); len(p) > 200*4 {
-			t.Errorf("%d bytes", len(p))
-		}
-	})
-}
-
 // The client says why it could not, and goes on with the next.
 func TestClientAnswersEachJob(t *testing.T) {
 	in := strings.NewReader(`{"load":{"target":"127.0.0.1:1"}}` + "\n" + `{"load":{}}` + "\n")
 	var out strings.Builder
-	if err := Client(t.Context(), in, &out); err != nil {
+	if err := End(t.Context(), in, &out); err != nil {
 		t.Fatal(err)
 	}
 	lines := slices.Collect(strings.Lines(out.String()))
 	if len(lines) != 2 || !strings.Contains(lines[0], "0 clients") || !strings.Contains(lines[1], "target") {
 		t.Errorf("%q", lines)
 	}
-	if err := Client(t.Context(), strings.NewReader("{"), &out); err == nil {
+	if err := End(t.Context(), strings.NewReader("{"), &out); err == nil {
 		t.Error("half a job was done")
 	}
 }

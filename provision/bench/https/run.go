@@ -16,7 +16,7 @@ import (
 	"github.com/nicwright/nicwright/internal/cgroup"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/program"
-	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/provision/bench/between"
 	"github.com/nicwright/nicwright/provision/bench/load"
 	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
@@ -41,23 +41,21 @@ type Input struct {
 	Workers              int       // of nginx, 0: one for each processor
 	KernelClient         bool      // the kernel opens the records in the client, as its card if that is on
 	Log                  io.Writer // nginx's access log, when it has ended; nil: none
-	Self                 []string  // comes to Client
+	Self                 []string  // comes to End
 	Out                  io.Writer
 	Told                 func(sample.Sample) // each sample, when it is there
 }
 
 // bench is a Run under way.
 type bench struct {
-	in       Input
-	random   *rand.Rand
-	from, to *site.Place // the server's and the client's
-	groups   struct{ server, client cgroup.Group }
-	web      *web.Server
-	client   *program.Worker
-	set      *[2]bool // the switches of the server's VF: Tx, Rx; nil: not known
-	out      *sample.Writer
-	order    int
-	start    time.Time
+	*between.Pair
+	in     Input
+	random *rand.Rand
+	web    *web.Server
+	client *program.Worker
+	out    func(sample.Sample) error
+	order  int
+	start  time.Time
 }
 
 // Run measures, and writes each sample when it has it. An error is that nothing could
@@ -72,30 +70,10 @@ func Run(ctx context.Context, in Input) (err error) {
 	b := &bench{
 		in: in, random: rand.New(rand.NewPCG(in.Seed, 0)), start: time.Now(), //nolint:gosec // an order, no secret
 	}
-	s, err := site.Enter(ctx, false, in.Server, in.Client)
-	if err != nil {
+	if b.Pair, err = between.Enter(ctx, in.Server, in.Client); err != nil {
 		return err
 	}
-	defer func() {
-		back, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer stop()
-		if left := s.Leave(back); left != nil {
-			err = errors.Join(err, fmt.Errorf("putting the VFs of a bench back: %w; the next bench, verify or apply tries it again", left))
-		}
-	}()
-	b.from, b.to = s.Places[0], s.Places[1]
-	if err := s.Keep(ctx, crypto.TLSFeatures...); err != nil {
-		return err
-	}
-	if err := site.Reach(ctx, func(ctx context.Context) error {
-		c, server, err := site.Connect(ctx, b.to, b.from, false)
-		if err != nil {
-			return err
-		}
-		return errors.Join(c.Close(), server.Close())
-	}); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, b.Leave(ctx)) }()
 	if err := b.begin(ctx, cells); err != nil {
 		return err
 	}
@@ -113,26 +91,16 @@ func Run(ctx context.Context, in Input) (err error) {
 	return b.plan(cells, 0).Run(ctx)
 }
 
-// begin starts the two programs, each in a cgroup, and writes the header.
+// begin starts the two programs, and writes the header.
 func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
-	cage, err := site.Cage()
-	if err != nil {
-		return err
-	}
-	if b.groups.server, err = cage.Sub("server"); err != nil {
-		return err
-	}
-	if b.groups.client, err = cage.Sub("client"); err != nil {
-		return err
-	}
 	b.web, err = web.Start(ctx, web.Input{
-		Place: b.from, Group: b.groups.server, Listeners: listeners(cells), Sizes: b.in.Axes.Sizes, Workers: b.in.Workers,
+		Place: b.Server, Group: b.ServerGroup, Listeners: listeners(cells), Sizes: b.in.Axes.Sizes, Workers: b.in.Workers,
 		Clients: slices.Max(b.in.Axes.Clients), Log: b.in.Log != nil,
 	})
 	if err != nil {
 		return err
 	}
-	if b.client, err = program.StartWorker(ctx, program.Spec{NS: b.to.NS, Group: b.groups.client, Args: b.in.Self}); err != nil {
+	if b.client, err = program.StartWorker(ctx, program.Spec{NS: b.Client.NS, Group: b.ClientGroup, Args: b.in.Self}); err != nil {
 		b.web.Stop()
 		return err
 	}
@@ -144,7 +112,6 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 	if h.Conditions == nil {
 		h.Conditions = map[string]string{}
 	}
-	h.Seed, h.Started = b.in.Seed, time.Now().UTC()
 	for name, value := range map[string]string{
 		"nginx": b.web.Version.Nginx, "openssl": b.web.Version.OpenSSL, "client": "crypto/tls", "workers": fmt.Sprint(b.in.Workers),
 		"server-cpu": fmt.Sprint(b.in.ServerCPU), "client-cpu": fmt.Sprint(b.in.ClientCPU),
@@ -156,10 +123,7 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 	if b.in.KernelClient {
 		h.Conditions["client"] = "kernel TLS (crypto/ktls)"
 	}
-	if h.Card != nil {
-		h.Card.Netdev = b.from.Netdev
-	}
-	if b.out, err = sample.NewWriter(b.in.Out, h); err != nil {
+	if b.out, err = b.Write(b.in.Out, h, b.in.Seed, b.in.Told); err != nil {
 		return errors.Join(err, b.end())
 	}
 	return nil
@@ -170,7 +134,7 @@ func (b *bench) bound() error {
 	for _, bound := range []struct {
 		g cgroup.Group
 		n float64
-	}{{b.groups.server, b.in.ServerCPU}, {b.groups.client, b.in.ClientCPU}} {
+	}{{b.ServerGroup, b.in.ServerCPU}, {b.ClientGroup, b.in.ClientCPU}} {
 		if bound.n > 0 {
 			if err := bound.g.Bound(bound.n); err != nil {
 				return err
@@ -211,12 +175,8 @@ func (b *bench) control(ctx context.Context, cells []sample.Cell) error {
 }
 
 func (b *bench) write(s sample.Sample) error {
-	if err := b.out.Write(s); err != nil {
-		return err
-	}
 	b.order = s.Order
-	b.in.Told(s)
-	return nil
+	return b.out(s)
 }
 
 // measure measures a cell once. What keeps it from being measured is a finding, but
@@ -227,18 +187,17 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 		return s, context.Cause(ctx)
 	}
 	if err := b.switchTo(ctx, c.Mode); err != nil {
-		s.Gate = rounds.Gate([]string{err.Error()}, 0)
-		return s, nil
+		return rounds.Finding(s, 0, err)
 	}
 	cold, err := b.web.Cold(c.Size)
 	if err != nil {
 		return s, fmt.Errorf("looking whether the file is in memory: %w", err)
 	}
-	before, after := map[string]int64{}, map[string]int64{}
-	if err := b.counters(before); err != nil {
+	before, err := b.counters()
+	if err != nil {
 		return s, err
 	}
-	d, err := ask(b.client, job{b.load(c), b.groups.server.StatFile(), b.groups.client.StatFile()})
+	d, err := program.Asked[done](b.client, job{b.load(c), b.ServerGroup.StatFile(), b.ClientGroup.StatFile()})
 	if err != nil {
 		return s, errors.Join(context.Cause(ctx), err)
 	}
@@ -247,13 +206,13 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 		return s, errors.New("nginx has ended by itself")
 	default:
 	}
-	if err := b.counters(after); err != nil {
+	after, err := b.counters()
+	if err != nil {
 		return s, err
 	}
 	s.Counters = rounds.Moved(before, after)
 	if d.Error != "" {
-		s.Gate = rounds.Gate([]string{d.Error}, 0)
-		return s, nil
+		return rounds.Finding(s, 0, errors.New(d.Error))
 	}
 	r := d.Result
 	// Of all of the run, as the counters: what the gate is held against.
@@ -271,14 +230,21 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	return s, nil
 }
 
-func (b *bench) counters(into map[string]int64) error {
-	return errors.Join(counters("server.", b.from, into), counters("client.", b.to, into))
+// counters are those of both places: of TLS, and of TCP.
+func (b *bench) counters() (map[string]int64, error) {
+	return b.Counters(crypto.TLSCounters, tcpCounters)
+}
+
+// switchTo sets the offload of the server's VF for a mode.
+func (b *bench) switchTo(ctx context.Context, m sample.Mode) error {
+	tx, rx := switches(m)
+	return b.SwitchTLS(ctx, tx, rx)
 }
 
 // load is what the client does for a cell.
 func (b *bench) load(c sample.Cell) load.Config {
 	l := load.Config{
-		Target: netip.AddrPortFrom(b.from.V4.Addr(), b.web.Port(listener(c))), Path: fmt.Sprintf("/%d", c.Size), Size: c.Size,
+		Target: netip.AddrPortFrom(b.Server.V4.Addr(), b.web.Port(listener(c))), Path: fmt.Sprintf("/%d", c.Size), Size: c.Size,
 		Clients: c.Clients, Rate: c.Rate, KeepAlive: c.KeepAlive, Warm: warm, WarmRequests: c.Clients, Window: b.in.Window, Requests: requests, Limit: b.in.Limit,
 	}
 	if c.TLS != "" {
@@ -286,6 +252,3 @@ func (b *bench) load(c sample.Cell) load.Config {
 	}
 	return l
 }
-
-// Self is this program with the words that come to Client.
-func Self(verb ...string) []string { return append([]string{"/proc/self/exe"}, verb...) }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/crypto/ktls"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/provision/bench/load"
@@ -70,8 +69,8 @@ func (b *bench) setUps(ctx context.Context, cipher string, size uint64) error {
 func (b *bench) setUp(ctx context.Context, mode sample.Mode, suite uint16, at int) (sample.Sample, error) {
 	s := sample.Sample{Bench: sample.HTTPS, Cell: sample.Cell{Mode: mode, TLS: "1.2", Clients: at, Sendfile: true, Variant: SetUpVariant}, Counters: map[string]int64{}}
 	hist := hdrhistogram.New(1, int64(time.Hour), 3)
-	before, after := map[string]int64{}, map[string]int64{}
-	if err := counters("server.", b.from, before); err != nil {
+	before, err := b.counters()
+	if err != nil {
 		return s, err
 	}
 	var mu sync.Mutex
@@ -80,7 +79,7 @@ func (b *bench) setUp(ctx context.Context, mode sample.Mode, suite uint16, at in
 		var wait sync.WaitGroup
 		begin := make(chan struct{})
 		for range at {
-			client, server, err := site.Connect(ctx, b.from, b.to, false)
+			client, server, err := site.Connect(ctx, b.Server, b.Client, false)
 			if err != nil {
 				return s, err
 			}
@@ -107,7 +106,8 @@ func (b *bench) setUp(ctx context.Context, mode sample.Mode, suite uint16, at in
 	if err := errors.Join(errs...); err != nil {
 		return s, fmt.Errorf("measuring the set-up of kernel TLS: %w", err)
 	}
-	if err := counters("server.", b.from, after); err != nil {
+	after, err := b.counters()
+	if err != nil {
 		return s, err
 	}
 	s.Counters = rounds.Moved(before, after)
@@ -122,18 +122,4 @@ func (b *bench) setUp(ctx context.Context, mode sample.Mode, suite uint16, at in
 func (b *bench) loadTLS(ctx context.Context) {
 	_ = b.switchTo(ctx, sample.Kernel) // no key for the card, of which no sample tells
 	_, _ = b.setUp(ctx, sample.Kernel, setUpSuites["AES-128-GCM"], 1)
-}
-
-// switchTo sets the offload of the server's VF for a mode.
-func (b *bench) switchTo(ctx context.Context, m sample.Mode) error {
-	tx, rx := switches(m)
-	if b.set != nil && *b.set == [2]bool{tx, rx} {
-		return nil
-	}
-	b.set = nil
-	if err := crypto.SetTLS(ctx, b.from, tx, rx); err != nil {
-		return err
-	}
-	b.set = &[2]bool{tx, rx}
-	return nil
 }

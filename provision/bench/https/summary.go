@@ -9,7 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/nicwright/nicwright/provision/bench/fit"
 	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
@@ -19,7 +18,7 @@ import (
 // it is said how many throughputs have a wider one than is wanted (0.05 is 5%).
 func Print(w io.Writer, samples []sample.Sample, wanted float64) error {
 	var b strings.Builder
-	control(&b, samples)
+	rounds.Control(&b, samples)
 	setUps(&b, samples)
 	cells(&b, samples, wanted)
 	findings(&b, samples)
@@ -27,36 +26,6 @@ func Print(w io.Writer, samples []sample.Sample, wanted float64) error {
 		return fmt.Errorf("printing: %w", err)
 	}
 	return nil
-}
-
-// interval is a figure with its spread.
-func interval(e fit.Estimate, format string) string {
-	if e.N == 0 {
-		return "-"
-	}
-	s := fmt.Sprintf(format, e.Value)
-	if !e.Known() {
-		return s
-	}
-	return s + fmt.Sprintf(" ±%.0f%%", 50*(e.High-e.Low)/e.Value)
-}
-
-func control(b *strings.Builder, samples []sample.Sample) {
-	halves := [2]map[int]float64{{}, {}}
-	for _, s := range samples {
-		if s.Control > 0 && s.Seconds > 0 && s.Gate.Verdict == sample.AsSaid {
-			halves[s.Control-1][s.Turn] = s.Throughput()
-		}
-	}
-	r := fit.Ratio(halves[0], halves[1])
-	if !r.Known() {
-		return
-	}
-	fmt.Fprintf(b, "A/A control: the same cell twice differs by %+.1f%% (%+.1f to %+.1f%%)", 100*(r.Value-1), 100*(r.Low-1), 100*(r.High-1))
-	if r.Told() {
-		b.WriteString(": this host is not quiet, and no smaller difference means anything")
-	}
-	b.WriteString("\n")
 }
 
 func setUps(b *strings.Builder, samples []sample.Sample) {
@@ -85,18 +54,16 @@ func setUps(b *strings.Builder, samples []sample.Sample) {
 	})
 	for _, k := range keys {
 		fmt.Fprintf(b, "Set-up of kernel TLS, %s, %d at a time: by the card %s, in software %s us\n", k.cipher, k.at,
-			interval(fit.Mean(times[k][sample.CardTx]), "%.0f"), interval(fit.Mean(times[k][sample.Kernel]), "%.0f"))
+			rounds.Figure(times[k][sample.CardTx], "%.0f"), rounds.Figure(times[k][sample.Kernel], "%.0f"))
 	}
 }
 
 // row is all samples of a cell.
 type row struct {
-	cell                                      sample.Cell
-	rate, connections, perGB, perThousand     []float64
-	median, worst                             []float64
-	flagged                                   map[sample.Flag]int
-	n                                         int
-	retransmits, segments, operations, missed uint64
+	cell                                  sample.Cell
+	rate, connections, perGB, perThousand []float64
+	median, worst                         []float64
+	doubts                                rounds.Doubts
 }
 
 func rows(samples []sample.Sample) (all []*row) {
@@ -108,10 +75,9 @@ func rows(samples []sample.Sample) (all []*row) {
 		}
 		r := of[s.Cell]
 		if r == nil {
-			r = &row{cell: s.Cell, flagged: map[sample.Flag]int{}}
+			r = &row{cell: s.Cell}
 			of[s.Cell], all = r, append(all, r)
 		}
-		r.n++
 		r.rate = append(r.rate, s.Throughput()/1e6)
 		if s.CPU.Server > 0 {
 			r.perGB = append(r.perGB, s.CPU.Server/float64(s.Bytes)*1e9)
@@ -125,11 +91,7 @@ func rows(samples []sample.Sample) (all []*row) {
 		if l := s.Latency[sample.Whole]; l.Count > 0 {
 			r.median, r.worst = append(r.median, l.P50*1e3), append(r.worst, l.P99*1e3)
 		}
-		for _, f := range s.Flags {
-			r.flagged[f]++
-		}
-		r.retransmits, r.segments = r.retransmits+s.Retransmits, r.segments+s.Segments
-		r.operations, r.missed = r.operations+s.Operations, r.missed+s.Missed
+		r.doubts.Add(s)
 	}
 	slices.SortStableFunc(all, func(x, y *row) int {
 		if c := strings.Compare(kind(x.cell), kind(y.cell)); c != 0 {
@@ -187,33 +149,13 @@ func cells(b *strings.Builder, samples []sample.Sample, wanted float64) {
 		if rounds.Unsure(r.rate, wanted) {
 			wide++
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", size(r.cell.Size), interval(fit.Mean(r.rate), "%.4g"), interval(fit.Mean(r.connections), "%.4g"),
-			interval(fit.Mean(r.perGB), "%.3g"), interval(fit.Mean(r.perThousand), "%.3g"), interval(fit.Mean(r.median), "%.3g"), interval(fit.Mean(r.worst), "%.3g"), r.remarks())
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", size(r.cell.Size), rounds.Figure(r.rate, "%.4g"), rounds.Figure(r.connections, "%.4g"),
+			rounds.Figure(r.perGB, "%.3g"), rounds.Figure(r.perThousand, "%.3g"), rounds.Figure(r.median, "%.3g"), rounds.Figure(r.worst, "%.3g"), r.doubts.String())
 	}
 	_ = t.Flush() // a strings.Builder takes everything
 	if wide > 0 {
 		fmt.Fprintf(b, "\n%d of %d throughputs are less certain than ±%g%%: the time was over. Give it more (--time), or vary fewer things.\n", wide, len(all), 100*wanted)
 	}
-}
-
-// remarks are what makes the figures of a cell worth less.
-func (r *row) remarks() string {
-	var words []string
-	for _, f := range []sample.Flag{sample.ClientBound, sample.ColdCache, sample.Noisy, sample.Short} {
-		switch n := r.flagged[f]; {
-		case n == r.n:
-			words = append(words, string(f))
-		case n > 0:
-			words = append(words, fmt.Sprintf("%s in %d of %d", f, n, r.n))
-		}
-	}
-	if r.retransmits*1000 > r.segments {
-		words = append(words, fmt.Sprintf("%.2g%% of the segments sent again", 100*float64(r.retransmits)/float64(r.segments)))
-	}
-	if r.missed*100 > r.operations {
-		words = append(words, fmt.Sprintf("%.0f%% began late", 100*float64(r.missed)/float64(r.operations)))
-	}
-	return strings.Join(words, "; ")
 }
 
 // findings are said once for each kind of cell and words.

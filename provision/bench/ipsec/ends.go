@@ -74,19 +74,11 @@ func (e *end) do(ctx context.Context, j job) (d done, err error) {
 	case len(j.To) > 0:
 		d.Sent, err = stream.Send(ctx, j.Config, j.dial)
 	case e.listener != nil:
-		m := rounds.NewMeter(j.Server, j.Client)
-		var first rounds.Look
-		var errs []error
-		d.Received, err = stream.Receive(ctx, e.listener, j.Config, func(open bool) {
-			now, err := m.Look()
-			errs = append(errs, err)
-			if open {
-				first = now
-			} else {
-				d.Used = now.Since(first)
-			}
-		})
-		err = errors.Join(append(errs, err)...)
+		used := rounds.NewMeter(j.Server, j.Client).Window()
+		var usedErr error
+		d.Received, err = stream.Receive(ctx, e.listener, j.Config, used.At)
+		d.Used, usedErr = used.Used()
+		err = errors.Join(err, usedErr)
 	default:
 		err = errors.New("nothing is asked for")
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/provision/bench/between"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
 
@@ -105,18 +106,18 @@ func TestLabMatrix(t *testing.T) {
 func TestLabStockTools(t *testing.T) {
 	ctx := inSwitchdev(t)
 	in := input(Quick)
-	s, err := site.Enter(ctx, false, in.Server, in.Client)
+	pair, err := between.Enter(ctx, in.Server, in.Client)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := s.Leave(ctx); err != nil {
+		if err := pair.Leave(ctx); err != nil {
 			t.Error(err)
 		}
 	}()
-	b := &bench{in: in, from: s.Places[0], to: s.Places[1]}
+	b := &bench{Pair: pair, in: in}
 	const pairs = 3
-	addresses, err := s.More(pairs)
+	addresses, err := b.More(pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,21 +134,21 @@ func TestLabStockTools(t *testing.T) {
 	}
 	for _, mode := range Modes[1:] {
 		c := sample.Cell{Mode: mode, Encapsulation: "transport", Cipher: "AES-256-GCM", SAs: pairs, Clients: pairs, Size: 16 << 10, MTU: 1500}
-		p, err := protection(c).Protect(ctx, b.from, b.to, addresses[0], addresses[1])
+		p, err := protection(c).Protect(ctx, b.Server, b.Client, addresses[0], addresses[1])
 		if err != nil {
 			t.Fatalf("%s: %v", mode, err)
 		}
-		before := ethtool(t, there(b.from, "ethtool", "-S", b.from.Netdev))
+		before := ethtool(t, there(b.Server, "ethtool", "-S", b.Server.Netdev))
 		sent, got, err := b.run(c, addresses[0], addresses[1])
 		if err != nil || sent.Error+got.Error != "" {
 			t.Fatalf("%s: %v %s %s", mode, err, sent.Error, got.Error)
 		}
-		moved := ethtool(t, there(b.from, "ethtool", "-S", b.from.Netdev)) - before
-		states := there(b.from, "ip", "-s", "xfrm", "state")
+		moved := ethtool(t, there(b.Server, "ethtool", "-S", b.Server.Netdev)) - before
+		states := there(b.Server, "ip", "-s", "xfrm", "state")
 		if n := strings.Count(states, "proto esp"); n != 2*pairs {
 			t.Errorf("%s: ip lists %d states, not %d", mode, n, 2*pairs)
 		}
-		offloaded := strings.Count(states, "offload parameters: dev "+b.from.Netdev+" dir out")
+		offloaded := strings.Count(states, "offload parameters: dev "+b.Server.Netdev+" dir out")
 		switch arrived := int64(got.Received.All); {
 		case mode == sample.IPsecSoft && (offloaded != 0 || moved != 0):
 			t.Errorf("in software ip lists %d offloaded states, and ethtool's ipsec_tx_bytes moved by %d", offloaded, moved)
@@ -155,7 +156,7 @@ func TestLabStockTools(t *testing.T) {
 			t.Errorf("%s: ip lists %d offloaded states out, ethtool's ipsec_tx_bytes moved by %d, %d bytes arrived:\n%s", mode, offloaded, moved, arrived, states)
 		}
 		rate := float64(got.Received.Bytes) / got.Received.Seconds
-		there(b.to, "iperf3", "-s", "-1", "-D")
+		there(b.Client, "iperf3", "-s", "-1", "-D")
 		var report struct {
 			End struct {
 				Sum struct {
@@ -163,7 +164,7 @@ func TestLabStockTools(t *testing.T) {
 				} `json:"sum_received"`
 			}
 		}
-		if err := json.Unmarshal([]byte(there(b.from, "iperf3", "-J", "-l", "16K", "-P", strconv.Itoa(pairs), "-t", "2", "-c", addresses[1][0].String(), "-B", addresses[0][0].String())), &report); err != nil {
+		if err := json.Unmarshal([]byte(there(b.Server, "iperf3", "-J", "-l", "16K", "-P", strconv.Itoa(pairs), "-t", "2", "-c", addresses[1][0].String(), "-B", addresses[0][0].String())), &report); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%s: %.3g MB/s by our streams, %.3g MB/s by iperf3", mode, rate/1e6, report.End.Sum.Bits/8e6)
@@ -173,7 +174,7 @@ func TestLabStockTools(t *testing.T) {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
-		if out, err := exec.Command("ip", "netns", "exec", b.from.NS.Name(), "ip", "xfrm", "state").CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command("ip", "netns", "exec", b.Server.NS.Name(), "ip", "xfrm", "state").CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("%s: states are left: %v %s", mode, err, out)
 		}
 	}

@@ -13,10 +13,10 @@ import (
 
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/crypto/ipsec"
-	"github.com/nicwright/nicwright/internal/cgroup"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/program"
 	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/provision/bench/between"
 	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 	"github.com/nicwright/nicwright/provision/bench/stream"
@@ -49,10 +49,9 @@ const (
 
 // bench is a Run under way.
 type bench struct {
+	*between.Pair
 	in           Input
-	from, to     *site.Place // the sender's and the receiver's
-	addresses    [2][]netip.Addr
-	groups       struct{ server, client cgroup.Group }
+	addresses    [2][]netip.Addr // the sender's and the receiver's
 	send, accept *program.Worker
 	port         uint16
 	mtu          int // of both VFs; 0: not known
@@ -67,79 +66,38 @@ func Run(ctx context.Context, in Input) (err error) {
 	for i := range cells {
 		cells[i].Variant = in.Variant
 	}
-	s, err := site.Enter(ctx, false, in.Server, in.Client)
-	if err != nil {
+	b := &bench{in: in}
+	if b.Pair, err = between.Enter(ctx, in.Server, in.Client); err != nil {
 		return err
 	}
-	defer func() {
-		back, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer stop()
-		if left := s.Leave(back); left != nil {
-			err = errors.Join(err, fmt.Errorf("putting the VFs of a bench back: %w; the next bench, verify or apply tries it again", left))
-		}
-	}()
-	b := &bench{in: in, from: s.Places[0], to: s.Places[1]}
-	addresses, err := s.More(slices.Max(in.Axes.SAs))
+	defer func() { err = errors.Join(err, b.Leave(ctx)) }()
+	addresses, err := b.More(slices.Max(in.Axes.SAs))
 	if err != nil {
 		return err
 	}
 	b.addresses = [2][]netip.Addr{addresses[0], addresses[1]}
-	if err := site.Reach(ctx, func(ctx context.Context) error {
-		c, server, err := site.Connect(ctx, b.from, b.to, false)
-		if err != nil {
-			return err
-		}
-		return errors.Join(c.Close(), server.Close())
-	}); err != nil {
-		return err
-	}
 	if err := b.begin(ctx); err != nil {
 		return errors.Join(err, b.end())
 	}
 	defer func() { err = errors.Join(err, b.end()) }()
-	h := in.Header
-	h.Seed, h.Started = in.Seed, time.Now().UTC()
-	if h.Card != nil {
-		h.Card.Netdev = b.from.Netdev
-	}
-	out, err := sample.NewWriter(in.Out, h)
+	write, err := b.Write(in.Out, in.Header, in.Seed, in.Told)
 	if err != nil {
 		return err
 	}
 	return rounds.Plan{
-		Cells: cells, Control: control(cells), Controls: in.Controls, Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure,
-		Write: func(s sample.Sample) error {
-			if err := out.Write(s); err != nil {
-				return err
-			}
-			in.Told(s)
-			return nil
-		},
+		Cells: cells, Control: control(cells), Controls: in.Controls, Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure, Write: write,
 	}.Run(ctx)
 }
 
-// begin starts the two ends, each in a cgroup.
-func (b *bench) begin(ctx context.Context) error {
-	cage, err := site.Cage()
-	if err != nil {
+// begin starts the two ends.
+func (b *bench) begin(ctx context.Context) (err error) {
+	if b.send, err = program.StartWorker(ctx, program.Spec{NS: b.Server.NS, Group: b.ServerGroup, Args: b.in.Self}); err != nil {
 		return err
 	}
-	if b.groups.server, err = cage.Sub("server"); err != nil {
+	if b.accept, err = program.StartWorker(ctx, program.Spec{NS: b.Client.NS, Group: b.ClientGroup, Args: b.in.Self}); err != nil {
 		return err
 	}
-	if b.groups.client, err = cage.Sub("client"); err != nil {
-		return err
-	}
-	if b.send, err = program.StartWorker(ctx, program.Spec{NS: b.from.NS, Group: b.groups.server, Args: b.in.Self}); err != nil {
-		return err
-	}
-	if b.accept, err = program.StartWorker(ctx, program.Spec{NS: b.to.NS, Group: b.groups.client, Args: b.in.Self}); err != nil {
-		return err
-	}
-	if err := b.accept.Ask(job{Listen: true}); err != nil {
-		return err
-	}
-	d, err := answer(b.accept)
+	d, err := program.Asked[done](b.accept, job{Listen: true})
 	b.port = d.Port
 	if err == nil && d.Error != "" {
 		err = errors.New(d.Error)
@@ -163,24 +121,7 @@ func answer(w *program.Worker) (d done, err error) {
 }
 
 // counters are those of both places.
-func (b *bench) counters() (map[string]int64, error) {
-	all := map[string]int64{}
-	for side, p := range map[string]*site.Place{"server.": b.from, "client.": b.to} {
-		c, err := crypto.IPsecCounters(p)
-		if err != nil {
-			return nil, err
-		}
-		for name, v := range c {
-			all[side+name] = v
-		}
-	}
-	return all, nil
-}
-
-func finding(s sample.Sample, software float64, err error) (sample.Sample, error) {
-	s.Gate = rounds.Gate([]string{err.Error()}, software)
-	return s, nil
-}
+func (b *bench) counters() (map[string]int64, error) { return b.Counters(crypto.IPsecCounters) }
 
 // measure measures a cell once. What keeps it from being measured is a finding, but for
 // the end of ctx or of one of the ends.
@@ -190,20 +131,20 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 		if ctx.Err() != nil {
 			return s, context.Cause(ctx)
 		}
-		return finding(s, 0, err)
+		return rounds.Finding(s, 0, err)
 	}
 	var e evidence
 	pairs := max(c.SAs, 1)
 	from, to := b.addresses[0][:pairs], b.addresses[1][:pairs]
 	if c.Mode != sample.Plain {
-		p, err := protection(c).Protect(ctx, b.from, b.to, from, to)
+		p, err := protection(c).Protect(ctx, b.Server, b.Client, from, to)
 		switch {
 		case ctx.Err() != nil:
 			return s, context.Cause(ctx)
 		case errors.Is(err, ipsec.ErrSoftware):
-			return finding(s, 1, err)
+			return rounds.Finding(s, 1, err)
 		case err != nil:
-			return finding(s, 0, err)
+			return rounds.Finding(s, 0, err)
 		}
 		defer func() { err = errors.Join(err, p.Close()) }()
 		// Once the streams are over, and before the SAs go.
@@ -265,7 +206,7 @@ func (b *bench) run(c sample.Cell, from, to []netip.Addr) (sent, got done, err e
 		Config: stream.Config{
 			Streams: c.Clients, Size: c.Size, Warm: warm, Window: b.in.Window, Transfers: transfers, Limit: b.in.Limit, Token: stream.NewToken(),
 		},
-		Server: b.groups.server.StatFile(), Client: b.groups.client.StatFile(),
+		Server: b.ServerGroup.StatFile(), Client: b.ClientGroup.StatFile(),
 	}
 	if err := b.accept.Ask(j); err != nil {
 		return sent, got, err
@@ -287,7 +228,7 @@ func (b *bench) setMTU(ctx context.Context, mtu int) error {
 		return nil
 	}
 	b.mtu = 0
-	for _, p := range []*site.Place{b.from, b.to} {
+	for _, p := range []*site.Place{b.Server, b.Client} {
 		if err := p.SetMTU(ctx, mtu); err != nil {
 			return err
 		}

@@ -15,8 +15,10 @@ import (
 
 	"github.com/nicwright/nicwright/internal/cgroup"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/program"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/lab/vflab"
+	"github.com/nicwright/nicwright/provision/bench/between"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
 
@@ -167,19 +169,18 @@ func TestLabReadersAgree(t *testing.T) {
 func TestLabKilled(t *testing.T) {
 	ctx := inSwitchdev(t)
 	b := &bench{in: input(small())}
-	s, err := site.Enter(ctx, false, b.in.Server, b.in.Client)
-	if err != nil {
+	var err error
+	if b.Pair, err = between.Enter(ctx, b.in.Server, b.in.Client); err != nil {
 		t.Fatal(err)
 	}
-	b.server, b.client = s.Places[0], s.Places[1]
-	name := b.server.Netdev
-	if err := s.ServesNFS(b.server); err != nil {
+	name := b.Server.Netdev
+	if err := b.ServesNFS(b.Server); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.begin(ctx); err != nil {
 		t.Fatal(err)
 	}
-	d, err := ask(b.ends[1], job{Task: b.task(b.in.Axes.Cells()[0])})
+	d, err := program.Asked[done](b.ends[1], job{Task: b.task(b.in.Axes.Cells()[0])})
 	if err != nil || d.Error != "" {
 		t.Fatal(err, d.Error)
 	}
@@ -187,7 +188,7 @@ func TestLabKilled(t *testing.T) {
 		t.Error("no thread of the server is known")
 	}
 	// As after a kill: nobody ends anything, descriptors are closed, and the next run finds it.
-	for _, p := range s.Places {
+	for _, p := range b.Places {
 		if err := p.NS.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -9,17 +9,14 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/crypto/ipsec"
-	"github.com/nicwright/nicwright/internal/cgroup"
-	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/knfsd"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/program"
-	"github.com/nicwright/nicwright/internal/site"
+	"github.com/nicwright/nicwright/provision/bench/between"
 	"github.com/nicwright/nicwright/provision/bench/rounds"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 	"github.com/nicwright/nicwright/provision/bench/web"
@@ -60,14 +57,12 @@ const (
 
 // bench is a Run under way.
 type bench struct {
-	in             Input
-	server, client *site.Place
-	groups         struct{ server, client cgroup.Group }
-	ends           [2]*program.Worker // server, client
-	threads        []int
-	fio, tlshd     string
-	noTLS          error    // why TLS cannot be measured
-	set            *[2]bool // the switches of the server's VF: Tx, Rx; nil: not known
+	*between.Pair
+	in         Input
+	ends       [2]*program.Worker // server, client
+	threads    []int
+	fio, tlshd string
+	noTLS      error // why TLS cannot be measured
 }
 
 // Run measures, and writes each sample when it has it. An error is that nothing could
@@ -83,50 +78,23 @@ func Run(ctx context.Context, in Input) (err error) {
 	if err := b.programs(cells); err != nil {
 		return err
 	}
-	s, err := site.Enter(ctx, false, in.Server, in.Client)
-	if err != nil {
+	if b.Pair, err = between.Enter(ctx, in.Server, in.Client); err != nil {
 		return err
 	}
-	defer func() {
-		back, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer stop()
-		if left := s.Leave(back); left != nil {
-			err = errors.Join(err, fmt.Errorf("putting the VFs of a bench back: %w; the next bench, verify or apply tries it again", left))
-		}
-	}()
-	b.server, b.client = s.Places[0], s.Places[1]
-	if err := s.Keep(ctx, crypto.TLSFeatures...); err != nil {
-		return err
-	}
-	if err := site.Reach(ctx, func(ctx context.Context) error {
-		c, server, err := site.Connect(ctx, b.client, b.server, false)
-		if err != nil {
-			return err
-		}
-		return errors.Join(c.Close(), server.Close())
-	}); err != nil {
-		return err
-	}
-	if err := s.ServesNFS(b.server); err != nil {
+	defer func() { err = errors.Join(err, b.Leave(ctx)) }()
+	if err := b.ServesNFS(b.Server); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.end()) }()
 	if err := b.begin(ctx); err != nil {
 		return err
 	}
-	out, err := sample.NewWriter(in.Out, b.header())
+	write, err := b.Write(in.Out, b.header(), in.Seed, in.Told)
 	if err != nil {
 		return err
 	}
 	return rounds.Plan{
-		Cells: cells, Control: control(cells), Controls: in.Controls, Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure,
-		Write: func(s sample.Sample) error {
-			if err := out.Write(s); err != nil {
-				return err
-			}
-			in.Told(s)
-			return nil
-		},
+		Cells: cells, Control: control(cells), Controls: in.Controls, Turns: in.Turns, Interval: in.Interval, Time: in.Time, Seed: in.Seed, Measure: b.measure, Write: write,
 	}.Run(ctx)
 }
 
@@ -147,10 +115,6 @@ func (b *bench) programs(cells []sample.Cell) (err error) {
 
 func (b *bench) header() sample.Header {
 	h := b.in.Header
-	h.Seed, h.Started = b.in.Seed, time.Now().UTC()
-	if h.Card != nil {
-		h.Card.Netdev = b.server.Netdev
-	}
 	conditions := map[string]string{"reader": Own, "nfsd": fmt.Sprintf("%d threads, a file system in memory", len(b.threads))}
 	if b.fio != "" {
 		conditions["reader"] = b.fio
@@ -163,18 +127,8 @@ func (b *bench) header() sample.Header {
 }
 
 // begin starts the two ends.
-func (b *bench) begin(ctx context.Context) error {
-	cage, err := site.Cage()
-	if err != nil {
-		return err
-	}
-	if b.groups.server, err = cage.Sub("server"); err != nil {
-		return err
-	}
-	if b.groups.client, err = cage.Sub("client"); err != nil {
-		return err
-	}
-	for i, s := range []program.Spec{{NS: b.server.NS, Group: b.groups.server}, {NS: b.client.NS, Group: b.groups.client}} {
+func (b *bench) begin(ctx context.Context) (err error) {
+	for i, s := range []program.Spec{{NS: b.Server.NS, Group: b.ServerGroup}, {NS: b.Client.NS, Group: b.ClientGroup}} {
 		s.Private, s.Args = true, b.in.Self
 		if b.ends[i], err = program.StartWorker(ctx, s); err != nil {
 			return err
@@ -184,9 +138,9 @@ func (b *bench) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := ask(b.ends[0], job{Serve: &serve{
+	d, err := program.Asked[done](b.ends[0], job{Serve: &serve{
 		join: join{TLSHD: b.tlshd, Credentials: credentials{CA: cert, Key: key}}, Size: b.in.Axes.Size,
-		Config: knfsd.Config{Address: b.server.V4.Addr(), Client: b.client.V4.Addr(), Path: export, Threads: b.in.Threads, TLS: b.tlshd != ""},
+		Config: knfsd.Config{Address: b.Server.V4.Addr(), Client: b.Client.V4.Addr(), Path: export, Threads: b.in.Threads, TLS: b.tlshd != ""},
 	}})
 	if err == nil && d.Error != "" {
 		err = errors.New(d.Error)
@@ -195,18 +149,11 @@ func (b *bench) begin(ctx context.Context) error {
 		return err
 	}
 	b.threads = d.Threads
-	d, err = ask(b.ends[1], job{Join: &join{TLSHD: b.tlshd, Credentials: credentials{CA: cert}}})
+	d, err = program.Asked[done](b.ends[1], job{Join: &join{TLSHD: b.tlshd, Credentials: credentials{CA: cert}}})
 	if err == nil && d.Error != "" {
 		err = errors.New(d.Error)
 	}
 	return err
-}
-
-func ask(w *program.Worker, j job) (d done, err error) {
-	if err = w.Ask(j); err == nil {
-		err = w.Answer(&d)
-	}
-	return d, err
 }
 
 // end ends the client before its server, or it would wait for it.
@@ -217,49 +164,12 @@ func (b *bench) end() error {
 			errs = append(errs, w.Stop())
 		}
 	}
-	if b.server.NS != nil {
-		errs = append(errs, knfsd.Stop(b.server.NS))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, knfsd.Stop(b.Server.NS))...)
 }
 
 // counters are those of both places: of TLS and of IPsec.
 func (b *bench) counters() (map[string]int64, error) {
-	all := map[string]int64{}
-	for side, p := range map[string]*site.Place{"server.": b.server, "client.": b.client} {
-		c, err := crypto.IPsecCounters(p)
-		if err != nil {
-			return nil, err
-		}
-		for name, v := range c {
-			all[side+name] = v
-		}
-		err = p.NS.Do(func() error {
-			tls, err := crypto.TLSStat()
-			if err != nil {
-				return err
-			}
-			for name, v := range tls {
-				all[side+name] = int64(v)
-			}
-			stats, err := ethtool.Statistics(p.Netdev)
-			for name, v := range stats {
-				if strings.HasPrefix(name, "tx_tls_") || strings.HasPrefix(name, "rx_tls_") {
-					all[side+name] = int64(v)
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-func finding(s sample.Sample, software float64, err error) (sample.Sample, error) {
-	s.Gate = rounds.Gate([]string{err.Error()}, software)
-	return s, nil
+	return b.Counters(crypto.IPsecCounters, crypto.TLSCounters)
 }
 
 // measure measures a cell once. What keeps it from being measured is a finding, but for
@@ -267,24 +177,24 @@ func finding(s sample.Sample, software float64, err error) (sample.Sample, error
 func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, err error) {
 	s = sample.Sample{Bench: sample.NFS, Cell: c}
 	if overTLS(c.Mode) && b.noTLS != nil {
-		return finding(s, 0, b.noTLS)
+		return rounds.Finding(s, 0, b.noTLS)
 	}
 	if err := b.switchTo(ctx, c.Mode); err != nil {
-		return finding(s, 0, err)
+		return rounds.Finding(s, 0, err)
 	}
 	var e evidence
 	var p *crypto.Protection
 	if overIPsec(c.Mode) {
 		offload := map[sample.Mode]string{sample.IPsecCard: "crypto", sample.IPsecFull: "packet"}
 		p, err = crypto.IPsecCell{Offload: offload[c.Mode], Mode: c.Encapsulation, Cipher: c.Cipher}.
-			Protect(ctx, b.server, b.client, []netip.Addr{b.server.V4.Addr()}, []netip.Addr{b.client.V4.Addr()})
+			Protect(ctx, b.Server, b.Client, []netip.Addr{b.Server.V4.Addr()}, []netip.Addr{b.Client.V4.Addr()})
 		switch {
 		case ctx.Err() != nil:
 			return s, context.Cause(ctx)
 		case errors.Is(err, ipsec.ErrSoftware):
-			return finding(s, 1, err)
+			return rounds.Finding(s, 1, err)
 		case err != nil:
-			return finding(s, 0, err)
+			return rounds.Finding(s, 0, err)
 		}
 		defer func() { err = errors.Join(err, p.Close()) }()
 	}
@@ -292,7 +202,7 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	if err != nil {
 		return s, err
 	}
-	d, err := ask(b.ends[1], job{Task: b.task(c)})
+	d, err := program.Asked[done](b.ends[1], job{Task: b.task(c)})
 	if err != nil {
 		return s, errors.Join(context.Cause(ctx), err)
 	}
@@ -302,7 +212,7 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	e.moved = rounds.Moved(before, e.counted)
 	s.Counters = e.moved
 	if d.Error != "" {
-		return finding(s, 0, errors.New(d.Error))
+		return rounds.Finding(s, 0, errors.New(d.Error))
 	}
 	if p != nil {
 		if e.states, err = p.Sent(); err != nil {
@@ -325,8 +235,8 @@ func (b *bench) task(c sample.Cell) *task {
 		Window: b.in.Window, Program: b.fio,
 	}
 	t := &task{
-		Source: web.Name + ":/", Options: options(b.server.V4.Addr(), b.client.V4.Addr(), c.NConnect, overTLS(c.Mode)), Warm: w, Work: w,
-		Server: b.groups.server.StatFile(), Client: b.groups.client.StatFile(), Threads: b.threads,
+		Source: web.Name + ":/", Options: options(b.Server.V4.Addr(), b.Client.V4.Addr(), c.NConnect, overTLS(c.Mode)), Warm: w, Work: w,
+		Server: b.ServerGroup.StatFile(), Client: b.ClientGroup.StatFile(), Threads: b.threads,
 	}
 	t.Warm.Window = min(warm, b.in.Window)
 	return t
@@ -335,13 +245,5 @@ func (b *bench) task(c sample.Cell) *task {
 // switchTo sets TLS in the card of the server's VF for a mode.
 func (b *bench) switchTo(ctx context.Context, m sample.Mode) error {
 	tx, rx := card(m)
-	if b.set != nil && *b.set == [2]bool{tx, rx} {
-		return nil
-	}
-	b.set = nil
-	if err := crypto.SetTLS(ctx, b.server, tx, rx); err != nil {
-		return err
-	}
-	b.set = &[2]bool{tx, rx}
-	return nil
+	return b.SwitchTLS(ctx, tx, rx)
 }

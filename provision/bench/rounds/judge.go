@@ -30,6 +30,13 @@ func Gate(words []string, software float64) sample.Gate {
 	return sample.Gate{Verdict: sample.Finding, Words: text, Software: software}
 }
 
+// Finding makes the sample of a cell one that could not be measured, for err: no
+// measurement ends by that.
+func Finding(s sample.Sample, software float64, err error) (sample.Sample, error) {
+	s.Gate = Gate([]string{err.Error()}, software)
+	return s, nil
+}
+
 // Moved is how far each counter moved; those that did not are left out.
 func Moved(before, after map[string]int64) map[string]int64 {
 	d := map[string]int64{}

@@ -67,6 +67,31 @@ func (m *Meter) Look() (l Look, err error) {
 	return l, errors.Join(errs[:]...)
 }
 
+// Window is what was used from At(true) to At(false).
+type Window struct {
+	meter *Meter
+	first Look
+	used  Used
+	errs  []error
+}
+
+// Window begins one.
+func (m *Meter) Window() *Window { return &Window{meter: m} }
+
+// At looks, as the window opens and as it closes.
+func (w *Window) At(open bool) {
+	now, err := w.meter.Look()
+	w.errs = append(w.errs, err)
+	if open {
+		w.first = now
+	} else {
+		w.used = now.Since(w.first)
+	}
+}
+
+// Used is what was used, or why it is not known.
+func (w *Window) Used() (Used, error) { return w.used, errors.Join(w.errs...) }
+
 // userHZ is the unit of /proc/stat, in 1/s.
 const userHZ = 100
 

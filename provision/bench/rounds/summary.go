@@ -19,7 +19,7 @@ import (
 // of the whole machine, which has the softirqs and kernel threads of both ends.
 func Print(w io.Writer, samples []sample.Sample, kind, name func(sample.Cell) string) error {
 	var b strings.Builder
-	control(&b, samples)
+	Control(&b, samples)
 	cells(&b, samples, kind, name)
 	findings(&b, samples, func(c sample.Cell) string { return kind(c) + ": " + name(c) })
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -28,8 +28,8 @@ func Print(w io.Writer, samples []sample.Sample, kind, name func(sample.Cell) st
 	return nil
 }
 
-// interval is a figure with its spread.
-func interval(v []float64, format string) string {
+// Figure is the mean of values with half of its interval, "-" where there are none.
+func Figure(v []float64, format string) string {
 	e := fit.Mean(v)
 	if e.N == 0 {
 		return "-"
@@ -41,7 +41,8 @@ func interval(v []float64, format string) string {
 	return s + fmt.Sprintf(" ±%.0f%%", 50*(e.High-e.Low)/e.Value)
 }
 
-func control(b *strings.Builder, samples []sample.Sample) {
+// Control says by how much the same cell, measured twice, differs.
+func Control(b *strings.Builder, samples []sample.Sample) {
 	halves := [2]map[int]float64{{}, {}}
 	for _, s := range samples {
 		if s.Control > 0 && s.Seconds > 0 && s.Gate.Verdict == sample.AsSaid {
@@ -64,8 +65,7 @@ type row struct {
 	cell                  sample.Cell
 	rate, server, machine []float64 // MB/s, and CPU seconds for each GB
 	median, worst         []float64 // latencies, ms
-	flagged               map[sample.Flag]int
-	retransmits, segments uint64
+	doubts                Doubts
 }
 
 func (r *row) add(s *sample.Sample) {
@@ -81,10 +81,7 @@ func (r *row) add(s *sample.Sample) {
 	if l := s.Latency[sample.Whole]; l.Count > 0 && l.P50 > 0 {
 		r.median, r.worst = append(r.median, l.P50*1e3), append(r.worst, l.P99*1e3)
 	}
-	for _, f := range s.Flags {
-		r.flagged[f]++
-	}
-	r.retransmits, r.segments = r.retransmits+s.Retransmits, r.segments+s.Segments
+	r.doubts.Add(s)
 }
 
 func cells(b *strings.Builder, samples []sample.Sample, kind, name func(sample.Cell) string) {
@@ -97,7 +94,7 @@ func cells(b *strings.Builder, samples []sample.Sample, kind, name func(sample.C
 		}
 		r := of[s.Cell]
 		if r == nil {
-			r = &row{cell: s.Cell, flagged: map[sample.Flag]int{}}
+			r = &row{cell: s.Cell}
 			of[s.Cell], all = r, append(all, r)
 		}
 		r.add(s)
@@ -119,25 +116,48 @@ func cells(b *strings.Builder, samples []sample.Sample, kind, name func(sample.C
 			fmt.Fprintf(t, "\n%s\n\tMB/s\tserver CPU s/GB\tmachine CPU s/GB\tp50 ms\tp99 ms\t\n", k)
 			last = k
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", name(r.cell), interval(r.rate, "%.4g"), interval(r.server, "%.3g"), interval(r.machine, "%.3g"),
-			interval(r.median, "%.3g"), interval(r.worst, "%.3g"), r.remarks())
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\n", name(r.cell), Figure(r.rate, "%.4g"), Figure(r.server, "%.3g"), Figure(r.machine, "%.3g"),
+			Figure(r.median, "%.3g"), Figure(r.worst, "%.3g"), r.doubts.String())
 	}
 	_ = t.Flush() // a strings.Builder takes everything
 }
 
-// remarks are what makes the figures of a cell worth less.
-func (r *row) remarks() string {
+// Doubts are what makes the figures of a cell worth less.
+type Doubts struct {
+	samples               int
+	flagged               map[sample.Flag]int
+	retransmits, segments uint64
+	operations, missed    uint64
+}
+
+// Add takes in a sample of the cell.
+func (d *Doubts) Add(s *sample.Sample) {
+	d.samples++
+	if d.flagged == nil {
+		d.flagged = map[sample.Flag]int{}
+	}
+	for _, f := range s.Flags {
+		d.flagged[f]++
+	}
+	d.retransmits, d.segments = d.retransmits+s.Retransmits, d.segments+s.Segments
+	d.operations, d.missed = d.operations+s.Operations, d.missed+s.Missed
+}
+
+func (d *Doubts) String() string {
 	var words []string
 	for _, f := range []sample.Flag{sample.ClientBound, sample.ColdCache, sample.Noisy, sample.Short} {
-		switch n := r.flagged[f]; {
-		case n == len(r.rate):
+		switch n := d.flagged[f]; {
+		case n == d.samples:
 			words = append(words, string(f))
 		case n > 0:
-			words = append(words, fmt.Sprintf("%s in %d of %d", f, n, len(r.rate)))
+			words = append(words, fmt.Sprintf("%s in %d of %d", f, n, d.samples))
 		}
 	}
-	if r.retransmits*1000 > r.segments {
-		words = append(words, fmt.Sprintf("%.2g%% of the segments sent again", 100*float64(r.retransmits)/float64(r.segments)))
+	if d.retransmits*1000 > d.segments {
+		words = append(words, fmt.Sprintf("%.2g%% of the segments sent again", 100*float64(d.retransmits)/float64(d.segments)))
+	}
+	if d.missed*100 > d.operations {
+		words = append(words, fmt.Sprintf("%.0f%% began late", 100*float64(d.missed)/float64(d.operations)))
 	}
 	return strings.Join(words, "; ")
 }

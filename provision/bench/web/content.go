@@ -22,10 +22,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// certificate makes one that is good for a day, and its key, in PEM.
-func certificate() (cert, key []byte, err error) {
+// Certificate makes a certificate of [Name], signed by itself and good for a day, and its
+// key, in PEM: for this server, or another that a bench measures.
+func Certificate() (cert, key []byte, err error) {
 	fail := func(err error) ([]byte, []byte, error) {
-		return nil, nil, fmt.Errorf("making the certificate of the measured nginx: %w", err)
+		return nil, nil, fmt.Errorf("making the certificate of the measured server: %w", err)
 	}
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -127,7 +127,7 @@ func (s *Server) files(in Input, gid uint32) error {
 	if err := os.Chown(s.own(""), int(s.uid), int(gid)); err != nil {
 		return fail(err)
 	}
-	cert, key, err := certificate()
+	cert, key, err := Certificate()
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func FuzzVersion(f *testing.F) {
 }
 
 func TestCertificate(t *testing.T) {
-	cert, key, err := certificate()
+	cert, key, err := Certificate()
 	if err != nil {
 		t.Fatal(err)
 	}
