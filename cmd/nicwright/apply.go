@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nicwright/nicwright/internal/health"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -206,6 +207,10 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 	if err != nil {
 		return err
 	}
+	var heard *health.Watch
+	if len(p.Steps) > 0 {
+		heard = health.Begin(acts)
+	}
 	err = road.Do(acts, stop, p, func(d report.Done) {
 		done.Steps = append(done.Steps, d)
 		if !a.json() {
@@ -213,6 +218,9 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 		}
 	})
 	done.End(err)
+	if heard != nil {
+		done.Said = heard.End(acts)
+	}
 	if op := p.Operation(); waits {
 		a.waits = waitsLine(op)
 	} else if others := journal.Waiting(road.Operations()); verb == "apply" && len(others) > 0 {
@@ -222,6 +230,7 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 		_ = a.printJSON(done)
 		return err
 	}
+	_ = done.PrintSaid(a.out)
 	if err == nil {
 		_ = done.Print(a.out)
 	}

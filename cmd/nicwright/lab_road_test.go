@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -36,6 +37,7 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 	assertHost(t, 4, vmHostTag)
 
 	t.Run("no-op", testNoOpWritesNothing)
+	t.Run("the unit of the boot", testApplyWithTheUnitsCapabilities)
 	t.Run("the whole matrix", func(t *testing.T) {
 		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576", "--set", "verify.ipsec.bytes=1048576", "--set", "verify.bond.failover=true")
 		for _, cipher := range []string{"AES-128-GCM", "AES-256-GCM"} {
@@ -61,6 +63,21 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 	})
 	assertHost(t, 4, vmHostTag)
 	rollback(t)
+}
+
+// The unit of the boot may do less than root: what it needs for an apply, with nothing in the way.
+func testApplyWithTheUnitsCapabilities(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^CapabilityBoundingSet=(CAP_.+)$`).FindStringSubmatch(expect(t, exitDone, "install", "--print", "-p", "vm-host").stdout)
+	if m == nil {
+		t.Fatal("the unit has no CapabilityBoundingSet")
+	}
+	caps := "-all"
+	for _, c := range strings.Fields(m[1]) {
+		caps += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
+	}
+	if out := witness(t, "setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set="+caps, "nicwright", "apply", "-p", "vm-host"); !strings.Contains(out, "othing to do") {
+		t.Errorf("apply with %s says: %s", caps, out)
+	}
 }
 
 // From one built-in profile to the other: the switch and the VFs go, the bond stays, TLS moves from the VFs to the ports.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nicwright/nicwright/internal/health"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/style"
 )
@@ -39,7 +40,9 @@ type Apply struct {
 	Left    []step.Left `json:"left,omitempty"` // what is wanted and stays as it is
 	// Phases is where the time went, in seconds: of each phase the device that took longest.
 	Phases map[string]float64 `json:"phases,omitempty"`
-	Error  string             `json:"error,omitempty"`
+	// Said is what the kernel said of itself meanwhile. It is told, and decides nothing.
+	Said  health.Said `json:"said,omitzero"`
+	Error string      `json:"error,omitempty"`
 }
 
 // End closes the report with the operation's outcome.
@@ -71,6 +74,14 @@ func phaseSeconds(steps []Done) map[string]float64 {
 		}
 	}
 	return phases
+}
+
+// PrintSaid writes what the kernel said meanwhile, if anything: of an operation that
+// failed, too.
+func (r Apply) PrintSaid(w io.Writer) error {
+	var b strings.Builder
+	writeSaid(&b, cleanSaid(r.Said))
+	return style.Flush(w, &b)
 }
 
 // Print writes the closing line.

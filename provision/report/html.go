@@ -26,6 +26,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"dash":       style.OrDash,
 	"plain":      Judged.plain,
 	"left":       func(l step.Left) string { return strings.TrimPrefix(ansi.Strip(Left(l)), "= ") },
+	"said":       saidLines,
 	"line":       func(s step.Step) string { return ansi.Strip(Line(s)) },
 }).Parse(pageText))
 

@@ -73,6 +73,9 @@ func (r *Report) JUnit(w io.Writer) error {
 	for _, t := range r.Taken {
 		host.Properties.All = append(host.Properties.All, junitProperty{"taken", t})
 	}
+	for _, l := range saidLines(r.Said) {
+		host.Properties.All = append(host.Properties.All, junitProperty{"kernel-said", l})
+	}
 	as := junitCase{Name: "the host is as the profile wants", Class: "nicwright.host", Time: junitTime(0)}
 	if len(r.Drift) > 0 {
 		lines := make([]string, len(r.Drift))

@@ -13,6 +13,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/health"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/internal/step"
@@ -30,6 +31,8 @@ type Report struct {
 	Left    []step.Left `json:"left,omitempty"` // what apply would leave alone
 	Taken   []string    `json:"taken"`          // which VFs were taken for the proofs and why, and which were not
 	Proofs  []Judged    `json:"proofs"`
+	// Said is what the kernel said of itself meanwhile. It is told, and decides nothing.
+	Said health.Said `json:"said,omitzero"`
 	// Error is why verify did not come to its end: a VF could not be put back, or it was stopped. The
 	// proofs are those that had ended.
 	Error string `json:"error,omitempty"`

@@ -50,6 +50,7 @@ func (r *Report) Print(w io.Writer, verbose bool) error {
 	for _, c := range r.caveats() {
 		b.WriteString(style.Faint(c) + "\n")
 	}
+	writeSaid(&b, r.Said)
 	outcome := style.Green(r.outcome())
 	if !r.OK {
 		outcome = style.Red(r.outcome())

@@ -42,6 +42,7 @@ func (r *Report) printable() *Report {
 			words(&j.Counters[k].Where, &j.Counters[k].Name)
 		}
 	}
+	p.Said = cleanSaid(r.Said)
 	return &p
 }
 

@@ -107,43 +107,6 @@ func TestWhatIsNotAskedForAnyMoreIsMissing(t *testing.T) {
 	}
 }
 
-func TestKernelLog(t *testing.T) {
-	reads := []any{
-		"6,1,1000000,-;mlx5_core 0000:3b:00.0: firmware version: 22.31.1014\n SUBSYSTEM=pci\n DEVICE=+pci:0000:3b:00.0\n",
-		"6,2,1000001,-;eth0: link becomes ready\n", unix.EINTR,
-		"4,3,2000000,-;bond0: (slave eth0): link status definitely down\n", unix.EPIPE,
-		"6,9,3000000,-,caller=T1;openvswitch: Open vSwitch switching datapath\n",
-		"no record", "6,x", "6,1,y,-;mlx5", unix.EAGAIN,
-	}
-	got, err := records(t.Context(), func(b []byte) (int, error) {
-		next := reads[0]
-		reads = reads[1:]
-		if s, ok := next.(string); ok {
-			return copy(b, s), nil
-		}
-		return 0, next.(unix.Errno)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `[    1.000000] mlx5_core 0000:3b:00.0: firmware version: 22.31.1014
-[    2.000000] bond0: (slave eth0): link status definitely down
-... messages were overwritten while this was read
-[    3.000000] openvswitch: Open vSwitch switching datapath
-`
-	if d := cmp.Diff(want, string(got)); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
-	if _, err := records(t.Context(), func([]byte) (int, error) { return 0, unix.EIO }); !errors.Is(err, unix.EIO) {
-		t.Errorf("%v", err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := records(ended, func([]byte) (int, error) { return 0, unix.EINTR }); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
-}
-
 // fakeDevlink has one card of two that answers.
 type fakeDevlink struct{ health error }
 

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/nicwright/nicwright/internal/health"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/internal/site"
@@ -72,7 +73,10 @@ type run struct {
 // has ended, and no verdict.
 func Run(ctx context.Context, in Input, progress Progress) (*report.Report, error) {
 	r := newRun(in, progress)
-	return r.Report, r.end(ctx, r.all(ctx))
+	heard := health.Begin(ctx)
+	err := r.end(ctx, r.all(ctx))
+	r.Said = heard.End(ctx)
+	return r.Report, err
 }
 
 func (r *run) end(ctx context.Context, err error) error {

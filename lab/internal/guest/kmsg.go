@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nicwright/nicwright/lab/internal/kernellog"
+	"github.com/nicwright/nicwright/internal/kernellog"
 	"github.com/nicwright/nicwright/lab/internal/wire"
 )
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kernellog tells the kernel's reports of its own errors (oops, BUG,
-// WARNING, lockdep and the like) from the rest of its log.
+// Package kernellog reads the kernel's log, and tells the kernel's reports of its own errors (oops, BUG,
+// WARNING, lockdep and the like) from the rest.
 package kernellog
 
 import "regexp"
@@ -25,10 +25,13 @@ const reportLines = 60
 // Scanner goes through a log line by line. The zero value is ready.
 type Scanner struct{ left int }
 
+// Begins tells whether the line is the first of a report of a bug.
+func Begins(line string) bool { return begins.MatchString(line) }
+
 // Line tells whether the line belongs to the report of a bug.
 func (s *Scanner) Line(line string) bool {
 	switch {
-	case begins.MatchString(line):
+	case Begins(line):
 		s.left = reportLines
 		return true
 	case s.left > 0:
