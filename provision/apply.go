@@ -45,7 +45,12 @@ func (r *Road) Do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	if err := r.Journal.Begin(plan.op, r.ops); err != nil {
 		return err
 	}
-	err := r.do(ctx, stop, plan, progress)
+	var done []report.Done
+	err := r.do(ctx, stop, plan, func(d report.Done) {
+		done = append(done, d)
+		progress(d)
+	})
+	plan.op.Seconds = report.PhaseSeconds(done)
 	var hint error
 	if err != nil && len(plan.Steps) > 0 {
 		hint = errors.New("The host is between two states: " + goOnHint(plan.Kind))

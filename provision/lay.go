@@ -191,8 +191,8 @@ func document(w *profiles.Want) (json.RawMessage, error) {
 	return b, nil
 }
 
-// hashOf tells wants apart.
-func hashOf(w *profiles.Want) string {
+// HashOf tells wants apart: sha256, hexadecimal.
+func HashOf(w *profiles.Want) string {
 	b, err := json.Marshal(w)
 	if err != nil {
 		return "" // document says so when it is written

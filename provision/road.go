@@ -74,7 +74,7 @@ func (a Allowed) options(owner string) (step.Options, error) {
 // counts. Of a want that was in force before the last boot likewise: a boot takes
 // the kernel's part away, and is nothing to go back to.
 func (r *Road) Apply(want *profiles.Want, doc journal.Profile, a Allowed) (*Plan, error) {
-	doc.Hash = hashOf(want)
+	doc.Hash = HashOf(want)
 	if open := journal.OpenOne(r.ops); open != nil && open.Profile.Name != doc.Name && !slices.Contains(a.Replace, open.Profile.Name) {
 		return nil, interrupted(open, "or say that "+doc.Name+" takes its place (--replace "+open.Profile.Name+")")
 	}

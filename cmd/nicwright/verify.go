@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/journal"
 	"github.com/nicwright/nicwright/provision/report"
@@ -59,7 +60,7 @@ the proofs that had ended: it was stopped, or could not put a VF back.`,
 			}
 			in.Quick = quick
 			progress := newProgress(os.Stderr)
-			r, err := verify.Run(cmd.Context(), in, progress)
+			r, err := verify.Run(cmd.Context(), in.Input, progress)
 			progress.stop()
 			a.keepVerified(r, in.Want, err)
 			if err = errors.Join(err, out.write(cmd.Context(), a, r)); err == nil && !r.OK {
@@ -73,9 +74,15 @@ the proofs that had ended: it was stopped, or could not put a VF back.`,
 	return cmd
 }
 
+// verification is what there is to verify, with the look that says so.
+type verification struct {
+	verify.Input
+	*snapshot.Snapshot
+}
+
 // toVerify looks at the host and plans to what the profile wants, or else to what
 // was applied last.
-func (a *app) toVerify(ctx context.Context) (in verify.Input, err error) {
+func (a *app) toVerify(ctx context.Context) (in verification, err error) {
 	road, err := a.look(ctx)
 	if err != nil {
 		return in, err
@@ -98,7 +105,7 @@ func (a *app) toVerify(ctx context.Context) (in verify.Input, err error) {
 	if err != nil {
 		return in, err
 	}
-	return verify.Input{Profile: w.doc.Name, Want: w.want, Have: pictured(road.Have), Drift: plan.Steps, Left: plan.Left}, nil
+	return verification{verify.Input{Profile: w.doc.Name, Want: w.want, Have: pictured(road.Have), Drift: plan.Steps, Left: plan.Left}, road.Snapshot}, nil
 }
 
 // pictured is the part of a host that a report shows.

@@ -59,6 +59,9 @@ func (e *Error) Error() string {
 // Unwrap gives the errno.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Refused is what was being done, and the extended ack.
+func (e *Error) Refused() (op, extack string) { return e.Op, e.ExtAck }
+
 // attempt is what a hint depends on beside the kernel's answer.
 type attempt struct {
 	offload Offload

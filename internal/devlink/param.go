@@ -4,6 +4,7 @@ package devlink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -53,6 +54,51 @@ func (c *Client) Param(ctx context.Context, dev Device, name string) (Param, err
 		return Param{}, newError(op, dev, err)
 	}
 	return p, nil
+}
+
+// Params reads all params of all devices of the network namespace, in one dump. With
+// an error there are those that could be understood.
+func (c *Client) Params(ctx context.Context) (map[Device][]Param, error) {
+	const op = "reading the params"
+	msgs, err := c.request(ctx, op, Device{}, cmdParamGet, netlink.Dump, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := map[Device][]Param{}
+	var errs []error
+	for _, m := range msgs {
+		dev, err := parseDevice(m)
+		var p Param
+		if err == nil {
+			p, err = parseParam(m)
+		}
+		if err != nil {
+			errs = append(errs, newError(op, dev, err))
+			continue
+		}
+		all[dev] = append(all[dev], p)
+	}
+	return all, errors.Join(errs...)
+}
+
+// parseDevice is the device that a message is about.
+func parseDevice(m genetlink.Message) (dev Device, err error) {
+	ad, err := netlink.NewAttributeDecoder(m.Data)
+	if err != nil {
+		return dev, fmt.Errorf("a devlink message: %w", err)
+	}
+	for ad.Next() {
+		switch ad.Type() {
+		case attrBusName:
+			dev.Bus = ad.String()
+		case attrDevName:
+			dev.Name = ad.String()
+		}
+	}
+	if err := ad.Err(); err != nil {
+		return dev, fmt.Errorf("a devlink message: %w", err)
+	}
+	return dev, nil
 }
 
 // SetParam sets a param, written as Param.Values has it: a decimal number,

@@ -34,7 +34,7 @@ func (e *Error) Error() string {
 	}
 	s += ": " + e.Err.Error()
 	if n := Errno(e.Err); n != 0 {
-		if name := name(n); name != "" && !strings.Contains(s, name) {
+		if name := Name(n); name != "" && !strings.Contains(s, name) {
 			s += " (" + name + ")"
 		}
 	}
@@ -47,8 +47,8 @@ func (e *Error) Error() string {
 	return s
 }
 
-// name is the errno's name, as the kernel's sources have it: two names share 95.
-func name(n syscall.Errno) string {
+// Name is the errno's name, as the kernel's sources have it: two names share 95.
+func Name(n syscall.Errno) string {
 	if n == unix.EOPNOTSUPP {
 		return "EOPNOTSUPP"
 	}
@@ -57,6 +57,9 @@ func name(n syscall.Errno) string {
 
 // Unwrap gives the errno.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Refused is what was being done, and the extended ack.
+func (e *Error) Refused() (op, extack string) { return e.Op, e.ExtAck }
 
 // Wrap is the error of op on resource, nil for nil. The extended ack is taken
 // from what github.com/mdlayher/netlink and github.com/vishvananda/netlink put

@@ -5,7 +5,12 @@
 // without knowing what they are about.
 package proof
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nicwright/nicwright/internal/kernel"
+)
 
 // Verdict is what a proof found.
 type Verdict string
@@ -56,6 +61,8 @@ type Proof struct {
 	Verdict Verdict `json:"verdict"`
 	// Reason is why not offloaded, and what to do; "" where there is nothing to say.
 	Reason string `json:"reason,omitempty"`
+	// Refused is what the kernel refused, where that is why.
+	Refused *Refusal `json:"refused,omitempty"`
 
 	Bytes   int64   `json:"bytes,omitempty"`   // of payload that arrived and compared equal
 	Seconds float64 `json:"seconds,omitempty"` // of the transfer, without its set-up
@@ -68,6 +75,27 @@ type Proof struct {
 
 	Seen     []Field   `json:"seen,omitempty"` // what the kernel and OVS said: txconf, flows, ...
 	Counters []Counter `json:"counters,omitempty"`
+}
+
+// Refusal is what the kernel answered.
+type Refusal struct {
+	Op     string `json:"op"`               // what was being done
+	Errno  string `json:"errno"`            // EOPNOTSUPP, ...
+	ExtAck string `json:"extack,omitempty"` // its extended ack
+}
+
+// refusal finds one in an error, or gives nil.
+func refusal(err error) *Refusal {
+	var e interface {
+		error
+		Refused() (op, extack string)
+	}
+	n := kernel.Errno(err)
+	if n == 0 || !errors.As(err, &e) {
+		return nil
+	}
+	op, ack := e.Refused()
+	return &Refusal{Op: op, Errno: kernel.Name(n), ExtAck: ack}
 }
 
 // Get is the value of a field of the cell, "" if it has none.
@@ -89,9 +117,16 @@ func (p Proof) CPUPerGB() float64 {
 }
 
 // Fail makes the proof failed, with the error as its reason.
-func (p *Proof) Fail(err error) { p.Verdict, p.Reason = Failed, err.Error() }
+func (p *Proof) Fail(err error) {
+	p.Verdict, p.Reason, p.Refused = Failed, err.Error(), refusal(err)
+}
 
 // Impossible makes the proof not possible here.
 func (p *Proof) Impossible(format string, args ...any) {
 	p.Verdict, p.Reason = NotPossible, fmt.Sprintf(format, args...)
+	for _, a := range args {
+		if err, ok := a.(error); ok && p.Refused == nil {
+			p.Refused = refusal(err)
+		}
+	}
 }

@@ -4,7 +4,13 @@ package proof
 
 import (
 	"errors"
+	"fmt"
 	"testing"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
 func TestProof(t *testing.T) {
@@ -28,5 +34,14 @@ func TestProof(t *testing.T) {
 	p.Impossible("no %s", "card")
 	if p.Verdict != NotPossible || p.Reason != "no card" {
 		t.Errorf("%+v", p)
+	}
+	refused := kernel.Wrap("setting it", "eth0", &netlink.OpError{Op: "receive", Err: unix.EOPNOTSUPP, Message: "no such thing"})
+	want := Refusal{Op: "setting it", Errno: "EOPNOTSUPP", ExtAck: "no such thing"}
+	if p.Fail(fmt.Errorf("a proof: %w", refused)); p.Refused == nil || *p.Refused != want {
+		t.Errorf("%+v", p.Refused)
+	}
+	p = Proof{}
+	if p.Impossible("not here: %v", refused); p.Refused == nil || *p.Refused != want {
+		t.Errorf("%+v", p.Refused)
 	}
 }

@@ -81,6 +81,8 @@ type Operation struct {
 	Ended    *time.Time `json:"ended,omitempty"`
 	Outcome  Outcome    `json:"outcome,omitempty"`
 	Error    string     `json:"error,omitempty"`
+	// Seconds is where the time of the last attempt went, by phase: of each the device that took longest.
+	Seconds map[string]float64 `json:"seconds,omitempty"`
 	// UndoneBy is the rollback or remove that took it back.
 	UndoneBy string `json:"undone_by,omitempty"`
 	// Confirm is set of an apply that goes back unless it is confirmed.
@@ -124,7 +126,7 @@ func fields() map[string]bool {
 	return map[string]bool{
 		"version": true, "id": true, "kind": true, "profile": true, "undoes": true, "resumes": true, "replaces": true, "want": true, "before": true,
 		"touched": true, "boot": true, "tool": true, "attempts": true, "begun": true, "ended": true, "outcome": true, "error": true, "undone_by": true,
-		"confirm": true,
+		"confirm": true, "seconds": true,
 	}
 }
 

@@ -48,13 +48,15 @@ type Apply struct {
 // End closes the report with the operation's outcome.
 func (r *Apply) End(err error) {
 	r.Seconds = time.Since(r.Started).Seconds()
-	r.Phases = phaseSeconds(r.Steps)
+	r.Phases = PhaseSeconds(r.Steps)
 	if err != nil {
 		r.Error = err.Error()
 	}
 }
 
-func phaseSeconds(steps []Done) map[string]float64 {
+// PhaseSeconds is where the time of steps went, in seconds: of each phase the device
+// that took longest.
+func PhaseSeconds(steps []Done) map[string]float64 {
 	lanes := map[step.Phase]map[string]float64{}
 	group := ""
 	for _, d := range steps {

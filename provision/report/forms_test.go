@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nicwright/nicwright/internal/junit"
 	"github.com/nicwright/nicwright/internal/proof"
 )
 
@@ -33,7 +34,7 @@ var junitShape = map[string]struct{ inside, attributes []string }{
 
 // checkJUnit fails where the document is not as the schema has it, or its counts
 // are not those of its cases.
-func checkJUnit(t *testing.T, doc string) junitSuites {
+func checkJUnit(t *testing.T, doc string) junit.Suites {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(doc))
 	open := []string{""}
@@ -73,7 +74,7 @@ func checkJUnit(t *testing.T, doc string) junitSuites {
 			}
 		}
 	}
-	var read junitSuites
+	var read junit.Suites
 	if err := xml.Unmarshal([]byte(doc), &read); err != nil {
 		t.Fatal(err)
 	}
