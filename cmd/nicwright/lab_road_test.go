@@ -33,7 +33,13 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 	if err := os.WriteFile(numvfs, []byte("0"), 0o200); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, exitDone, "apply", "--plan", saved)
+	applied := expect(t, exitDone, "apply", "--plan", saved)
+	// The driver warns of what switchdev takes away, and apply tells it.
+	if _, said, ok := strings.Cut(applied.stdout, "Meanwhile the kernel said:\n  "); !ok {
+		t.Errorf("apply does not tell what the kernel said:\n%s", applied.stdout)
+	} else if line, _, _ := strings.Cut(said, "\n"); !strings.Contains(witness(t, "dmesg"), strings.Split(line, " (")[0]) {
+		t.Errorf("apply says that the kernel said %q, and dmesg does not", line)
+	}
 	assertHost(t, 4, vmHostTag)
 
 	t.Run("no-op", testNoOpWritesNothing)

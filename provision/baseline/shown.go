@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,6 +151,7 @@ func (c *collector) shown(ctx context.Context) map[string]Facts {
 			counters[key] = true
 			stats, err := ethtool.Statistics(l.Name)
 			c.fail(err)
+			maps.DeleteFunc(stats, func(name string, _ uint64) bool { return ofQueue.MatchString(name) })
 			if len(stats) > 0 {
 				of(string(n.Function.PF) + " " + kind)["counters"] = strings.Join(slices.Sorted(maps.Keys(stats)), " ")
 			}
@@ -191,6 +193,10 @@ func (c *collector) shown(ctx context.Context) map[string]Facts {
 	c.params(ctx, of)
 	return all
 }
+
+// ofQueue are counters of one channel or queue: there are as many as there have been
+// channels since the netdev was made, none before it was up.
+var ofQueue = regexp.MustCompile(`^(ch|rx|tx)[0-9]+_|^(rx|tx)_queue_[0-9]+_`)
 
 // netdev is what a netdev shows.
 func (c *collector) netdev(f Facts, l rtlink.Link) {

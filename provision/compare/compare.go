@@ -252,7 +252,11 @@ func subjects(s string) []string {
 // change adds a finding of something that is otherwise: known, or not.
 func (c *comparison) change(f Finding) {
 	f.Class = Unknown
-	if (f.Area == Software || f.Area == Cards) && slices.ContainsFunc(context, func(p string) bool { return glob(p+"*", f.What) }) {
+	loads := []string{string(kconfig.Loaded), string(kconfig.Available)}
+	switch {
+	case f.Area == Software && slices.Contains(loads, f.Before) && slices.Contains(loads, f.After):
+		f.Class = Noise // it is loaded when it is needed
+	case (f.Area == Software || f.Area == Cards) && slices.ContainsFunc(context, func(p string) bool { return glob(p+"*", f.What) }):
 		f.Class = Noise
 	}
 	if e := c.known(f); e != nil {
