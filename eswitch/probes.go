@@ -117,6 +117,8 @@ func grantsByPolicy(ctx context.Context) probe.Answer {
 func grantsByKernel(k *kconfig.Kernel) probe.Answer {
 	return probe.First(
 		func() probe.Answer { return k.Field("", "devlink_port_ops", "port_fn_ipsec_crypto_get") },
+		// Before Linux 6.5 the ports' operations were the devices'.
+		func() probe.Answer { return k.Field("", "devlink_ops", "port_fn_ipsec_crypto_get") },
 		func() probe.Answer { return k.Since(6, 6) })
 }
 

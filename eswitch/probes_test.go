@@ -111,19 +111,21 @@ func TestGrantsIPsec(t *testing.T) {
 	// By the kernel's types, where a kernel describes nothing.
 	for _, tt := range []struct {
 		name, release string
+		structure     string
 		ops           []string
 		known, yes    bool
 		source        string
 	}{
-		{"5.14 that has them", rhel9, []string{"port_fn_roce_get", "port_fn_ipsec_crypto_get"}, true, true, "devlink_port_ops.port_fn_ipsec_crypto_get (BTF)"},
-		{"7.3 that has them not", mainline, []string{"port_fn_roce_get"}, true, false, "without port_fn_ipsec_crypto_get (BTF)"},
-		{"nothing is shown", rhel9, nil, false, false, "mainline has it from Linux 6.6 on"},
-		{"nothing is shown, on a newer kernel", mainline, nil, true, true, "from 6.6 on"},
+		{"5.14 that has them", rhel9, "devlink_port_ops", []string{"port_fn_roce_get", "port_fn_ipsec_crypto_get"}, true, true, "devlink_port_ops.port_fn_ipsec_crypto_get (BTF)"},
+		{"6.1, where a port's are the device's", "6.1.0-50-amd64", "devlink_ops", []string{"eswitch_mode_get"}, true, false, "without port_fn_ipsec_crypto_get (BTF)"},
+		{"7.3 that has them not", mainline, "devlink_port_ops", []string{"port_fn_roce_get"}, true, false, "without port_fn_ipsec_crypto_get (BTF)"},
+		{"nothing is shown", rhel9, "", nil, false, false, "mainline has it from Linux 6.6 on"},
+		{"nothing is shown, on a newer kernel", mainline, "", nil, true, true, "from 6.6 on"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			files := map[string]string{}
 			if tt.ops != nil {
-				files[vmlinux] = kconfigtest.BTF(t, kconfigtest.Struct("devlink_port_ops", tt.ops...))
+				files[vmlinux] = kconfigtest.BTF(t, kconfigtest.Struct(tt.structure, tt.ops...))
 			}
 			told(t, grantsByKernel(kconfigtest.Host(t, tt.release, files).Ask()), tt.known, tt.yes, tt.source)
 		})
