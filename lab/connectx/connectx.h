@@ -170,7 +170,13 @@ struct cx_obj {
 		} rq;
 		struct { u8 shift; u32 n; u8 **page; } mkey;
 		struct { u32 n, *rq; } rqt;
-		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; struct cx_rss rss; } t;	/* TIR, TIS */
+		struct {		/* TIR, TIS */
+			u8 disp, affinity, self;	/* self: whether what its own function has sent is received, by bits */
+			bool tls_en;
+			u32 rqn, rqt, td;	/* td: transport domain */
+			void *tls;
+			struct cx_rss rss;
+		} t;
 		struct { u8 tt, miss, level; u32 miss_id; struct list_head groups; struct xarray fte; } ft;
 		struct {
 			struct cx_obj *ft;
@@ -213,7 +219,7 @@ struct cx_pkt {
 	bool l3csum, l4csum, in_l3csum, inner_csum;	/* checksums still to be filled in */
 	struct cx_port *port;		/* eswitch it came into, vport it came from */
 	int src;
-	u32 sqn, tag, reg_b;
+	u32 sqn, td, tag, reg_b;	/* send queue and transport domain, of what this card has sent */
 	u8 affinity;
 	);
 	u8 hbuf[CX_HEADROOM + CX_HDR];

@@ -166,14 +166,52 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 
 static bool is_vf(int vport) { return vport && vport != MLX5_VPORT_UPLINK; }
 
+/* whether a packet goes back to where it came from: out on the wire it never does */
+static bool loops_back(struct cx_vport *v, struct cx_pkt *p)
+{
+	if (v->num == MLX5_VPORT_UPLINK)
+		return false;
+	return !(is_multicast_ether_addr(p->data) ? MLX5_GET(nic_vport_context, v->ctx, disable_mc_local_lb) :
+		 MLX5_GET(nic_vport_context, v->ctx, disable_uc_local_lb));
+}
+
+/* one of the unicast addresses that the vport's driver wants */
+static bool is_own(struct cx_vport *v, const u8 *mac)
+{
+	int i;
+
+	for (i = 0; i < v->nuc; i++)
+		if (ether_addr_equal_unaligned((u8 *)&v->uc[i] + 2, mac))
+			return true;
+	return false;
+}
+
+/* without an FDB there are the PF and the wire */
+static void no_fdb(int port, struct cx_vport *v, struct cx_pkt *p)
+{
+	struct cx_pkt *q;
+
+	if (!v->num && loops_back(v, p)) {
+		if (is_own(v, p->data)) {
+			vport_rx(port, 0, p);
+			return;
+		}
+		q = is_multicast_ether_addr(p->data) ? cx_pkt_dup(p) : NULL;
+		if (q)
+			vport_rx(port, 0, q);
+		kfree(q);
+	}
+	vport_rx(port, v->num ? 0 : MLX5_VPORT_UPLINK, p);
+}
+
 /* the packet leaves an eswitch through a vport */
 static void vport_rx(int port, int vport, struct cx_pkt *p)
 {
 	struct cx_vport *v = cx_vport(port, vport);
 	struct cx_func *pf = cx_vf(port, 0), *f;
 
-	if (!v || (vport == p->src && p->port == &cx_ports[port]))
-		return;			/* never back to where it came from */
+	if (!v || (vport == p->src && p->port == &cx_ports[port] && !loops_back(v, p)))
+		return;
 	if (is_vf(vport) && !v->link) {
 		v->rx_down += p->nsegs;
 		return;
@@ -221,7 +259,7 @@ static void esw_in(int port, int vport, struct cx_pkt *p)
 	if (pf->root[CX_FT_FDB])
 		walk(pf->fdb, pf->root[CX_FT_FDB], p, 0);
 	else
-		vport_rx(port, vport ? 0 : MLX5_VPORT_UPLINK, p);
+		no_fdb(port, v, p);
 }
 
 void cx_tx_packet(struct cx_func *f, struct cx_pkt *p)
