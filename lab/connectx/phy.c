@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Registers of a port's cable: speeds and negotiation, FEC, pause, and the EEPROM of the module in its cage, a copper cable of 2 m. */
+/* Registers of a port's cable: speeds and negotiation, why there is no link, FEC, pause, and the EEPROM of the module in its cage, a copper cable of 2 m. */
 #include "connectx.h"
 
 /* 1G to 100G as a ConnectX-6 Dx has them */
@@ -12,7 +12,10 @@
 #define RS	4
 #define AN_COMPLETE	1		/* an_status */
 #define I2C_MODULE	0x50
-#define I2C_ERROR	9		/* mcia_reg.status */
+#define NOT_CONNECTED	3		/* mcia_reg.status */
+#define I2C_ERROR	9
+/* why a link is down, as PDDR's troubleshooting page has it */
+enum { CLOSED = 1, NO_PARTNER, NO_PARTNER_FORCED = 36, NO_COMMON_MODE = 39, UNSUPPORTED_RATE = 42, NO_CABLE = 1024 };
 #define EEPROM		256
 #define MCIA_DATA	16
 #define MCIA_MAX	48		/* bytes of one access */
@@ -40,8 +43,12 @@ static int speed(struct cx_port *p)
 /* what a cable cannot carry leaves the link down */
 bool cx_phy_link(struct cx_port *p) { return speed(p) >= 0; }
 
-static int ptys(struct cx_port *p, bool rd, void *d, void *o)
+/* whether a cable is in the port's cage */
+static bool caged(int port) { return !READ_ONCE(cx_faults.wire[port].down); }
+
+static int ptys(int port, bool rd, void *d, void *o)
 {
+	struct cx_port *p = &cx_ports[port];
 	u32 admin = MLX5_GET(ptys_reg, d, eth_proto_admin);
 	int s;
 
@@ -61,7 +68,7 @@ static int ptys(struct cx_port *p, bool rd, void *d, void *o)
 	MLX5_SET(ptys_reg, o, eth_proto_admin, p->phy.speeds);
 	MLX5_SET(ptys_reg, o, eth_proto_oper, s >= 0 ? BIT(s) : 0);
 	MLX5_SET(ptys_reg, o, eth_proto_lp_advertise, s >= 0 && !p->phy.an_off ? SPEEDS : 0);
-	MLX5_SET(ptys_reg, o, connector_type, MLX5E_PORT_DA);
+	MLX5_SET(ptys_reg, o, connector_type, caged(port) ? MLX5E_PORT_DA : MLX5E_PORT_NONE);
 	return 0;
 }
 
@@ -133,6 +140,34 @@ static int pfcc(struct cx_port *p, bool rd, void *d, void *o)
 	return 0;
 }
 
+static u32 reason(int port)
+{
+	struct cx_port *p = &cx_ports[port];
+
+	if (p->up)
+		return 0;
+	if (!p->admin_up)
+		return CLOSED;
+	if (!caged(port))
+		return NO_CABLE;
+	if (!cx_phy_link(p))
+		return p->phy.an_off ? UNSUPPORTED_RATE : NO_COMMON_MODE;
+	return p->phy.an_off ? NO_PARTNER_FORCED : NO_PARTNER;
+}
+
+static int pddr(int port, void *d, void *o)
+{
+	void *c = MLX5_ADDR_OF(pddr_reg, o, page_data);
+
+	MLX5_SET(pddr_reg, o, local_port, 1);
+	MLX5_SET(pddr_reg, o, page_select, MLX5_GET(pddr_reg, d, page_select));
+	if (MLX5_GET(pddr_reg, d, page_select) != MLX5_PDDR_REG_PAGE_SELECT_TROUBLESHOOTING_INFO_PAGE ||
+	    MLX5_GET(pddr_reg, d, page_data.pddr_troubleshooting_page.group_opcode) != MLX5_PDDR_REG_TRBLSH_GROUP_OPCODE_MONITOR)
+		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	MLX5_SET(pddr_troubleshooting_page, c, status_opcode.pddr_monitor_opcode.monitor_opcode, reason(port));
+	return 0;
+}
+
 static void text(u8 *at, int len, const char *s)
 {
 	memset(at, ' ', len);
@@ -183,6 +218,10 @@ static int mcia(int port, bool rd, void *d, void *o, int len)
 	if (!rd || len < MCIA_DATA + MCIA_MAX || !n || n > MCIA_MAX || off >= EEPROM || n > EEPROM - off)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	memcpy(o, d, MCIA_DATA);
+	if (!caged(port)) {
+		MLX5_SET(mcia_reg, o, status, NOT_CONNECTED);
+		return 0;
+	}
 	if (MLX5_GET(mcia_reg, d, i2c_device_address) != I2C_MODULE || MLX5_GET(mcia_reg, d, module)) {
 		MLX5_SET(mcia_reg, o, status, I2C_ERROR);
 		return 0;
@@ -201,11 +240,13 @@ int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	switch (id) {
 	case MLX5_REG_PTYS:
-		return ptys(p, rd, d, o);
+		return ptys(f->pf, rd, d, o);
 	case MLX5_REG_PPLM:
 		return pplm(p, rd, d, o);
 	case MLX5_REG_PFCC:
 		return pfcc(p, rd, d, o);
+	case MLX5_REG_PDDR:
+		return pddr(f->pf, d, o);
 	}
 	return mcia(f->pf, rd, d, o, len);
 }

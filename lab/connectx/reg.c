@@ -89,7 +89,7 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	if (!rd && f->is_vf)
 		return 0;		/* the port belongs to the PF: a VF's writes are taken and have no effect */
 	switch (id) {
-	case MLX5_REG_PTYS: case MLX5_REG_PPLM: case MLX5_REG_PFCC: case MLX5_REG_MCIA:
+	case MLX5_REG_PTYS: case MLX5_REG_PPLM: case MLX5_REG_PFCC: case MLX5_REG_MCIA: case MLX5_REG_PDDR:
 		return cx_phy_reg(f, id, rd, d, o, len);
 	case MLX5_REG_PMTU:
 		if (!rd)
@@ -135,9 +135,6 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		return 0;
 	case MLX5_REG_MCQI:
 		return mcqi(d, o, len);
-	case MLX5_REG_PDDR:			/* why the link is down: nothing to say */
-		MLX5_SET(pddr_reg, o, local_port, 1);
-		return 0;
 	case MLX5_REG_PCMR: case MLX5_REG_HOST_ENDIANNESS:
 	case MLX5_REG_PVLC: case MLX5_REG_QPTS: case MLX5_REG_QPDPM: case MLX5_REG_QETCR:
 	case MLX5_REG_QTCT: case MLX5_REG_PBMC: case MLX5_REG_PPTB:

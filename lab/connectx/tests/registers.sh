@@ -75,6 +75,25 @@ wait_link
 l 'Auto-negotiation: on' "negotiation on"
 l 'Speed: 100000Mb/s' "speed negotiated"
 
+# why there is no link; a cage without a cable has no module
+l 'Link detected: yes' "link"
+why() { for _ in $(seq 50); do ethtool "$P" | grep -Eq "Link detected: no \($1\)" && return; sleep 0.1; done; die "the reason is not $1: $(ethtool "$P")"; }
+D=/sys/kernel/debug/connectx_emu
+ip -n peer link set wire0 down
+why 'Autoneg, No partner detected'
+ethtool -m "$P" > /dev/null || die "the cable has lost its module"
+ethtool -s "$P" speed 100000 autoneg off || die "negotiation off"
+why 'Autoneg, No partner detected during force mode'
+ethtool -s "$P" autoneg on || die "negotiation on"
+echo 1 > $D/wire0/down
+why 'No cable'
+ethtool -m "$P" > /dev/null 2>&1 && die "a module without a cable"
+ethtool "$Q" | grep -q 'Link detected: yes' && ethtool -m "$Q" > /dev/null || die "the other port"
+echo 0 > $D/wire0/down
+ip -n peer link set wire0 up
+wait_link
+ethtool -m "$P" > /dev/null || die "the module does not come back"
+
 # FEC
 fec() { ethtool --show-fec "$P" | grep -Eq "$1: $2\$" || die "FEC, $1 $2: $(ethtool --show-fec "$P")"; }
 fec 'Active FEC encodings?' RS
