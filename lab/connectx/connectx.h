@@ -106,7 +106,12 @@ struct cx_port {			/* a physical port and its eswitch */
 	struct cx_vport *vport;		/* PF, VFs, scalable functions, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
 	u16 mtu, vxlan[CX_VXLAN_PORTS];	/* UDP ports of VXLAN */
-	struct { u32 speeds; bool an_off, pause_rx, pause_tx; u8 fec[4]; } phy;	/* as the driver has set them: phy.c */
+	struct {			/* phy.c: as the driver has set them, and what was seen on the lanes */
+		u32 speeds, lane, downs;	/* lane: the next that has a bit error */
+		bool an_off, pause_rx, pause_tx;
+		u8 fec[4];
+		u64 corrected[4], fire[4], rs, crc;	/* bits and blocks that FEC has made right; frames that were left wrong */
+	} phy;
 	struct cx_count rx, tx;
 	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
 };
@@ -343,7 +348,7 @@ void cx_sched_spend(struct cx_func *f, struct cx_vport *v, u32 bytes);
 struct cx_faults {
 	u32 vf_probe_ms, tls_setup_us, wrong_icv, wrong_byte;
 	bool no_encrypt;
-	struct cx_cable { u32 loss, corrupt, reorder, down; } wire[CX_MAX_CARDS * CX_MAX_PORTS];
+	struct cx_cable { u32 loss, corrupt, reorder, bit_errors, down; } wire[CX_MAX_CARDS * CX_MAX_PORTS];
 };
 extern struct cx_faults cx_faults;
 void cx_fault_init(void);
@@ -379,6 +384,9 @@ void cx_uplink_rx(int port, struct cx_pkt *p);
 /* phy.c */
 void cx_phy_init(struct cx_port *p);
 bool cx_phy_link(struct cx_port *p);
+bool cx_phy_bit_error(struct cx_port *p);
+bool cx_phy_counters(struct cx_port *p, int grp, void *c);
+#define CX_COUNTER(l, c, n, v) put_unaligned_be64(v, MLX5_ADDR_OF(l, c, n##_high))	/* of a group of PPCNT */
 int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
 
 /* rss.c */

@@ -80,11 +80,83 @@ static u32 best(u8 admin, u8 cap)
 	return a & RS ? RS : a & FIRE ? FIRE : NO_FEC;
 }
 
+static const u8 c10 = NO_FEC | FIRE, c25 = NO_FEC | FIRE | RS, c100 = NO_FEC | RS;
+
+/* the FEC that is done, and on how many lanes */
+static u32 fec(struct cx_port *p, u32 *lanes)
+{
+	u8 *a = p->phy.fec;
+
+	*lanes = 1;
+	switch (speed(p)) {
+	case MLX5E_100GBASE_CR4:
+		*lanes = 4;
+		return best(a[3], c100);
+	case MLX5E_50GBASE_CR2:
+		*lanes = 2;
+		return best(a[2], c25);
+	case MLX5E_25GBASE_CR:
+		return best(a[1], c25);
+	case MLX5E_40GBASE_CR4:
+		*lanes = 4;
+		fallthrough;
+	case MLX5E_10GBASE_CR:
+		return best(a[0] ?: NO_FEC, c10);
+	}
+	return NO_FEC;
+}
+
+/* a frame comes in with one bit wrong, on one lane after another; false: it stays wrong, and its check sequence shows it */
+bool cx_phy_bit_error(struct cx_port *p)
+{
+	u32 lanes, mode = fec(p, &lanes), lane = p->phy.lane++ % lanes;
+
+	if (mode == NO_FEC) {
+		p->phy.crc++;
+		return false;
+	}
+	p->phy.corrected[lane]++;
+	if (mode == RS)
+		p->phy.rs++;
+	else
+		p->phy.fire[lane]++;
+	return true;
+}
+
+/* the groups of PPCNT that are about lanes; false: it is another. What is not set is of errors that do not happen here */
+bool cx_phy_counters(struct cx_port *p, int grp, void *c)
+{
+	u64 *bits = p->phy.corrected, *fire = p->phy.fire;
+
+	switch (grp) {
+	case MLX5_PHYSICAL_LAYER_COUNTERS_GROUP:
+#define L(n, v) CX_COUNTER(phys_layer_cntrs, c, n, v)
+		L(fc_fec_corrected_blocks_lane0, fire[0]);
+		L(fc_fec_corrected_blocks_lane1, fire[1]);
+		L(fc_fec_corrected_blocks_lane2, fire[2]);
+		L(fc_fec_corrected_blocks_lane3, fire[3]);
+		L(rs_fec_corrected_blocks, p->phy.rs);
+		L(rs_fec_single_error_blocks, p->phy.rs);
+		MLX5_SET(phys_layer_cntrs, c, link_down_events, p->phy.downs);
+		return true;
+	case MLX5_PHYSICAL_LAYER_STATISTICAL_GROUP:
+#define T(n, v) CX_COUNTER(phys_layer_statistical_cntrs, c, n, v)
+		T(phy_received_bits, p->rx.bytes * 8);
+		T(phy_symbol_errors, p->phy.crc);	/* what FEC has left */
+		T(phy_corrected_bits, bits[0] + bits[1] + bits[2] + bits[3]);
+		T(phy_corrected_bits_lane0, bits[0]);
+		T(phy_corrected_bits_lane1, bits[1]);
+		T(phy_corrected_bits_lane2, bits[2]);
+		T(phy_corrected_bits_lane3, bits[3]);
+		return true;
+	}
+	return false;
+}
+
 static int pplm(struct cx_port *p, bool rd, void *d, void *o)
 {
-	static const u8 c10 = NO_FEC | FIRE, c25 = NO_FEC | FIRE | RS, c100 = NO_FEC | RS;
 	u8 *a = p->phy.fec, want[4];
-	u32 active = NO_FEC;
+	u32 lanes;
 
 	if (!rd) {
 		want[0] = MLX5_GET(pplm_reg, d, fec_override_admin_10g_40g);
@@ -96,22 +168,8 @@ static int pplm(struct cx_port *p, bool rd, void *d, void *o)
 			return MLX5_CMD_STAT_BAD_PARAM_ERR;
 		memcpy(a, want, sizeof(want));
 	}
-	switch (speed(p)) {
-	case MLX5E_100GBASE_CR4:
-		active = best(a[3], c100);
-		break;
-	case MLX5E_50GBASE_CR2:
-		active = best(a[2], c25);
-		break;
-	case MLX5E_25GBASE_CR:
-		active = best(a[1], c25);
-		break;
-	case MLX5E_40GBASE_CR4: case MLX5E_10GBASE_CR:
-		active = best(a[0] ?: NO_FEC, c10);
-		break;
-	}
 	MLX5_SET(pplm_reg, o, local_port, 1);
-	MLX5_SET(pplm_reg, o, fec_mode_active, p->up ? active : 0);
+	MLX5_SET(pplm_reg, o, fec_mode_active, p->up ? fec(p, &lanes) : 0);
 	MLX5_SET(pplm_reg, o, fec_override_cap_10g_40g, c10);
 	MLX5_SET(pplm_reg, o, fec_override_cap_25g, c25);
 	MLX5_SET(pplm_reg, o, fec_override_cap_50g, c25);

@@ -11,11 +11,14 @@ static void ppcnt(struct cx_port *p, void *d, void *o)
 	u64 rxu = p->rx.pkts - p->rx_mcast - p->rx_bcast, txu = p->tx.pkts - p->tx_mcast - p->tx_bcast;
 
 	memcpy(o, d, 8);
-#define S(l, n, v) put_unaligned_be64(v, MLX5_ADDR_OF(l, c, n##_high))
+#define S(l, n, v) CX_COUNTER(l, c, n, v)
+	if (cx_phy_counters(p, MLX5_GET(ppcnt_reg, d, grp), c))
+		return;
 	switch (MLX5_GET(ppcnt_reg, d, grp)) {
 	case MLX5_IEEE_802_3_COUNTERS_GROUP:
 		S(eth_802_3_cntrs_grp_data_layout, a_frames_transmitted_ok, p->tx.pkts);
 		S(eth_802_3_cntrs_grp_data_layout, a_frames_received_ok, p->rx.pkts);
+		S(eth_802_3_cntrs_grp_data_layout, a_frame_check_sequence_errors, p->phy.crc);
 		S(eth_802_3_cntrs_grp_data_layout, a_octets_transmitted_ok, p->tx.bytes);
 		S(eth_802_3_cntrs_grp_data_layout, a_octets_received_ok, p->rx.bytes);
 		S(eth_802_3_cntrs_grp_data_layout, a_multicast_frames_xmitted_ok, p->tx_mcast);
@@ -121,6 +124,8 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		MLX5_SET(pcam_reg, o, port_access_reg_cap_mask.regs_5000_to_507f.ppcnt, 1);
 		MLX5_SET(pcam_reg, o, port_access_reg_cap_mask.regs_5000_to_507f.pplm, 1);
 		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.ptys_connector_type, 1);
+		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.ppcnt_statistical_group, 1);
+		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.per_lane_error_counters, 1);
 		return 0;
 	case MLX5_REG_MCAM:
 		if (MLX5_GET(mcam_reg, d, access_reg_group))

@@ -95,10 +95,12 @@ void cx_link_update(int port)
 {
 	struct cx_port *p = &cx_ports[port];
 	struct mlx5_eqe_port_state d = { .port = 1 << 4 };
-	bool cable = cx_wire_up(port);
+	bool cable = cx_wire_up(port), up;
 	int n;
 
-	p->up = p->admin_up && cable && cx_phy_link(p);
+	up = p->admin_up && cable && cx_phy_link(p);
+	p->phy.downs += p->up && !up;
+	p->up = up;
 	cx_wire_carrier(port, p->admin_up && !READ_ONCE(cx_faults.wire[port].down));
 	for (n = 0; n < cx_nvports() - 1; n++) {
 		struct cx_vport *v = &p->vport[n];
