@@ -58,14 +58,16 @@ static void general(struct cx_func *f, void *c)
 	G(scqe_break_moderation, 1); G(umr_ptr_rlky, 1); G(mkey_by_name, 1);
 	/* Ethernet */
 	G(eth_net_offloads, 1); G(nic_flow_table, 1); G(eth_virt, 1); G(vport_counters, 1);
-	G(receive_discard_vport_down, 1); G(transmit_discard_vport_down, 1);
+	G(receive_discard_vport_down, 1); G(transmit_discard_vport_down, 1); G(nic_receive_steering_discard, 1);
+	G(vnic_env_queue_counters, 1); G(eq_overrun_count, 1); G(vnic_env_cq_overrun, 1);
+	G(invalid_command_count, 1); G(quota_exceeded_count, 1);
 	G(log_max_vlan_list, 9); G(log_max_current_mc_list, 7); G(log_max_current_uc_list, 7);
 	G(log_max_current_uc_list_wr_supported, 1); G(disable_local_lb_uc, 1); G(disable_local_lb_mc, 1);
 	G(log_max_l2_table, 10); G(nic_vport_change_event, 1); G(ports_check, 1);
 	G(flow_counter_bulk_alloc, 0); G(log_max_flow_counter_bulk, 10); G(max_flow_counter_15_0, 0xffff);
 	/* the rest */
 	G(device_frequency_khz, 1000000); G(device_frequency_mhz, 1000);	/* a tick is a nanosecond */
-	G(hca_cap_2, 1); G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
+	G(hca_cap_2, 1); G(debug, !f->is_vf); G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
 	if (cx_nports > 1) {
 		G(num_lag_ports, 2);
 		G(lag_tx_port_affinity, 1);
@@ -228,6 +230,10 @@ static void built(struct cx_func *f, int type, void *page)
 	case MLX5_CAP_QOS:
 		if (!f->is_vf)
 			qos(page);
+		break;
+	case MLX5_CAP_DEBUG:
+		if (!f->is_vf)
+			MLX5_SET(debug_cap, page, core_dump_general, 1);
 		break;
 	case MLX5_CAP_TLS:
 		if (cx_crypto)

@@ -58,6 +58,7 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_FW_MINOR	35
 #define CX_FW_SUB	4030
 #define CX_PSID		"MT_0000000359"
+#define CX_HW_ID	0x212
 
 enum cx_type {				/* what an object id stands for */
 	CX_O_NONE, CX_O_PD, CX_O_TD, CX_O_MKEY, CX_O_TIS, CX_O_CQ, CX_O_RQ, CX_O_SQ, CX_O_RQT, CX_O_TIR,
@@ -99,6 +100,7 @@ struct cx_vport {
 	u32 ingress, egress;		/* root tables of the ACLs */
 	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
 	u64 rx_down, tx_down;		/* packets discarded because the link is down */
+	u64 rx_steer, refused;		/* packets that receive steering has no place for; commands that failed */
 	u32 sched;			/* its scheduling element, one of the PF's objects */
 };
 
@@ -125,6 +127,7 @@ struct cx_func {
 	u32 late;			/* those that are not answered before their time in due */
 	ktime_t due[CX_SLOTS];
 	u32 hang;			/* health syndrome with which the firmware has stopped */
+	struct { u32 counter, sw_reset; } vsc;	/* a PF's gateway in configuration space: the PCI core, as cfg */
 	u32 cmdq_h, cmdq_l;		/* as last written by the driver */
 	void *bar;			/* RAM behind BAR0; NULL while the function is off */
 	struct mlx5_init_seg *seg;
@@ -251,7 +254,7 @@ void cx_card_stop(void);
 void cx_wake(void);
 void cx_request(struct cx_func *f, int flag);
 
-/* bus.c, config.c, msix.c */
+/* bus.c, config.c, vsc.c, msix.c */
 int cx_bus_create(int domain, int busnr, phys_addr_t base, size_t size);
 void cx_bus_destroy(void);
 struct cx_func *cx_func_at(phys_addr_t pa, u32 *off);
@@ -270,7 +273,11 @@ void cx_irq(struct cx_func *f, int vec);
 void cx_irq_retry(struct cx_func *f);
 #define CX_PCIE_OFF	0x60
 #define CX_MSIX_OFF	0x9c
+#define CX_VSC_OFF	0xb0
 #define CX_SRIOV_OFF	0x180
+void cx_vsc_init(struct cx_func *f);
+void cx_vsc_read(struct cx_func *f, int where);
+void cx_vsc_write(struct cx_func *f, int where, u32 v);
 
 static inline bool cx_ipsec_may(struct cx_func *f, u32 what) { return cx_ipsec && (!f->is_vf || f->granted & what); }
 
@@ -388,6 +395,10 @@ bool cx_phy_bit_error(struct cx_port *p);
 bool cx_phy_counters(struct cx_port *p, int grp, void *c);
 #define CX_COUNTER(l, c, n, v) put_unaligned_be64(v, MLX5_ADDR_OF(l, c, n##_high))	/* of a group of PPCNT */
 int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
+
+/* trace.c */
+int cx_trace_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
+void cx_trace_release(struct cx_func *f);
 
 /* rss.c */
 int cx_rss_set(struct cx_rss *r, void *c);

@@ -82,18 +82,20 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	static DECLARE_BITMAP(seen, 0x10000);
 
 	/* a query may send less than it wants back */
-	if (id == MLX5_REG_MCQI && rd)
+	if ((id == MLX5_REG_MCQI && rd) || id == MLX5_REG_MTRC_STDB)
 		len = outlen - 16;
 	if (len < 4 || len > 0x300)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
 	cx_dbg(2, "f%d register 0x%04x %s\n", f->idx, id, rd ? "read" : "write");
 	if (!rd)
-		memcpy(o, d, len);
+		memcpy(o, d, min(len, inlen - 16));
 	if (!rd && f->is_vf)
 		return 0;		/* the port belongs to the PF: a VF's writes are taken and have no effect */
 	switch (id) {
 	case MLX5_REG_PTYS: case MLX5_REG_PPLM: case MLX5_REG_PFCC: case MLX5_REG_MCIA: case MLX5_REG_PDDR:
 		return cx_phy_reg(f, id, rd, d, o, len);
+	case MLX5_REG_MTRC_CAP: case MLX5_REG_MTRC_CONF: case MLX5_REG_MTRC_STDB: case MLX5_REG_MTRC_CTRL: case MLX5_REG_CORE_DUMP:
+		return cx_trace_reg(f, id, rd, d, o, len);
 	case MLX5_REG_PMTU:
 		if (!rd)
 			p->mtu = min_t(u16, MLX5_GET(pmtu_reg, d, admin_mtu), CX_MAX_MTU + 22);
@@ -132,6 +134,7 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 			return 0;
 		MLX5_SET(mcam_reg, o, mng_access_reg_cap_mask.access_regs.mcqs, 1);
 		MLX5_SET(mcam_reg, o, mng_access_reg_cap_mask.access_regs.mcqi, 1);
+		MLX5_SET(mcam_reg, o, mng_access_reg_cap_mask.access_regs.tracer_registers, f->is_vf ? 0 : 0xf);
 		return 0;
 	case MLX5_REG_MCQS:			/* one component: the boot image */
 		MLX5_SET(mcqs_reg, o, last_index_flag, 1);

@@ -127,6 +127,14 @@ static bool fdb_default(struct cx_func *f, struct cx_pkt *p)
 	return false;
 }
 
+/* a packet ends in a table; of those that a function was to receive there is a count */
+static bool discard(struct cx_func *f, struct cx_obj *ft, struct cx_pkt *p)
+{
+	if (ft->ft.tt == CX_FT_NIC_RX)
+		cx_vport(f->pf, f->vport)->rx_steer += p->nsegs;
+	return false;
+}
+
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 {
 	struct cx_obj *ft = cx_obj(f, CX_O_FT, table);
@@ -142,11 +150,11 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 				return false;
 			}
 			if (!actions(f, e, p))
-				return false;
+				return discard(f, ft, p);
 			if (e->action & MLX5_FLOW_CONTEXT_ACTION_FWD_DEST)
 				return forward(f, e, p, depth + 1);
 			if (!(e->action & MLX5_FLOW_CONTEXT_ACTION_ALLOW))
-				return false;
+				return discard(f, ft, p);
 			return ft->ft.tt != CX_FT_FDB || fdb_default(f, p);
 		}
 		cx_dbg(3, "f%d type %d table %x: no match\n", f->idx, ft->ft.tt, ft->id);
@@ -157,7 +165,7 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 			case CX_FT_FDB:
 				return fdb_default(f, p);
 			}
-			return false;
+			return discard(f, ft, p);
 		}
 		ft = cx_obj(f, CX_O_FT, ft->ft.miss_id);
 	}
