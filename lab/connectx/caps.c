@@ -103,6 +103,10 @@ static void general2(struct cx_func *f, void *c)
 {
 	MLX5_SET(cx_hca_cap_2, c, migratable, !!(f->granted & CX_MIGRATABLE));
 	MLX5_SET(cx_hca_cap_2, c, max_num_eqs_24b, f->max_eqs);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_insert_size, CX_MAX_EDIT);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_insert_offset, CX_MAX_EDIT);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_remove_size, CX_MAX_EDIT);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_remove_offset, CX_MAX_EDIT);
 	MLX5_SET(cx_hca_cap_2, c, sf_eq_usage, f->is_sf);	/* that number counts for it */
 }
 
@@ -144,7 +148,7 @@ static void esw_tables(void *c)
 	MLX5_SET(flow_table_eswitch_cap, c, fdb_to_vport_reg_c_id, 0x3);
 	p = MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_nic_esw_fdb);
 	table_caps(p);
-	P(reformat, 1); P(decap, 1);
+	P(reformat, 1); P(decap, 1); P(reformat_insert, 1); P(reformat_remove, 1);
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_ingress));
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_egress));
 }

@@ -53,6 +53,7 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_CAPS		0x40
 #define CX_CAP_SZ	4096
 #define CX_MAX_ENCAP	76		/* up to Ethernet, IPv6, ESP and IV */
+#define CX_MAX_EDIT	16	/* bytes that come into a frame or go, in its first so many */
 #define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
 #define CX_FW_MAJOR	22
 #define CX_FW_MINOR	35
@@ -199,7 +200,7 @@ struct cx_obj {
 		struct { u32 n; struct cx_key *key; } dek;	/* a bulk of n keys, or one: keys.c */
 		struct { u8 elem; u32 attr, parent, share, max, seen; s64 tokens; u64 then, served, vtime; } sched;
 		struct cx_sa *sa;
-		struct { u8 type, len, data[CX_MAX_ENCAP]; } rf;
+		struct { u8 type, len, at, data[CX_MAX_ENCAP]; } rf;	/* at: of the frame, where len bytes come in or go */
 		struct cx_definer def;
 	};
 };
@@ -246,6 +247,7 @@ extern bool cx_crypto, cx_ipsec, cx_lag_hash, cx_striding;
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
 #include "func.h"
+#include "pci.h"
 
 /* card.c */
 #define CX_HOT	msecs_to_jiffies(20)	/* a function's queues are polled closely for so long after a hint */
@@ -253,31 +255,6 @@ int cx_card_start(void);
 void cx_card_stop(void);
 void cx_wake(void);
 void cx_request(struct cx_func *f, int flag);
-
-/* bus.c, config.c, vsc.c, msix.c */
-int cx_bus_create(int domain, int busnr, phys_addr_t base, size_t size);
-void cx_bus_destroy(void);
-struct cx_func *cx_func_at(phys_addr_t pa, u32 *off);
-void *cx_bar_ram(struct cx_func *f);
-void cx_config_init(struct cx_func *f);
-void cx_vpd_init(void);
-phys_addr_t cx_bar_base(int port, int vport);
-struct cx_func *cx_func_get(struct pci_bus *bus, unsigned int devfn);
-int cx_bus_card(struct pci_bus *bus);
-bool cx_func_enabled(struct cx_func *f);
-extern struct pci_ops cx_pci_ops;
-int cx_msi_create(int domain);
-void cx_msi_destroy(void);
-struct irq_domain *cx_msi_domain(void);
-void cx_irq(struct cx_func *f, int vec);
-void cx_irq_retry(struct cx_func *f);
-#define CX_PCIE_OFF	0x60
-#define CX_MSIX_OFF	0x9c
-#define CX_VSC_OFF	0xb0
-#define CX_SRIOV_OFF	0x180
-void cx_vsc_init(struct cx_func *f);
-void cx_vsc_read(struct cx_func *f, int where);
-void cx_vsc_write(struct cx_func *f, int where, u32 v);
 
 static inline bool cx_ipsec_may(struct cx_func *f, u32 what) { return cx_ipsec && (!f->is_vf || f->granted & what); }
 
@@ -378,7 +355,7 @@ struct cx_fte {
 	struct hlist_node node;
 	struct cx_obj *fg;
 	u32 index, action, mh, tag, push_vlan[2], crypt, reformat;
-	bool encap;			/* reformat is a tunnel's header */
+	bool reformats;			/* reformat is a tunnel's header, or bytes that come in or go */
 	int ndst, ncnt;
 	u32 cnt[4];
 	u64 *key;			/* masked match value, fg.nkey words */

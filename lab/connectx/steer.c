@@ -91,8 +91,11 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		cx_vlan_push(p, e->push_vlan[0]);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2)
 		cx_vlan_push(p, e->push_vlan[1]);
-	if (e->encap && !cx_encap(cx_obj(f, CX_O_REFORMAT, e->reformat), p))
-		return false;
+	if (e->reformats) {
+		struct cx_obj *rf = cx_obj(f, CX_O_REFORMAT, e->reformat);
+
+		return cx_is_edit(rf) ? cx_edit(rf, p) : cx_encap(rf, p);
+	}
 	return true;
 }
 

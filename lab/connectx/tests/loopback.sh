@@ -24,7 +24,7 @@ alone() {
 	in_ns "$ns" ping -c 5 -i 0.2 -W 1 -q 10.9.0.77 > /dev/null && die "$3 answers itself"
 	in_ns "$ns" ping -b -c 5 -i 0.2 -W 1 -q 10.9.0.255 > /dev/null 2>&1
 	sleep 0.5; kill $pid; wait $pid 2> /dev/null
-	seen=$(wc -l < /tmp/seen)
+	seen=$(grep -c ICMP /tmp/seen)
 	[ "$seen" = 10 ] || die "$3 sends 10 and sees $seen: $(cat /tmp/seen)"
 	in_ns "$ns" ip neigh del 10.9.0.77 dev "$dev"
 }
