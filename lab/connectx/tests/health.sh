@@ -16,19 +16,20 @@ ping_ok peer 10.9.0.1
 lspci -vv -s $PF0 | grep -q 'Vendor Specific Information: Len=18' || die "no vendor's capability: $(lspci -vv -s $PF0)"
 lspci -vv -s "$V" | grep -q 'Vendor Specific Information: Len=18' && die "a VF has the vendor's capability"
 
-# CR space. dump FUNCTION: as bytes, one a line
-dump() { devlink -j health dump clear "pci/$1" reporter fw_fatal; devlink -j health dump show "pci/$1" reporter fw_fatal | jq -r '.. | .crdump_data? | select(.) | .[]'; }
-word() { sed -n "$(($1 + 1)),$(($1 + 4))p" "$2" | tac | while read -r b; do printf '%02x' "$b"; done; }
-dump $PF0 > /tmp/d0 || die "no dump"
-[ "$(wc -l < /tmp/d0)" = $((0xf0018)) ] || die "the dump has $(wc -l < /tmp/d0) bytes: $(head -c 300 /tmp/d0)"
-[ "$(word 0 /tmp/d0)" = 00230016 ] || die "firmware version in the dump: $(word 0 /tmp/d0)"	# 22.35
-[ "$(word $((0xf0014)) /tmp/d0)" = 00000212 ] || die "device: $(word $((0xf0014)) /tmp/d0)"
-[ "$(word $((0x1000)) /tmp/d0)" = badacce5 ] || die "where there is nothing is $(word $((0x1000)) /tmp/d0)"
-[ "$(word $((0x80000)) /tmp/d0)" = 00000003 ] || die "the port is $(word $((0x80000)) /tmp/d0)"
+# CR space. words FILE ADDRESS...: how long the dump of that JSON is, and the words at the addresses, in one line
+words() {
+	jq -r 'first(.. | objects | select(has("crdump_data"))).crdump_data as $d |
+		[($d | length)] + [$ARGS.positional[] | tonumber | $d[. + 3] * 16777216 + $d[. + 2] * 65536 + $d[. + 1] * 256 + $d[.]] | join(" ")' "$1" --args "${@:2}"
+}
+dump() { devlink -j health dump clear "pci/$1" reporter fw_fatal; devlink -j health dump show "pci/$1" reporter fw_fatal > /tmp/dump || die "$1 has no dump"; }
+FW=0 EMPTY=$((0x1000)) PORT=$((0x80000)) DEVID=$((0xf0014)) SIZE=$((0xf0018))
+dump $PF0
+got=$(words /tmp/dump $FW $EMPTY $PORT $DEVID) want="$SIZE $((35 << 16 | 22)) $((0xbadacce5)) 3 $((0x212))"
+[ "$got" = "$want" ] || die "the dump has $got, not $want: $(head -c 300 /tmp/dump)"
 ip -n peer link set wire0 down; sleep 1
-dump $PF0 > /tmp/d1; [ "$(word $((0x80000)) /tmp/d1)" = 00000002 ] || die "the port without a link is $(word $((0x80000)) /tmp/d1)"
+dump $PF0; [ "$(words /tmp/dump $PORT)" = "$SIZE 2" ] || die "the port without a link: $(words /tmp/dump $PORT)"
 ip -n peer link set wire0 up; sleep 1
-dump $PF1 > /tmp/d2; [ "$(wc -l < /tmp/d2)" = $((0xf0018)) ] || die "the other PF has no dump"
+dump $PF1; [ "$(words /tmp/dump $FW $DEVID)" = "$SIZE $((35 << 16 | 22)) $((0x212))" ] || die "the other PF's dump: $(words /tmp/dump $FW $DEVID)"
 devlink health dump show "pci/$V" reporter fw_fatal > /dev/null 2>&1 && die "a VF has a dump"
 
 # traces: there is one owner
@@ -78,9 +79,8 @@ case $(uname -r) in
 	devlink -j health show pci/$PF0 reporter fw_fatal | jq -e '.health[][0] | .recover == 1 and .error == 1 and .state == "healthy" and has("last_dump_date")' > /dev/null ||
 		die "recovery: $(devlink health show pci/$PF0)"
 	devlink -j health dump show pci/$PF0 reporter fw_fatal > /tmp/j
-	jq -r '.. | .crdump_data? | select(.) | .[]' /tmp/j > /tmp/d3
-	[ "$(wc -l < /tmp/d3)" = $((0xf0018)) ] || die "dump of the failure: $(head -c 300 /tmp/j)"
-	[ "$(word $((0x23c)) /tmp/d3)" = 00080000 ] || die "the syndrome in the dump is $(word $((0x23c)) /tmp/d3)"
+	# the last word of the health buffer: irisc, the syndrome, what it says more
+	[ "$(words /tmp/j $((0x23c)))" = "$SIZE $((8 << 16))" ] || die "the dump of the failure: $(words /tmp/j $((0x23c))) $(head -c 300 /tmp/j)"
 	dmesg | grep -q 'Failed to lock SW reset semaphore' && die "the semaphore of the reset"
 	P=$(netdev $PF0)
 	ip addr replace 10.9.0.1/24 dev "$P" && ip link set "$P" up && ping_ok peer 10.9.0.1

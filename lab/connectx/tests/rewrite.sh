@@ -21,7 +21,7 @@ rule() { tc filter add dev "$R0" ingress protocol "$1" prio "$2" flower skip_sw 
 rule ip 1 tcp munge ip dsfield set 0xb8 retain 0xfc munge tcp flags set 0x8 retain 0x8
 rule ip 2 icmp munge ip dsfield set 0xb8 retain 0xf0
 rule ipv6 3 tcp munge ip6 traffic_class set 0xb8 retain 0xfc
-rule ipv6 4 icmpv6 munge ip6 traffic_class set 0x28 retain 0xfc
+rule ipv6 4 udp munge ip6 traffic_class set 0x28 retain 0xfc
 rule ip 5 udp munge eth type set 0x88b5
 for p in ip ipv6; do tc filter add dev "$R1" ingress protocol $p prio $((${#p} + 10)) flower skip_sw action mirred egress redirect dev "$R0" || die "back"; done
 [ "$(tc filter show dev "$R0" ingress | grep -c in_hw)" = 5 ] || die "rules are not in the card: $(tc filter show dev "$R0" ingress)"
@@ -62,8 +62,9 @@ arrive 'ip and tcp' send 4 10.9.0.11 || die "TCP"
 only 'tos 0x(b8|ba)' "DSCP, with the ECN bits that were there" 'tos 0x'
 grep -q 'tos 0xba' /tmp/seen || die "no packet had ECN bits: $(head -20 /tmp/seen)"
 only 'Flags \[[FS.]*P' "TCP flags" 'Flags'
-arrive 'ip6 and icmp6' ip netns exec t0 ping -6 -c 3 -i 0.2 -Q 0x01 -q fd00:9::11 > /dev/null || die "ping IPv6"
-only 'class 0x29' "traffic class" 'IP6'
+arrive 'ip6 and udp' ip netns exec t0 perl -MSocket=:all -e 'socket my $s, PF_INET6, SOCK_DGRAM, 0; setsockopt $s, 41, 67, pack("i", 1);	# IPV6_TCLASS
+	send $s, "x", 0, pack_sockaddr_in6(9, inet_pton(AF_INET6, "fd00:9::11")) for 1 .. 5' || die "UDP over IPv6"
+only 'class 0x29' "traffic class" 'IP6 '
 arrive 'ip6 and tcp' send 6 fd00:9::11 || die "TCP over IPv6"
 only 'class 0x(b8|ba)' "DSCP of IPv6" 'IP6 '
 arrive 'ether proto 0x88b5' ip netns exec t0 perl -MSocket -e 'socket my $s, PF_INET, SOCK_DGRAM, 0; send $s, "x", 0, pack_sockaddr_in(9, inet_aton("10.9.0.11")) for 1 .. 5'
