@@ -11,6 +11,7 @@ for i in 0 1; do
 	vf_ns $PF0 $i t$i 10.9.0.1$i/24
 	ip -n t$i addr add fd00:9::1$i/64 dev vf0 nodad || die "address"
 	ip netns exec t$i sysctl -qw net.ipv4.tcp_ecn=1	# the ECN bits of TCP are not 0, and must stay
+	ip netns exec t$i ethtool -K vf0 gro off || die "GRO"	# the checksum in what it joins is not one of the packets'
 done
 m() { ip -n "$1" -br link show dev vf0 | awk '{ print $3 }'; }
 ip -n t0 neigh replace 10.9.0.11 lladdr "$(m t1)" dev vf0 nud permanent && ip -n t0 neigh replace fd00:9::11 lladdr "$(m t1)" dev vf0 nud permanent &&
@@ -18,7 +19,8 @@ ip -n t0 neigh replace 10.9.0.11 lladdr "$(m t1)" dev vf0 nud permanent && ip -n
 for r in "$R0" "$R1"; do ip link set "$r" up && ethtool -K "$r" hw-tc-offload on && tc qdisc add dev "$r" ingress || die "$r"; done
 # rule PROTOCOL PRIORITY IP-PROTOCOL KEY...: what VF 0 sends of it goes to VF 1, rewritten
 rule() { tc filter add dev "$R0" ingress protocol "$1" prio "$2" flower skip_sw ip_proto "$3" action pedit ex "${@:4}" pipe action mirred egress redirect dev "$R1" || die "rule $*"; }
-rule ip 1 tcp munge ip dsfield set 0xb8 retain 0xfc munge tcp flags set 0x8 retain 0x8
+# CWR, for which a receiver does nothing. Of PSH the driver takes the IP version that it matches on for the same bit, and leaves it out
+rule ip 1 tcp munge ip dsfield set 0xb8 retain 0xfc munge tcp flags set 0x80 retain 0x80
 rule ip 2 icmp munge ip dsfield set 0xb8 retain 0xf0
 rule ipv6 3 tcp munge ip6 traffic_class set 0xb8 retain 0xfc
 rule ipv6 4 udp munge ip6 traffic_class set 0x28 retain 0xfc
@@ -61,7 +63,7 @@ only 'tos 0xbd' "the upper half of the field" '^IP|tos 0x'
 arrive 'ip and tcp' send 4 10.9.0.11 || die "TCP"
 only 'tos 0x(b8|ba)' "DSCP, with the ECN bits that were there" 'tos 0x'
 grep -q 'tos 0xba' /tmp/seen || die "no packet had ECN bits: $(head -20 /tmp/seen)"
-only 'Flags \[[FS.]*P' "TCP flags" 'Flags'
+only 'Flags \[[^]]*W' "TCP flags" 'Flags'
 arrive 'ip6 and udp' ip netns exec t0 perl -MSocket=:all -e 'socket my $s, PF_INET6, SOCK_DGRAM, 0; setsockopt $s, 41, 67, pack("i", 1);	# IPV6_TCLASS
 	send $s, "x", 0, pack_sockaddr_in6(9, inet_pton(AF_INET6, "fd00:9::11")) for 1 .. 5' || die "UDP over IPv6"
 only 'class 0x29' "traffic class" 'IP6 '
