@@ -58,14 +58,16 @@ static void general(struct cx_func *f, void *c)
 	G(scqe_break_moderation, 1); G(umr_ptr_rlky, 1); G(mkey_by_name, 1);
 	/* Ethernet */
 	G(eth_net_offloads, 1); G(nic_flow_table, 1); G(eth_virt, 1); G(vport_counters, 1);
-	G(receive_discard_vport_down, 1); G(transmit_discard_vport_down, 1);
+	G(receive_discard_vport_down, 1); G(transmit_discard_vport_down, 1); G(nic_receive_steering_discard, 1);
+	G(vnic_env_queue_counters, 1); G(eq_overrun_count, 1); G(vnic_env_cq_overrun, 1);
+	G(invalid_command_count, 1); G(quota_exceeded_count, 1);
 	G(log_max_vlan_list, 9); G(log_max_current_mc_list, 7); G(log_max_current_uc_list, 7);
 	G(log_max_current_uc_list_wr_supported, 1); G(disable_local_lb_uc, 1); G(disable_local_lb_mc, 1);
 	G(log_max_l2_table, 10); G(nic_vport_change_event, 1); G(ports_check, 1);
 	G(flow_counter_bulk_alloc, 0); G(log_max_flow_counter_bulk, 10); G(max_flow_counter_15_0, 0xffff);
 	/* the rest */
 	G(device_frequency_khz, 1000000); G(device_frequency_mhz, 1000);	/* a tick is a nanosecond */
-	G(hca_cap_2, 1); G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
+	G(hca_cap_2, 1); G(debug, !f->is_vf); G(driver_version, 1); G(pcam_reg, 1); G(mcam_reg, 1); G(max_tc, 8); G(release_all_pages, 1);
 	if (cx_nports > 1) {
 		G(num_lag_ports, 2);
 		G(lag_tx_port_affinity, 1);
@@ -101,6 +103,10 @@ static void general2(struct cx_func *f, void *c)
 {
 	MLX5_SET(cx_hca_cap_2, c, migratable, !!(f->granted & CX_MIGRATABLE));
 	MLX5_SET(cx_hca_cap_2, c, max_num_eqs_24b, f->max_eqs);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_insert_size, CX_MAX_EDIT);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_insert_offset, CX_MAX_EDIT);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_remove_size, CX_MAX_EDIT);
+	MLX5_SET(cx_hca_cap_2, c, max_reformat_remove_offset, CX_MAX_EDIT);
 	MLX5_SET(cx_hca_cap_2, c, sf_eq_usage, f->is_sf);	/* that number counts for it */
 }
 
@@ -142,7 +148,7 @@ static void esw_tables(void *c)
 	MLX5_SET(flow_table_eswitch_cap, c, fdb_to_vport_reg_c_id, 0x3);
 	p = MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_nic_esw_fdb);
 	table_caps(p);
-	P(reformat, 1); P(decap, 1);
+	P(reformat, 1); P(decap, 1); P(reformat_insert, 1); P(reformat_remove, 1);
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_ingress));
 	table_caps(MLX5_ADDR_OF(flow_table_eswitch_cap, c, flow_table_properties_esw_acl_egress));
 }
@@ -228,6 +234,10 @@ static void built(struct cx_func *f, int type, void *page)
 	case MLX5_CAP_QOS:
 		if (!f->is_vf)
 			qos(page);
+		break;
+	case MLX5_CAP_DEBUG:
+		if (!f->is_vf)
+			MLX5_SET(debug_cap, page, core_dump_general, 1);
 		break;
 	case MLX5_CAP_TLS:
 		if (cx_crypto)

@@ -125,6 +125,7 @@ static int init_hca(struct cx_func *f, void *in, int inlen, void *out, int outle
 static int teardown_hca(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 {
 	f->hca_up = false;
+	cx_trace_release(f);
 	cx_objs_free(f);
 	cx_eqs_free(f);
 	cx_setcap_free(f);

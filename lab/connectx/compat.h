@@ -22,7 +22,9 @@ typedef struct crypto_aes_ctx cx_aes;
 
 /* what this card has of cmd_hca_cap_2: older headers have no names for it */
 struct mlx5_ifc_cx_hca_cap_2_bits {
-	u8 reserved_at_0[0x80], migratable[0x1], reserved_at_81[0x51], sf_eq_usage[0x1], reserved_at_d3[0x375];
+	u8 reserved_at_0[0x80], migratable[0x1], reserved_at_81[0x1f];
+	u8 max_reformat_insert_size[0x8], max_reformat_insert_offset[0x8], max_reformat_remove_size[0x8], max_reformat_remove_offset[0x8];
+	u8 reserved_at_c0[0x12], sf_eq_usage[0x1], reserved_at_d3[0x375];
 	u8 max_num_eqs_24b[0x18], reserved_at_460[0x3a0];
 };
 

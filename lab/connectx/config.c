@@ -44,6 +44,8 @@ static int cfg_read(struct pci_bus *bus, unsigned int devfn, int where, int size
 		*val = ~0;
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	}
+	if (size == 4)
+		cx_vsc_read(f, where);
 	*val = size == 1 ? f->cfg[where] : size == 2 ? r16(f, where) : get_unaligned_le32(f->cfg + where);
 	return PCIBIOS_SUCCESSFUL;
 }
@@ -87,6 +89,8 @@ static int cfg_write(struct pci_bus *bus, unsigned int devfn, int where, int siz
 	}
 	if (where <= VPD_OFF + 3 && where + size > VPD_OFF + 2 && !f->is_vf)
 		vpd_access(f);
+	if (size == 4)
+		cx_vsc_write(f, where, val);
 	if (where == PCI_COMMAND && (r16(f, PCI_COMMAND) & ~cmd & PCI_COMMAND_MEMORY))
 		start_reset(f);
 	if (where == CX_PCIE_OFF + PCI_EXP_DEVCTL && val & PCI_EXP_DEVCTL_BCR_FLR)
@@ -166,6 +170,8 @@ void cx_config_init(struct cx_func *f)
 		return;
 	}
 	w8(f, VPD_OFF, PCI_CAP_ID_VPD);
+	w8(f, VPD_OFF + PCI_CAP_LIST_NEXT, CX_VSC_OFF);
+	cx_vsc_init(f);
 	m16(f, VPD_OFF + PCI_VPD_ADDR, 0xffff);
 	bar64(f, PCI_BASE_ADDRESS_0, cx_bar_base(f->pf, 0), CX_PF_BAR);
 	if (cx_nsfs)

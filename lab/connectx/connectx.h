@@ -53,11 +53,13 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_CAPS		0x40
 #define CX_CAP_SZ	4096
 #define CX_MAX_ENCAP	76		/* up to Ethernet, IPv6, ESP and IV */
+#define CX_MAX_EDIT	16	/* bytes that come into a frame or go, in its first so many */
 #define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
 #define CX_FW_MAJOR	22
 #define CX_FW_MINOR	35
 #define CX_FW_SUB	4030
 #define CX_PSID		"MT_0000000359"
+#define CX_HW_ID	0x212
 
 enum cx_type {				/* what an object id stands for */
 	CX_O_NONE, CX_O_PD, CX_O_TD, CX_O_MKEY, CX_O_TIS, CX_O_CQ, CX_O_RQ, CX_O_SQ, CX_O_RQT, CX_O_TIR,
@@ -99,6 +101,7 @@ struct cx_vport {
 	u32 ingress, egress;		/* root tables of the ACLs */
 	struct cx_count rx[3], tx[3];	/* unicast, multicast, broadcast */
 	u64 rx_down, tx_down;		/* packets discarded because the link is down */
+	u64 rx_steer, refused;		/* packets that receive steering has no place for; commands that failed */
 	u32 sched;			/* its scheduling element, one of the PF's objects */
 };
 
@@ -106,7 +109,12 @@ struct cx_port {			/* a physical port and its eswitch */
 	struct cx_vport *vport;		/* PF, VFs, scalable functions, then the uplink */
 	bool admin_up, up;		/* PAOS, and what the cable gives */
 	u16 mtu, vxlan[CX_VXLAN_PORTS];	/* UDP ports of VXLAN */
-	struct { u32 speeds; bool an_off, pause_rx, pause_tx; u8 fec[4]; } phy;	/* as the driver has set them: phy.c */
+	struct {			/* phy.c: as the driver has set them, and what was seen on the lanes */
+		u32 speeds, lane, downs;	/* lane: the next that has a bit error */
+		bool an_off, pause_rx, pause_tx;
+		u8 fec[4];
+		u64 corrected[4], fire[4], rs, crc;	/* bits and blocks that FEC has made right; frames that were left wrong */
+	} phy;
 	struct cx_count rx, tx;
 	u64 rx_mcast, rx_bcast, tx_mcast, tx_bcast, drops;
 };
@@ -120,6 +128,7 @@ struct cx_func {
 	u32 late;			/* those that are not answered before their time in due */
 	ktime_t due[CX_SLOTS];
 	u32 hang;			/* health syndrome with which the firmware has stopped */
+	struct { u32 counter, sw_reset; } vsc;	/* a PF's gateway in configuration space: the PCI core, as cfg */
 	u32 cmdq_h, cmdq_l;		/* as last written by the driver */
 	void *bar;			/* RAM behind BAR0; NULL while the function is off */
 	struct mlx5_init_seg *seg;
@@ -170,7 +179,13 @@ struct cx_obj {
 		} rq;
 		struct { u8 shift; u32 n; u8 **page; } mkey;
 		struct { u32 n, *rq; } rqt;
-		struct { u8 disp, affinity; bool tls_en; u32 rqn, rqt; void *tls; struct cx_rss rss; } t;	/* TIR, TIS */
+		struct {		/* TIR, TIS */
+			u8 disp, affinity, self;	/* self: whether what its own function has sent is received, by bits */
+			bool tls_en;
+			u32 rqn, rqt, td;	/* td: transport domain */
+			void *tls;
+			struct cx_rss rss;
+		} t;
 		struct { u8 tt, miss, level; u32 miss_id; struct list_head groups; struct xarray fte; } ft;
 		struct {
 			struct cx_obj *ft;
@@ -185,7 +200,7 @@ struct cx_obj {
 		struct { u32 n; struct cx_key *key; } dek;	/* a bulk of n keys, or one: keys.c */
 		struct { u8 elem; u32 attr, parent, share, max, seen; s64 tokens; u64 then, served, vtime; } sched;
 		struct cx_sa *sa;
-		struct { u8 type, len, data[CX_MAX_ENCAP]; } rf;
+		struct { u8 type, len, at, data[CX_MAX_ENCAP]; } rf;	/* at: of the frame, where len bytes come in or go */
 		struct cx_definer def;
 	};
 };
@@ -213,7 +228,7 @@ struct cx_pkt {
 	bool l3csum, l4csum, in_l3csum, inner_csum;	/* checksums still to be filled in */
 	struct cx_port *port;		/* eswitch it came into, vport it came from */
 	int src;
-	u32 sqn, tag, reg_b;
+	u32 sqn, td, tag, reg_b;	/* send queue and transport domain, of what this card has sent */
 	u8 affinity;
 	);
 	u8 hbuf[CX_HEADROOM + CX_HDR];
@@ -232,6 +247,7 @@ extern bool cx_crypto, cx_ipsec, cx_lag_hash, cx_striding;
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)
 
 #include "func.h"
+#include "pci.h"
 
 /* card.c */
 #define CX_HOT	msecs_to_jiffies(20)	/* a function's queues are polled closely for so long after a hint */
@@ -239,27 +255,6 @@ int cx_card_start(void);
 void cx_card_stop(void);
 void cx_wake(void);
 void cx_request(struct cx_func *f, int flag);
-
-/* bus.c, config.c, msix.c */
-int cx_bus_create(int domain, int busnr, phys_addr_t base, size_t size);
-void cx_bus_destroy(void);
-struct cx_func *cx_func_at(phys_addr_t pa, u32 *off);
-void *cx_bar_ram(struct cx_func *f);
-void cx_config_init(struct cx_func *f);
-void cx_vpd_init(void);
-phys_addr_t cx_bar_base(int port, int vport);
-struct cx_func *cx_func_get(struct pci_bus *bus, unsigned int devfn);
-int cx_bus_card(struct pci_bus *bus);
-bool cx_func_enabled(struct cx_func *f);
-extern struct pci_ops cx_pci_ops;
-int cx_msi_create(int domain);
-void cx_msi_destroy(void);
-struct irq_domain *cx_msi_domain(void);
-void cx_irq(struct cx_func *f, int vec);
-void cx_irq_retry(struct cx_func *f);
-#define CX_PCIE_OFF	0x60
-#define CX_MSIX_OFF	0x9c
-#define CX_SRIOV_OFF	0x180
 
 static inline bool cx_ipsec_may(struct cx_func *f, u32 what) { return cx_ipsec && (!f->is_vf || f->granted & what); }
 
@@ -337,7 +332,7 @@ void cx_sched_spend(struct cx_func *f, struct cx_vport *v, u32 bytes);
 struct cx_faults {
 	u32 vf_probe_ms, tls_setup_us, wrong_icv, wrong_byte;
 	bool no_encrypt;
-	struct cx_cable { u32 loss, corrupt, reorder, down; } wire[CX_MAX_CARDS * CX_MAX_PORTS];
+	struct cx_cable { u32 loss, corrupt, reorder, bit_errors, down; } wire[CX_MAX_CARDS * CX_MAX_PORTS];
 };
 extern struct cx_faults cx_faults;
 void cx_fault_init(void);
@@ -360,7 +355,7 @@ struct cx_fte {
 	struct hlist_node node;
 	struct cx_obj *fg;
 	u32 index, action, mh, tag, push_vlan[2], crypt, reformat;
-	bool encap;			/* reformat is a tunnel's header */
+	bool reformats;			/* reformat is a tunnel's header, or bytes that come in or go */
 	int ndst, ncnt;
 	u32 cnt[4];
 	u64 *key;			/* masked match value, fg.nkey words */
@@ -373,7 +368,14 @@ void cx_uplink_rx(int port, struct cx_pkt *p);
 /* phy.c */
 void cx_phy_init(struct cx_port *p);
 bool cx_phy_link(struct cx_port *p);
+bool cx_phy_bit_error(struct cx_port *p);
+bool cx_phy_counters(struct cx_port *p, int grp, void *c);
+#define CX_COUNTER(l, c, n, v) put_unaligned_be64(v, MLX5_ADDR_OF(l, c, n##_high))	/* of a group of PPCNT */
 int cx_phy_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
+
+/* trace.c */
+int cx_trace_reg(struct cx_func *f, u16 id, bool rd, void *d, void *o, int len);
+void cx_trace_release(struct cx_func *f);
 
 /* rss.c */
 int cx_rss_set(struct cx_rss *r, void *c);

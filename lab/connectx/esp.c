@@ -36,6 +36,11 @@ int cx_reformat_alloc(struct cx_func *f, void *in, int inlen, void *out, int out
 		break;
 	case MLX5_REFORMAT_TYPE_DEL_ESP_TRANSPORT:
 		break;
+	case MLX5_REFORMAT_TYPE_INSERT_HDR: case MLX5_REFORMAT_TYPE_REMOVE_HDR:
+		if (!n || n > CX_MAX_EDIT || MLX5_GET(packet_reformat_context_in, c, reformat_param_1) > CX_MAX_EDIT ||
+		    MLX5_GET(packet_reformat_context_in, c, reformat_param_0) != MLX5_REFORMAT_CONTEXT_ANCHOR_MAC_START)
+			return MLX5_CMD_STAT_BAD_PARAM_ERR;
+		break;
 	default:
 		pr_info_once("connectx_emu: packet reformat of type %u is not supported\n", type);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
@@ -49,6 +54,7 @@ int cx_reformat_alloc(struct cx_func *f, void *in, int inlen, void *out, int out
 		return MLX5_CMD_STAT_NO_RES_ERR;
 	o->rf.type = type;
 	o->rf.len = n;
+	o->rf.at = MLX5_GET(packet_reformat_context_in, c, reformat_param_1);
 	memcpy(o->rf.data, data, n);
 	MLX5_SET(alloc_packet_reformat_context_out, out, packet_reformat_id, o->id);
 	return 0;

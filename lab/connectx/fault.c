@@ -14,6 +14,7 @@
  *   no_encrypt   1: TLS and ESP leave as plain text, and what is received is said to be decrypted and authentic as it is
  *   pfN/hang     not 0: the firmware of port N's PF stops with this health syndrome until the driver resets it
  *   wireN/       loss, corrupt, reorder: in 1/1000 of the frames, both ways; down: 1 pulls the cable
+ *                bit_errors: in 1/1000 of the frames that come in a bit is wrong, which FEC corrects; without FEC they are lost
  */
 #include "connectx.h"
 #include <linux/debugfs.h>
@@ -226,6 +227,7 @@ void cx_fault_init(void)
 		debugfs_create_u32("loss", 0600, d, &cx_faults.wire[i].loss);
 		debugfs_create_u32("corrupt", 0600, d, &cx_faults.wire[i].corrupt);
 		debugfs_create_u32("reorder", 0600, d, &cx_faults.wire[i].reorder);
+		debugfs_create_u32("bit_errors", 0600, d, &cx_faults.wire[i].bit_errors);
 		debugfs_create_file_unsafe("down", 0600, d, &cx_faults.wire[i].down, &down_ops);
 	}
 }

@@ -194,7 +194,8 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	u32 idx = MLX5_GET(set_fte_in, in, flow_index);
 	u32 nd = MLX5_GET(flow_context, c, destination_list_size), i;
 	u32 nc = MLX5_GET(flow_context, c, flow_counter_list_size);
-	bool ext = MLX5_GET(flow_context, c, extended_destination), encap;
+	struct cx_obj *rf = cx_obj(f, CX_O_REFORMAT, MLX5_GET(flow_context, c, packet_reformat_id));
+	bool ext = MLX5_GET(flow_context, c, extended_destination), reformats;
 	u8 *d = MLX5_ADDR_OF(flow_context, c, destination);
 	u16 action = MLX5_GET(flow_context, c, action);
 	struct cx_fte *e, *old;
@@ -204,9 +205,8 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	g = cx_obj(f, CX_O_FG, MLX5_GET(flow_context, c, group_id));
 	if (!g || g->fg.ft != ft || idx < g->fg.start || idx > g->fg.end)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
-	encap = (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && ft->ft.tt == CX_FT_FDB &&
-		cx_is_encap(cx_obj(f, CX_O_REFORMAT, MLX5_GET(flow_context, c, packet_reformat_id)));
-	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO) && !encap) ||
+	reformats = (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT) && ft->ft.tt == CX_FT_FDB && (cx_is_encap(rf) || cx_is_edit(rf));
+	if ((action & ~ACTIONS) || (action & MLX5_FLOW_CONTEXT_ACTION_PACKET_REFORMAT && !(action & CRYPTO) && !reformats) ||
 	    (action & MLX5_FLOW_CONTEXT_ACTION_DECAP && ft->ft.tt != CX_FT_FDB)) {
 		pr_info_once("connectx_emu: flow action 0x%x is not supported\n", action);
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
@@ -224,7 +224,7 @@ static int set_fte(struct cx_func *f, void *in, int inlen)
 	e->tag = MLX5_GET(flow_context, c, flow_tag);
 	e->crypt = MLX5_GET(flow_context, c, encrypt_decrypt_obj_id);
 	e->reformat = MLX5_GET(flow_context, c, packet_reformat_id);
-	e->encap = encap;
+	e->reformats = reformats;
 	e->push_vlan[0] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan));
 	e->push_vlan[1] = get_unaligned_be32(MLX5_ADDR_OF(flow_context, c, push_vlan_2));
 	fte_key(e, g, MLX5_ADDR_OF(flow_context, c, match_value));

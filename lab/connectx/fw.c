@@ -80,6 +80,7 @@ static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late, ktime_t *d
 	if (!st)
 		st = cx_exec(f, ib, inlen, ob, outlen);
 	if (st) {
+		cx_vport(f->pf, f->vport)->refused++;
 		memset(ob, 0, 16);
 		MLX5_SET(mbox_out, ob, status, st);
 		MLX5_SET(mbox_out, ob, syndrome, synd ?: 0xe00000 | op << 8 | st);
@@ -164,6 +165,7 @@ void cx_fw_reset(struct cx_func *f)
 	cx_eqs_free(f);
 	if (!f->is_vf) {
 		cx_keys_reset(f);
+		cx_trace_release(f);
 		cx_lags[cx_card_of(f)].active = false;
 		cx_vxlan_reset(&cx_ports[f->pf]);
 		cx_sfs_off(f);
@@ -215,7 +217,7 @@ void cx_fw_health(struct cx_func *f)
 	u32 synd = READ_ONCE(f->hang);
 
 	h->fw_ver = cpu_to_be32(CX_FW_MAJOR << 24 | CX_FW_MINOR << 16 | CX_FW_SUB);
-	h->hw_id = cpu_to_be32(0x212);
+	h->hw_id = cpu_to_be32(CX_HW_ID);
 	h->rfr_severity = synd ? RFR_CRITICAL : 0;
 	h->synd = synd;
 	if (!synd)

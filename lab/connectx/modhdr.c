@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Modify header actions: set, add and copy of header fields and metadata registers. */
 #include "connectx.h"
+#include <linux/if_vlan.h>
 
-enum { B_REG_A, B_REG_B, B_REG_C, B_ESP, B_L2, B_V4, B_V6, B_L4 };
+/* DSCP: 6 bits of the first two bytes of either IP header */
+#define DSCP_MASK	0x3f
+#define DSCP_AT(p)	((p)->v6 ? 6 : 2)
+
+enum { B_REG_A, B_REG_B, B_REG_C, B_ESP, B_L2, B_TYPE, B_V4, B_V6, B_DSCP, B_L4 };	/* a packet's checksums are about those from B_V4 on */
 enum { A_SET = 1, A_ADD, A_COPY };
 
 static const struct field { u16 id; u8 base, off, len; } fields[] = {
 	{ MLX5_ACTION_IN_FIELD_OUT_DMAC_47_16, B_L2, 0, 4 }, { MLX5_ACTION_IN_FIELD_OUT_DMAC_15_0, B_L2, 4, 2 },
 	{ MLX5_ACTION_IN_FIELD_OUT_SMAC_47_16, B_L2, 6, 4 }, { MLX5_ACTION_IN_FIELD_OUT_SMAC_15_0, B_L2, 10, 2 },
-	{ MLX5_ACTION_IN_FIELD_OUT_FIRST_VID, B_L2, 14, 2 },
+	{ MLX5_ACTION_IN_FIELD_OUT_FIRST_VID, B_L2, 14, 2 }, { MLX5_ACTION_IN_FIELD_OUT_ETHERTYPE, B_TYPE, 0, 2 },
+	{ MLX5_ACTION_IN_FIELD_OUT_IP_DSCP, B_DSCP, 0, 2 },
 	{ MLX5_ACTION_IN_FIELD_OUT_IP_TTL, B_V4, 8, 1 },
 	{ MLX5_ACTION_IN_FIELD_OUT_SIPV4, B_V4, 12, 4 }, { MLX5_ACTION_IN_FIELD_OUT_DIPV4, B_V4, 16, 4 },
 	{ MLX5_ACTION_IN_FIELD_OUT_IPV6_HOPLIMIT, B_V6, 7, 1 },
@@ -17,6 +23,7 @@ static const struct field { u16 id; u8 base, off, len; } fields[] = {
 	{ MLX5_ACTION_IN_FIELD_OUT_DIPV6_127_96, B_V6, 24, 4 }, { MLX5_ACTION_IN_FIELD_OUT_DIPV6_95_64, B_V6, 28, 4 },
 	{ MLX5_ACTION_IN_FIELD_OUT_DIPV6_63_32, B_V6, 32, 4 }, { MLX5_ACTION_IN_FIELD_OUT_DIPV6_31_0, B_V6, 36, 4 },
 	{ MLX5_ACTION_IN_FIELD_OUT_TCP_SPORT, B_L4, 0, 2 }, { MLX5_ACTION_IN_FIELD_OUT_TCP_DPORT, B_L4, 2, 2 },
+	{ MLX5_ACTION_IN_FIELD_OUT_TCP_FLAGS, B_L4, 12, 2 },	/* the low bits of 16 */
 	{ MLX5_ACTION_IN_FIELD_OUT_UDP_SPORT, B_L4, 0, 2 }, { MLX5_ACTION_IN_FIELD_OUT_UDP_DPORT, B_L4, 2, 2 },
 	{ MLX5_ACTION_IN_FIELD_METADATA_REG_A, B_REG_A, 0, 4 }, { MLX5_ACTION_IN_FIELD_METADATA_REG_B, B_REG_B, 0, 4 },
 	{ MLX5_ACTION_IN_FIELD_METADATA_REG_C_0, B_REG_C, 0, 4 }, { MLX5_ACTION_IN_FIELD_METADATA_REG_C_1, B_REG_C, 1, 4 },
@@ -49,7 +56,7 @@ bool cx_mh_known(const u8 *a)
 static u8 *locate(struct cx_pkt *p, const struct field *fl)
 {
 	void *m = MLX5_ADDR_OF(fte_match_param, p->mp, misc_parameters_2);
-	u8 *b = NULL;
+	u8 *b = NULL, *end = p->data + p->hlen;
 
 	switch (fl->base) {
 	case B_REG_A:
@@ -61,6 +68,13 @@ static u8 *locate(struct cx_pkt *p, const struct field *fl)
 	case B_L2:
 		b = p->data;
 		break;
+	case B_TYPE:		/* behind the VLAN tags */
+		for (b = p->data + 2 * ETH_ALEN; b + 2 <= end && eth_type_vlan((__force __be16)get_unaligned((u16 *)b)); b += VLAN_HLEN)
+			;
+		break;
+	case B_DSCP:
+		b = p->l3off ? p->data + p->l3off : NULL;
+		break;
 	case B_V4: case B_V6:
 		b = p->l3off && p->v6 == (fl->base == B_V6) ? p->data + p->l3off : NULL;
 		break;
@@ -68,7 +82,7 @@ static u8 *locate(struct cx_pkt *p, const struct field *fl)
 		b = p->l4off ? p->data + p->l4off : NULL;
 		break;
 	}
-	return b && b + fl->off + fl->len <= p->data + p->hlen ? b + fl->off : NULL;
+	return b && b + fl->off + fl->len <= end ? b + fl->off : NULL;
 }
 
 static u32 get(struct cx_pkt *p, const struct field *fl, u8 **at)
@@ -78,6 +92,8 @@ static u32 get(struct cx_pkt *p, const struct field *fl, u8 **at)
 	*at = locate(p, fl);
 	if (!*at)
 		return 0;
+	if (fl->base == B_DSCP)
+		return get_unaligned_be16(*at) >> DSCP_AT(p) & DSCP_MASK;
 	return fl->len == 1 ? **at : fl->len == 2 ? get_unaligned_be16(*at) : get_unaligned_be32(*at);
 }
 
@@ -87,6 +103,8 @@ static void set(struct cx_pkt *p, const struct field *fl, u8 *at, u32 v)
 		p->reg_b = v;
 	else if (!at)
 		return;
+	else if (fl->base == B_DSCP)
+		put_unaligned_be16((get_unaligned_be16(at) & ~(DSCP_MASK << DSCP_AT(p))) | (v & DSCP_MASK) << DSCP_AT(p), at);
 	else if (fl->len == 1)
 		*at = v;
 	else if (fl->len == 2)

@@ -242,3 +242,33 @@ void cx_vlan_pop(struct cx_pkt *p)
 	p->hlen -= VLAN_HLEN;
 	cx_parse(p);
 }
+
+/* bytes that come into a frame or go: INSERT_HDR and REMOVE_HDR */
+bool cx_is_edit(const struct cx_obj *rf)
+{
+	return rf && (rf->rf.type == MLX5_REFORMAT_TYPE_INSERT_HDR || rf->rf.type == MLX5_REFORMAT_TYPE_REMOVE_HDR);
+}
+
+/* false: the packet is dropped, as it is too short, or there is no room */
+bool cx_edit(const struct cx_obj *rf, struct cx_pkt *p)
+{
+	u32 n = rf->rf.len, at = rf->rf.at;
+	u8 *was = p->data;
+
+	if (rf->rf.type == MLX5_REFORMAT_TYPE_INSERT_HDR) {
+		if (p->data - p->hbuf < n || p->hlen < at)
+			return false;
+		p->data -= n;
+		p->hlen += n;
+		memmove(p->data, was, at);
+		memcpy(p->data + at, rf->rf.data, n);
+	} else {
+		if (p->hlen < at + n || p->hlen < n + ETH_HLEN)
+			return false;
+		p->data += n;
+		p->hlen -= n;
+		memmove(p->data, was, at);
+	}
+	cx_parse(p);
+	return true;
+}

@@ -13,6 +13,8 @@ bool cx_linear(struct cx_pkt *p, u8 *buf, u32 size);
 u32 cx_pkt_bytes(const struct cx_pkt *p);
 void cx_vlan_push(struct cx_pkt *p, u32 vlan);
 void cx_vlan_pop(struct cx_pkt *p);
+bool cx_is_edit(const struct cx_obj *rf);
+bool cx_edit(const struct cx_obj *rf, struct cx_pkt *p);
 void cx_copy(void *dst, const void *src, u32 len);
 struct cx_iov { u8 *p; u32 len; };
 struct cx_sink {			/* where the segments of a packet go */

@@ -191,12 +191,15 @@ static int create(struct cx_func *f, u16 op, void *in, void *end, void *out)
 		o->t.rqn = MLX5_GET(tirc, c, inline_rqn);
 		o->t.rqt = MLX5_GET(tirc, c, indirect_table);
 		o->t.tls_en = MLX5_GET(tirc, c, tls_en);
+		o->t.td = MLX5_GET(tirc, c, transport_domain);
+		o->t.self = MLX5_GET(tirc, c, self_lb_block);
 		st = cx_rss_set(&o->t.rss, c);
 		break;
 	case CX_O_TIS:
 		c = MLX5_ADDR_OF(create_tis_in, in, ctx);
 		o->t.affinity = MLX5_GET(tisc, c, lag_tx_port_affinity);
 		o->t.tls_en = MLX5_GET(tisc, c, tls_en);
+		o->t.td = MLX5_GET(tisc, c, transport_domain);
 		break;
 	}
 	if (st)
@@ -243,9 +246,11 @@ static int modify_tir(struct cx_func *f, void *in)
 
 	if (!o)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
+	if (MLX5_GET(modify_tir_in, in, bitmask.self_lb_en))
+		o->t.self = MLX5_GET(modify_tir_in, in, ctx.self_lb_block);
 	if (MLX5_GET(modify_tir_in, in, bitmask.hash))
 		return cx_rss_set(&o->t.rss, MLX5_ADDR_OF(modify_tir_in, in, ctx));
-	return 0;	/* LRO, loopback: no effect here */
+	return 0;	/* LRO: no effect here */
 }
 
 int cx_queue_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)

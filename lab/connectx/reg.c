@@ -11,11 +11,14 @@ static void ppcnt(struct cx_port *p, void *d, void *o)
 	u64 rxu = p->rx.pkts - p->rx_mcast - p->rx_bcast, txu = p->tx.pkts - p->tx_mcast - p->tx_bcast;
 
 	memcpy(o, d, 8);
-#define S(l, n, v) put_unaligned_be64(v, MLX5_ADDR_OF(l, c, n##_high))
+#define S(l, n, v) CX_COUNTER(l, c, n, v)
+	if (cx_phy_counters(p, MLX5_GET(ppcnt_reg, d, grp), c))
+		return;
 	switch (MLX5_GET(ppcnt_reg, d, grp)) {
 	case MLX5_IEEE_802_3_COUNTERS_GROUP:
 		S(eth_802_3_cntrs_grp_data_layout, a_frames_transmitted_ok, p->tx.pkts);
 		S(eth_802_3_cntrs_grp_data_layout, a_frames_received_ok, p->rx.pkts);
+		S(eth_802_3_cntrs_grp_data_layout, a_frame_check_sequence_errors, p->phy.crc);
 		S(eth_802_3_cntrs_grp_data_layout, a_octets_transmitted_ok, p->tx.bytes);
 		S(eth_802_3_cntrs_grp_data_layout, a_octets_received_ok, p->rx.bytes);
 		S(eth_802_3_cntrs_grp_data_layout, a_multicast_frames_xmitted_ok, p->tx_mcast);
@@ -79,18 +82,20 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	static DECLARE_BITMAP(seen, 0x10000);
 
 	/* a query may send less than it wants back */
-	if (id == MLX5_REG_MCQI && rd)
+	if ((id == MLX5_REG_MCQI && rd) || id == MLX5_REG_MTRC_STDB)
 		len = outlen - 16;
 	if (len < 4 || len > 0x300)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
 	cx_dbg(2, "f%d register 0x%04x %s\n", f->idx, id, rd ? "read" : "write");
 	if (!rd)
-		memcpy(o, d, len);
+		memcpy(o, d, min(len, inlen - 16));
 	if (!rd && f->is_vf)
 		return 0;		/* the port belongs to the PF: a VF's writes are taken and have no effect */
 	switch (id) {
-	case MLX5_REG_PTYS: case MLX5_REG_PPLM: case MLX5_REG_PFCC: case MLX5_REG_MCIA:
+	case MLX5_REG_PTYS: case MLX5_REG_PPLM: case MLX5_REG_PFCC: case MLX5_REG_MCIA: case MLX5_REG_PDDR:
 		return cx_phy_reg(f, id, rd, d, o, len);
+	case MLX5_REG_MTRC_CAP: case MLX5_REG_MTRC_CONF: case MLX5_REG_MTRC_STDB: case MLX5_REG_MTRC_CTRL: case MLX5_REG_CORE_DUMP:
+		return cx_trace_reg(f, id, rd, d, o, len);
 	case MLX5_REG_PMTU:
 		if (!rd)
 			p->mtu = min_t(u16, MLX5_GET(pmtu_reg, d, admin_mtu), CX_MAX_MTU + 22);
@@ -121,12 +126,15 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		MLX5_SET(pcam_reg, o, port_access_reg_cap_mask.regs_5000_to_507f.ppcnt, 1);
 		MLX5_SET(pcam_reg, o, port_access_reg_cap_mask.regs_5000_to_507f.pplm, 1);
 		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.ptys_connector_type, 1);
+		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.ppcnt_statistical_group, 1);
+		MLX5_SET(pcam_reg, o, feature_cap_mask.enhanced_features.per_lane_error_counters, 1);
 		return 0;
 	case MLX5_REG_MCAM:
 		if (MLX5_GET(mcam_reg, d, access_reg_group))
 			return 0;
 		MLX5_SET(mcam_reg, o, mng_access_reg_cap_mask.access_regs.mcqs, 1);
 		MLX5_SET(mcam_reg, o, mng_access_reg_cap_mask.access_regs.mcqi, 1);
+		MLX5_SET(mcam_reg, o, mng_access_reg_cap_mask.access_regs.tracer_registers, f->is_vf ? 0 : 0xf);
 		return 0;
 	case MLX5_REG_MCQS:			/* one component: the boot image */
 		MLX5_SET(mcqs_reg, o, last_index_flag, 1);
@@ -135,9 +143,6 @@ int cx_access_reg(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		return 0;
 	case MLX5_REG_MCQI:
 		return mcqi(d, o, len);
-	case MLX5_REG_PDDR:			/* why the link is down: nothing to say */
-		MLX5_SET(pddr_reg, o, local_port, 1);
-		return 0;
 	case MLX5_REG_PCMR: case MLX5_REG_HOST_ENDIANNESS:
 	case MLX5_REG_PVLC: case MLX5_REG_QPTS: case MLX5_REG_QPDPM: case MLX5_REG_QETCR:
 	case MLX5_REG_QTCT: case MLX5_REG_PBMC: case MLX5_REG_PPTB:

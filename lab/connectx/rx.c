@@ -219,6 +219,17 @@ static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *t
 	cx_emit(p, &s.s);
 }
 
+/*
+ * Whether the packet comes from the function itself, in the TIR's transport domain, and the TIR has none of those. The bits are
+ * named for blocking in the driver's headers, yet every driver sets them where it wants its own packets.
+ */
+static bool own(struct cx_func *f, struct cx_obj *t, struct cx_pkt *p)
+{
+	u8 bit = is_multicast_ether_addr(p->data) ? MLX5_TIRC_SELF_LB_BLOCK_BLOCK_MULTICAST : MLX5_TIRC_SELF_LB_BLOCK_BLOCK_UNICAST;
+
+	return p->port == &cx_ports[f->pf] && p->src == f->vport && p->td == t->t.td && !(t->t.self & bit);
+}
+
 void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p)
 {
 	struct cx_obj *t = cx_obj(f, CX_O_TIR, tirn), *r;
@@ -226,7 +237,7 @@ void cx_tir_deliver(struct cx_func *f, u32 tirn, struct cx_pkt *p)
 	u8 type;
 	const u8 *tls;
 
-	if (!t)
+	if (!t || own(f, t, p))
 		return;
 	tls = t->t.tls ? cx_tls_rx(t, p) : NULL;
 	if (t->t.disp == MLX5_TIRC_DISP_TYPE_DIRECT) {

@@ -91,8 +91,11 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 		cx_vlan_push(p, e->push_vlan[0]);
 	if (a & MLX5_FLOW_CONTEXT_ACTION_VLAN_PUSH_2)
 		cx_vlan_push(p, e->push_vlan[1]);
-	if (e->encap && !cx_encap(cx_obj(f, CX_O_REFORMAT, e->reformat), p))
-		return false;
+	if (e->reformats) {
+		struct cx_obj *rf = cx_obj(f, CX_O_REFORMAT, e->reformat);
+
+		return cx_is_edit(rf) ? cx_edit(rf, p) : cx_encap(rf, p);
+	}
 	return true;
 }
 
@@ -127,6 +130,14 @@ static bool fdb_default(struct cx_func *f, struct cx_pkt *p)
 	return false;
 }
 
+/* a packet ends in a table; of those that a function was to receive there is a count */
+static bool discard(struct cx_func *f, struct cx_obj *ft, struct cx_pkt *p)
+{
+	if (ft->ft.tt == CX_FT_NIC_RX)
+		cx_vport(f->pf, f->vport)->rx_steer += p->nsegs;
+	return false;
+}
+
 static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 {
 	struct cx_obj *ft = cx_obj(f, CX_O_FT, table);
@@ -142,11 +153,11 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 				return false;
 			}
 			if (!actions(f, e, p))
-				return false;
+				return discard(f, ft, p);
 			if (e->action & MLX5_FLOW_CONTEXT_ACTION_FWD_DEST)
 				return forward(f, e, p, depth + 1);
 			if (!(e->action & MLX5_FLOW_CONTEXT_ACTION_ALLOW))
-				return false;
+				return discard(f, ft, p);
 			return ft->ft.tt != CX_FT_FDB || fdb_default(f, p);
 		}
 		cx_dbg(3, "f%d type %d table %x: no match\n", f->idx, ft->ft.tt, ft->id);
@@ -157,7 +168,7 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 			case CX_FT_FDB:
 				return fdb_default(f, p);
 			}
-			return false;
+			return discard(f, ft, p);
 		}
 		ft = cx_obj(f, CX_O_FT, ft->ft.miss_id);
 	}
@@ -166,14 +177,52 @@ static bool walk(struct cx_func *f, u32 table, struct cx_pkt *p, int depth)
 
 static bool is_vf(int vport) { return vport && vport != MLX5_VPORT_UPLINK; }
 
+/* whether a packet goes back to where it came from: out on the wire it never does */
+static bool loops_back(struct cx_vport *v, struct cx_pkt *p)
+{
+	if (v->num == MLX5_VPORT_UPLINK)
+		return false;
+	return !(is_multicast_ether_addr(p->data) ? MLX5_GET(nic_vport_context, v->ctx, disable_mc_local_lb) :
+		 MLX5_GET(nic_vport_context, v->ctx, disable_uc_local_lb));
+}
+
+/* one of the unicast addresses that the vport's driver wants */
+static bool is_own(struct cx_vport *v, const u8 *mac)
+{
+	int i;
+
+	for (i = 0; i < v->nuc; i++)
+		if (ether_addr_equal_unaligned((u8 *)&v->uc[i] + 2, mac))
+			return true;
+	return false;
+}
+
+/* without an FDB there are the PF and the wire */
+static void no_fdb(int port, struct cx_vport *v, struct cx_pkt *p)
+{
+	struct cx_pkt *q;
+
+	if (!v->num && loops_back(v, p)) {
+		if (is_own(v, p->data)) {
+			vport_rx(port, 0, p);
+			return;
+		}
+		q = is_multicast_ether_addr(p->data) ? cx_pkt_dup(p) : NULL;
+		if (q)
+			vport_rx(port, 0, q);
+		kfree(q);
+	}
+	vport_rx(port, v->num ? 0 : MLX5_VPORT_UPLINK, p);
+}
+
 /* the packet leaves an eswitch through a vport */
 static void vport_rx(int port, int vport, struct cx_pkt *p)
 {
 	struct cx_vport *v = cx_vport(port, vport);
 	struct cx_func *pf = cx_vf(port, 0), *f;
 
-	if (!v || (vport == p->src && p->port == &cx_ports[port]))
-		return;			/* never back to where it came from */
+	if (!v || (vport == p->src && p->port == &cx_ports[port] && !loops_back(v, p)))
+		return;
 	if (is_vf(vport) && !v->link) {
 		v->rx_down += p->nsegs;
 		return;
@@ -221,7 +270,7 @@ static void esw_in(int port, int vport, struct cx_pkt *p)
 	if (pf->root[CX_FT_FDB])
 		walk(pf->fdb, pf->root[CX_FT_FDB], p, 0);
 	else
-		vport_rx(port, vport ? 0 : MLX5_VPORT_UPLINK, p);
+		no_fdb(port, v, p);
 }
 
 void cx_tx_packet(struct cx_func *f, struct cx_pkt *p)

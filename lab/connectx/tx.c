@@ -141,6 +141,7 @@ static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso
 		cx_vlan_push(p, ETH_P_8021Q << 16 | tci);
 	tis = cx_obj(f, CX_O_TIS, tisn ?: sq->sq.tis);
 	p->affinity = tis ? tis->t.affinity : 0;
+	p->td = tis ? tis->t.td : 0;
 	if (tisn && !cx_tls_tx(f, tisn, p))
 		return;
 	cx_tx_packet(f, p);

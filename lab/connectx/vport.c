@@ -95,10 +95,12 @@ void cx_link_update(int port)
 {
 	struct cx_port *p = &cx_ports[port];
 	struct mlx5_eqe_port_state d = { .port = 1 << 4 };
-	bool cable = cx_wire_up(port);
+	bool cable = cx_wire_up(port), up;
 	int n;
 
-	p->up = p->admin_up && cable && cx_phy_link(p);
+	up = p->admin_up && cable && cx_phy_link(p);
+	p->phy.downs += p->up && !up;
+	p->up = up;
 	cx_wire_carrier(port, p->admin_up && !READ_ONCE(cx_faults.wire[port].down));
 	for (n = 0; n < cx_nvports() - 1; n++) {
 		struct cx_vport *v = &p->vport[n];
@@ -275,6 +277,8 @@ int cx_vport_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	case MLX5_CMD_OP_QUERY_VNIC_ENV:	/* the other counters are of errors that do not happen here */
 		MLX5_SET64(query_vnic_env_out, out, vport_env.receive_discard_vport_down, v->rx_down);
 		MLX5_SET64(query_vnic_env_out, out, vport_env.transmit_discard_vport_down, v->tx_down);
+		MLX5_SET64(query_vnic_env_out, out, vport_env.nic_receive_steering_discard, v->rx_steer);
+		MLX5_SET(query_vnic_env_out, out, vport_env.invalid_command, v->refused);
 		return 0;
 	case MLX5_CMD_OP_QUERY_VPORT_COUNTER:
 		query_counter(v, out);

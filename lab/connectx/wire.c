@@ -150,7 +150,7 @@ static netdev_features_t features_check(struct sk_buff *skb, struct net_device *
 {
 	struct cx_cable *c = &cx_faults.wire[(*(struct cx_wire **)netdev_priv(dev))->port];
 
-	if (READ_ONCE(c->loss) || READ_ONCE(c->corrupt) || READ_ONCE(c->reorder))
+	if (READ_ONCE(c->loss) || READ_ONCE(c->corrupt) || READ_ONCE(c->reorder) || READ_ONCE(c->bit_errors))
 		features &= ~(NETIF_F_GSO_MASK | NETIF_F_CSUM_MASK);
 	return features;
 }
@@ -214,7 +214,9 @@ bool cx_wire_run(int port)
 
 		n++;
 		if (pt->up || cx_ports[port].vport) {
-			if (from_skb(p, skb)) {
+			bool wrong = cx_fault_chance(READ_ONCE(cx_faults.wire[port].bit_errors)) && !cx_phy_bit_error(pt);
+
+			if (!wrong && from_skb(p, skb)) {
 				pt->rx.pkts += p->nsegs;
 				pt->rx.bytes += cx_pkt_bytes(p);
 				if (is_broadcast_ether_addr(p->data))

@@ -75,6 +75,25 @@ wait_link
 l 'Auto-negotiation: on' "negotiation on"
 l 'Speed: 100000Mb/s' "speed negotiated"
 
+# why there is no link; a cage without a cable has no module
+l 'Link detected: yes' "link"
+why() { for _ in $(seq 50); do ethtool "$P" | grep -Eq "Link detected: no \($1\)" && return; sleep 0.1; done; die "the reason is not $1: $(ethtool "$P")"; }
+D=/sys/kernel/debug/connectx_emu
+ip -n peer link set wire0 down
+why 'Autoneg, No partner detected'
+ethtool -m "$P" > /dev/null || die "the cable has lost its module"
+ethtool -s "$P" speed 100000 autoneg off || die "negotiation off"
+why 'Autoneg, No partner detected during force mode'
+ethtool -s "$P" autoneg on || die "negotiation on"
+echo 1 > $D/wire0/down
+why 'No cable'
+ethtool -m "$P" > /dev/null 2>&1 && die "a module without a cable"
+ethtool "$Q" | grep -q 'Link detected: yes' && ethtool -m "$Q" > /dev/null || die "the other port"
+echo 0 > $D/wire0/down
+ip -n peer link set wire0 up
+wait_link
+ethtool -m "$P" > /dev/null || die "the module does not come back"
+
 # FEC
 fec() { ethtool --show-fec "$P" | grep -Eq "$1: $2\$" || die "FEC, $1 $2: $(ethtool --show-fec "$P")"; }
 fec 'Active FEC encodings?' RS
@@ -85,6 +104,35 @@ wait_link; fec 'Active FEC encodings?' RS
 ethtool --set-fec "$P" encoding auto || die "FEC auto"
 wait_link; fec 'Configured FEC encodings?' Auto
 ethtool --set-fec "$P" encoding llrs 2>/dev/null && die "LLRS is taken"
+
+# bits that arrive wrong: FEC corrects them and counts them, lane by lane; without FEC the frames are lost
+block() { ethtool -I --show-fec "$P" | sed -n "s/^ *$1: *//p" | grep . || die "no $1: $(ethtool -I --show-fec "$P")"; }
+lanes() { local n s=0; for n in 0 1 2 3; do s=$((s + $(s "$P" rx_err_lane_${n}_phy))); done; echo $s; }
+[ "$(block corrected_blocks)" = 0 ] && [ "$(block corrected_bits)" = 0 ] && [ "$(lanes)" = 0 ] || die "errors before there were any"
+flood() { ip netns exec peer ping -c 100 -i 0.02 -W 1 -q 10.9.0.1 | sed -n 's/.* \([0-9]*\) received.*/\1/p'; }
+echo 500 > $D/wire0/bit_errors
+[ "$(flood)" -ge 98 ] || die "FEC loses frames"
+echo 0 > $D/wire0/bit_errors	# others send now and then
+n=$(block corrected_blocks)
+[ "$n" -ge 20 ] && [ "$n" = "$(s "$P" rx_corrected_bits_phy)" ] && [ "$n" = "$(lanes)" ] && [ "$(block uncorrectable_blocks)" = 0 ] || die "corrected: $n blocks, $(lanes) bits by lanes"
+for lane in 0 1 2 3; do [ "$(s "$P" rx_err_lane_${lane}_phy)" -ge 3 ] || die "lane $lane has no errors"; done
+[ "$(s "$P" rx_crc_errors_phy)" = 0 ] || die "wrong frames, with FEC"
+ethtool --set-fec "$P" encoding off || die "FEC off"
+wait_link
+c=$(s "$P" rx_corrected_bits_phy)
+echo 500 > $D/wire0/bit_errors
+got=$(flood)
+[ "$got" -ge 5 ] && [ "$got" -le 90 ] || die "without FEC $got of 100 arrive"
+[ "$(s "$P" rx_crc_errors_phy)" -ge 10 ] && [ "$(s "$P" rx_corrected_bits_phy)" = "$c" ] || die "without FEC: $(ethtool -S "$P" | grep -E 'crc|corrected')"
+echo 0 > $D/wire0/bit_errors
+[ "$(s "$Q" rx_corrected_bits_phy)" = 0 ] || die "the other port has errors"
+# the downs and ups of above
+[ "$(s "$P" link_down_events_phy)" -ge 2 ] && n=$(s "$P" link_down_events_phy) || die "links that went down"
+ip -n peer link set wire0 down; why 'Autoneg, No partner detected'
+ip -n peer link set wire0 up; wait_link
+[ "$(s "$P" link_down_events_phy)" = $((n + 1)) ] || die "one more link down"
+ethtool --set-fec "$P" encoding auto || die "FEC auto"
+wait_link
 
 # pause
 a() { ethtool -a "$P" | grep -Pq "^$1:\t+$2\$" || die "pause $1 is not $2: $(ethtool -a "$P")"; }
