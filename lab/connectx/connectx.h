@@ -330,12 +330,14 @@ void cx_sched_spend(struct cx_func *f, struct cx_vport *v, u32 bytes);
 
 /* fault.c */
 struct cx_faults {
-	u32 vf_probe_ms, tls_setup_us, wrong_icv, wrong_byte;
-	bool no_encrypt;
+	u32 vf_probe_ms, tls_setup_us, wrong_icv, wrong_byte, warn, slow_ns;
+	bool no_encrypt, still;
 	struct cx_cable { u32 loss, corrupt, reorder, bit_errors, down; } wire[CX_MAX_CARDS * CX_MAX_PORTS];
 };
 extern struct cx_faults cx_faults;
 void cx_fault_init(void);
+void cx_fault_warn(void);
+void cx_fault_slow(u32 bytes);
 void cx_fault_exit(void);
 void cx_calls_init(struct dentry *root);
 void cx_calls_exit(void);

@@ -11,6 +11,9 @@
  *   tls_setup_us the card takes so long to make a key, one after another (keys.c; also the module parameter)
  *   wrong_icv    the next N TLS records and ESP packets sent get a wrong ICV
  *   wrong_byte   one byte of the plain text of the next N TLS records sent is changed before it is encrypted
+ *   warn         the next N keys that are made are a warning in the kernel's log
+ *   slow_ns      the card takes so long to send 1000 bytes, beside what it takes anyway
+ *   still        1: the counters of flows stand still
  *   no_encrypt   1: TLS and ESP leave as plain text, and what is received is said to be decrypted and authentic as it is
  *   pfN/hang     not 0: the firmware of port N's PF stops with this health syndrome until the driver resets it
  *   wireN/       loss, corrupt, reorder: in 1/1000 of the frames, both ways; down: 1 pulls the cable
@@ -18,6 +21,7 @@
  */
 #include "connectx.h"
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/random.h>
 #include <linux/seq_file.h>
 
@@ -88,6 +92,21 @@ bool cx_fault_take(u32 *n)
 		return false;
 	WRITE_ONCE(*n, *n - 1);
 	return true;
+}
+
+/* the lab's machine does not take this one, by its name, for an error of the kernel (lab/internal/guest/kmsg.go) */
+noinline void cx_fault_warn(void)
+{
+	WARN(cx_fault_take(&cx_faults.warn), "connectx_emu: a warning that was asked for\n");
+}
+
+void cx_fault_slow(u32 bytes)
+{
+	u64 ns = (u64)READ_ONCE(cx_faults.slow_ns) * bytes / 1000;
+
+	for (; ns > NSEC_PER_MSEC; ns -= NSEC_PER_MSEC)
+		udelay(USEC_PER_MSEC);
+	ndelay(ns);
 }
 
 /* per: in 1/1000 */
@@ -217,6 +236,9 @@ void cx_fault_init(void)
 	debugfs_create_u32("tls_setup_us", 0600, root, &cx_faults.tls_setup_us);
 	debugfs_create_u32("wrong_icv", 0600, root, &cx_faults.wrong_icv);
 	debugfs_create_u32("wrong_byte", 0600, root, &cx_faults.wrong_byte);
+	debugfs_create_u32("warn", 0600, root, &cx_faults.warn);
+	debugfs_create_u32("slow_ns", 0600, root, &cx_faults.slow_ns);
+	debugfs_create_bool("still", 0600, root, &cx_faults.still);
 	debugfs_create_bool("no_encrypt", 0600, root, &cx_faults.no_encrypt);
 	for (i = 0; i < cx_all_ports(); i++) {
 		snprintf(name, sizeof(name), "pf%d", i);

@@ -53,6 +53,7 @@ static int set_key(struct cx_key *k, void *in)
 
 	if (size > MLX5_GENERAL_OBJECT_TYPE_ENCRYPTION_KEY_KEY_SIZE_256)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
+	cx_fault_warn();
 	/* a short key is in the upper half of the field */
 	k->len = size ? 32 : 16;
 	memcpy(k->key, from + (size ? 0 : 16), k->len);

@@ -62,7 +62,7 @@ static bool actions(struct cx_func *f, struct cx_fte *e, struct cx_pkt *p)
 	for (k = 0; k < e->ncnt; k++) {
 		struct cx_obj *c = cx_obj(f, CX_O_FC, e->cnt[k]);
 
-		if (c) {
+		if (c && !READ_ONCE(cx_faults.still)) {
 			c->fc.pkts += p->nsegs;
 			c->fc.bytes += cx_pkt_bytes(p);
 		}

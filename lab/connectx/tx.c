@@ -144,6 +144,7 @@ static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso
 	p->td = tis ? tis->t.td : 0;
 	if (tisn && !cx_tls_tx(f, tisn, p))
 		return;
+	cx_fault_slow(p->hlen + p->plen);
 	cx_tx_packet(f, p);
 }
 
