@@ -28,7 +28,7 @@ func twoPlaces(t *testing.T, vfs []netdev.Link) {
 	for i, l := range vfs {
 		ns := fmt.Sprintf("t%d", i)
 		witness(t, "ip", "netns", "add", ns)
-		t.Cleanup(func() { witness(t, "ip", "netns", "del", ns) }) // the VF comes back
+		t.Cleanup(func() { vflab.Run(t, "ip", "netns", "del", ns) }) // the VF comes back
 		witness(t, "ip", "link", "set", l.Name, "netns", ns, "name", "vf0")
 		witness(t, "ip", "-n", ns, "addr", "add", fmt.Sprintf("10.9.0.1%d/24", i), "dev", "vf0")
 		witness(t, "ip", "-n", ns, "link", "set", "lo", "up")
@@ -77,8 +77,9 @@ func eventually(t *testing.T, what string, is func() bool) {
 	}
 }
 
-func listens(ns, port string) bool {
-	out, _ := exec.Command("ip", "netns", "exec", ns, "ss", "-Hltn", "sport", "=", ":"+port).Output()
+// serves tells whether the server listens.
+func serves() bool {
+	out, _ := exec.Command("ip", "netns", "exec", "t0", "ss", "-Hltn", "sport", "=", ":4433").Output()
 	return len(out) > 0
 }
 
@@ -160,10 +161,10 @@ func TestSettingsOfNginxAndOpenSSL(t *testing.T) {
 		expect(t, exitDone, append([]string{"settings", "nginx", "-p", "tls-server", "--write", "--file", snippet}, args...)...)
 		witness(t, "nsenter", "--net=/run/netns/t0", "nginx", "-t", "-c", conf)
 		stop := started(t, "t0", nil, "nginx", "-c", conf)
-		eventually(t, "nginx listens", func() bool { return listens("t0", "4433") })
+		eventually(t, "nginx listens", serves)
 		paths(t, args != nil)
 		witness(t, "nsenter", "--net=/run/netns/t0", "nginx", "-s", "quit", "-c", conf)
-		eventually(t, "nginx has ended", func() bool { return !listens("t0", "4433") })
+		eventually(t, "nginx has ended", func() bool { return !serves() })
 		stop()
 	}
 	expect(t, exitDone, "settings", "nginx", "--remove", "--file", snippet)
@@ -184,10 +185,10 @@ func TestSettingsOfNginxAndOpenSSL(t *testing.T) {
 		file := filepath.Join(dir, "openssl.cnf")
 		expect(t, exitDone, append([]string{"settings", "openssl", "-p", "tls-server", "--write", "--file", file}, args...)...)
 		stop := started(t, "t0", []string{"OPENSSL_CONF=" + file}, "sh", "-c", "cd "+dir+" && exec openssl s_server -HTTP -accept 10.9.0.10:4433 -cert cert -key key -no_ticket")
-		eventually(t, "s_server listens", func() bool { return listens("t0", "4433") })
+		eventually(t, "s_server listens", serves)
 		paths(t, args != nil)
 		stop()
-		eventually(t, "s_server has ended", func() bool { return !listens("t0", "4433") })
+		eventually(t, "s_server has ended", func() bool { return !serves() })
 	}
 }
 

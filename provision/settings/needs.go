@@ -86,8 +86,10 @@ func (n *needs) tls(name string, s crypto.Spec) bool {
 // over is a range laid over what holds for all VFs, of what programs need.
 func over(all, r profiles.VF) profiles.VF {
 	for _, field := range []struct{ to, from **bool }{
-		{&all.Offload.TLSTx, &r.Offload.TLSTx}, {&all.Offload.TLSRx, &r.Offload.TLSRx},
-		{&all.IPsecCrypto, &r.IPsecCrypto}, {&all.IPsecPacket, &r.IPsecPacket},
+		{&all.Offload.TLSTx, &r.Offload.TLSTx},
+		{&all.Offload.TLSRx, &r.Offload.TLSRx},
+		{&all.IPsecCrypto, &r.IPsecCrypto},
+		{&all.IPsecPacket, &r.IPsecPacket},
 	} {
 		if *field.from != nil {
 			*field.to = *field.from

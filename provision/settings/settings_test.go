@@ -41,7 +41,7 @@ func TestSettings(t *testing.T) {
 		for _, program := range Programs() {
 			t.Run(name+"/"+program, func(t *testing.T) {
 				s, err := For(Program(program), profile(t, c.profile), c.options)
-				got := ""
+				var got string
 				if err != nil {
 					got = "error: " + err.Error() + "\n"
 				} else {
