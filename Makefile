@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo test test-unit test-lab test-hosts test-faults test-bench test-connectx test-kernels test-boot soak lint fuzz bench install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-connectx test-kernels test-boot soak lint fuzz bench bench-seed install man packages packages-check clean
 
 all: build
 
@@ -27,6 +27,11 @@ lab:
 demo:
 	$(MAKE) -j2 build lab
 	$(LAB) run $(CARD) --ovs --time-limit 20m --share $(CURDIR) -- /lab/share/lab/demo.sh $(DEMO_FLAGS)
+
+# Is it worth it: a quick bench between two VFs, its charts (bin/demo-bench), advice; within a quarter of an hour (make test has the paths of it).
+demo-bench:
+	$(MAKE) -j2 build lab
+	$(LAB) run $(CARD) --ovs --cpus 1 --mem 4096 --time-limit 15m --share $(CURDIR) -- /lab/share/lab/demo-bench.sh
 
 test: test-unit test-lab
 
@@ -87,6 +92,13 @@ bench: build lab
 	$(LAB) run --card ports=2,vfs=2 --icount --mem 4096 --boot-limit 5m --time-limit 1h --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
 	$(LAB) run --card ports=1,vfs=2 --icount --boot-limit 5m --time-limit 1h --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
 	$(LAB) run $(CARD) --ovs --cpus 1 --mem 4096 --time-limit 1h --share $(CURDIR) -- /lab/share/lab/bench/watch.sh
+
+# The shape of the measurement that this project began with, by our own bench: a card that is slow to make keys, a server that is held back. The run
+# is in $(BIN)/seed/run.ndjson; docs/measurements has one. A quarter of an hour, or half of one: what else the host does changes that, and no figure.
+bench-seed: build lab
+	$(LAB) run --card ports=1,vfs=2 --icount --mem 4096 --boot-limit 8m --time-limit 2h --share $(CURDIR) -- /lab/share/lab/bench/seed-shape.sh
+	NICWRIGHT_RUN=$(CURDIR)/$(BIN)/seed/run.ndjson $(GOTEST) -count=1 -v -run SeedsShape ./provision/bench/advice
+	$(BIN)/nicwright bench chart $(BIN)/seed/run.ndjson --out $(BIN)/seed
 
 # A page a verb, dated by the commit: two builds of it are equal.
 man: build

@@ -108,7 +108,7 @@ func (a *app) advise(cmd *cobra.Command, file string, o adviceFlags) error {
 	}
 	if advised.Split != nil && !a.json() {
 		if text, ok := advice.Proposal(p); ok {
-			if _, err := fmt.Fprintf(a.out, "\nTwo VFs for the two addresses, as a drop-in of %s (not written; the server listens with an address on each):\n%s", p.Name, text); err != nil {
+			if _, err := fmt.Fprintf(a.out, "\nTwo VFs for the two addresses, as a drop-in of %s (not written; the server listens with an address on each: `nicwright settings nginx --two-addresses`):\n%s", p.Name, text); err != nil {
 				return fmt.Errorf("printing the proposal: %w", err)
 			}
 		}

@@ -38,13 +38,21 @@ func benchVFs(t *testing.T) []string {
 // benched runs bench https with a tiny matrix and gives the samples.
 func benched(t *testing.T, args ...string) (*sample.Run, result) {
 	t.Helper()
-	return sampled(t, append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "2s"}, args...)...)
+	return sampled(t, tinyBench(args...)...)
+}
+
+func tinyBench(args ...string) []string {
+	return append([]string{"bench", "https", "--between", "pci/" + pfs[0] + "/vf/0,pci/" + pfs[0] + "/vf/1", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "2s"}, args...)
 }
 
 // sampled runs a bench and reads the samples that it wrote.
 func sampled(t *testing.T, args ...string) (*sample.Run, result) {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "run.ndjson")
+	return sampledInto(t, filepath.Join(t.TempDir(), "run.ndjson"), args...)
+}
+
+func sampledInto(t *testing.T, out string, args ...string) (*sample.Run, result) {
+	t.Helper()
 	r := expect(t, exitDone, append(args, "-o", out)...)
 	b, err := os.ReadFile(out)
 	if err != nil {

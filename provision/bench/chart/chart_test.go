@@ -253,3 +253,22 @@ func TestFiguresAreWrittenForPeople(t *testing.T) {
 		}
 	}
 }
+
+// Set-ups by themselves are measured with one connection and with eight: that makes no axis of clients.
+func TestSetUpsAreNoAxis(t *testing.T) {
+	run := &sample.Run{Samples: sampletest.Samples(1, 2, 0.05, []uint64{1000, 100_000}, sampletest.UserTruth, sampletest.CardTruth)}
+	for _, clients := range []int{1, 8} {
+		s := sample.Sample{Bench: sample.HTTPS, Cell: sample.Cell{Mode: sample.CardTx, TLS: "1.2", Clients: clients, Size: 1000, Variant: "set-up"}, Turn: 1, Gate: sample.Gate{Verdict: sample.AsSaid}}
+		s.Latency = map[sample.Phase]sample.Percentiles{sample.SetUp: {Count: 8, Mean: 0.001}}
+		run.Samples = append(run.Samples, s)
+	}
+	charts := FromRuns(run)
+	if len(charts) == 0 {
+		t.Fatal("no charts")
+	}
+	for _, c := range charts {
+		if c.X.Label != "size of the file" || len(c.Series) == 0 || len(c.Series[0].Points) != 2 {
+			t.Errorf("%s is over %s: %+v", c.Name, c.X.Label, c.Series)
+		}
+	}
+}

@@ -129,8 +129,9 @@ func widest(b sample.Bench, runs []*sample.Run) (best axis, ok bool) {
 		values := map[float64]bool{}
 		for _, r := range runs {
 			for i := range r.Samples {
-				if r.Samples[i].Bench == b && x.get(&r.Samples[i].Cell) > 0 {
-					values[x.get(&r.Samples[i].Cell)] = true
+				// That the set-up was measured with other numbers of clients makes no axis of them.
+				if s := &r.Samples[i]; s.Bench == b && x.get(&s.Cell) > 0 && !setUpOnly(s) {
+					values[x.get(&s.Cell)] = true
 				}
 			}
 		}
@@ -140,6 +141,9 @@ func widest(b sample.Bench, runs []*sample.Run) (best axis, ok bool) {
 	}
 	return best, most > 0
 }
+
+// setUpOnly tells a sample of the set-up by itself, which is in no chart of this package.
+func setUpOnly(s *sample.Sample) bool { return s.Bytes == 0 && s.Latency[sample.SetUp].Count > 0 }
 
 // measured are the cells that have a figure.
 func (p *panel) measured() []sample.Cell {
