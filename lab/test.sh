@@ -9,6 +9,7 @@
 #   test.sh LAB BIN hosts      only the lived-in hosts of lab/hosts, all of them with all their profiles
 #   test.sh LAB BIN faults     only the faults from below, all of them
 #   test.sh LAB BIN bench      only those of nicwright bench, all of them
+#   test.sh LAB BIN compare    only whether a slower card is found, by a machine whose time is its instructions
 #   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
 set -uo pipefail
 lab=$(realpath "$1") bin=$(realpath "$2")
@@ -74,6 +75,7 @@ cardtests() {
 }
 
 beyond='TestJournalFaults|TestWatchLosesEvents|TestInterruptedDumps' # only with faults
+speed=TestCompareSpeed # only with compare
 benches='TestBenchHTTPSAgreesWithWrk|TestBenchHTTPSSaysWhoIsInTheWay|TestBenchHTTPSKilled' # only with bench
 
 if [ "${1:-}" = hosts ]; then
@@ -97,6 +99,9 @@ elif [ "${1:-}" = bench ]; then
 	shift
 	later "cmd/nicwright, benches" gotest cmd/nicwright "" -run TestBench
 	for bench in ipsec nfs; do later "provision/bench/$bench" gotest "provision/bench/$bench" ""; done
+elif [ "${1:-}" = compare ]; then
+	shift
+	CARD="--icount --boot-limit 5m --card ports=2,vfs=8 --ovs" limit=3h later "cmd/nicwright, TestCompareSpeed" gotest cmd/nicwright "" -timeout 3h -run '^TestCompareSpeed$'
 elif [ $# = 0 ]; then
 	# what takes longest goes first
 	packages=$(grep -rlE --include='*_test.go' 'NICWRIGHT_LAB|lab/vflab' -- * | xargs -n1 dirname | sort -u)
@@ -105,7 +110,7 @@ elif [ $# = 0 ]; then
 	done
 	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' TestVerify 'TestVMHost|TestTLSServer' TestDoctor TestBench)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part" -skip "$benches"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches")"
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
 	for package in $(grep -vxE 'cmd/nicwright|provision/bench/.*' <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet # one of each kind; make test-connectx has them all
