@@ -55,7 +55,7 @@ func TestJudgeFlows(t *testing.T) {
 	const size = 1 << 20
 	good := func() seenFlows {
 		f := flow{"02:00:00:00:00:01", "02:00:00:00:00:02", "x", 1000, "yes", "tc"}
-		return seenFlows{flows: []flow{f, f}, cpu: 10, wire: 2000}
+		return seenFlows{flows: []flow{f, f}, cpu: 10, wire: 2000, counted: 1990}
 	}
 	for _, c := range []struct {
 		name   string
@@ -71,6 +71,7 @@ func TestJudgeFlows(t *testing.T) {
 		{"one flow is there in part", func(s *seenFlows, _ *proof.Proof) { s.flows[0].offloaded = "partial" }, nil, proof.Software, "offloaded:partial"},
 		{"one flow is missing", func(s *seenFlows, _ *proof.Proof) { s.flows = s.flows[:1] }, nil, proof.Software, "1 of the 2 flows"},
 		{"the processor saw the packets", func(s *seenFlows, _ *proof.Proof) { s.cpu = 1900 }, nil, proof.Software, "1900 packets"},
+		{"the card counts nothing", func(s *seenFlows, _ *proof.Proof) { s.counted = 12 }, nil, proof.Failed, "moved by 12 packets, of 2000"},
 		{"bytes are lost", func(_ *seenFlows, p *proof.Proof) { p.Bytes-- }, nil, proof.Failed, "arrived"},
 		{"it broke", func(*seenFlows, *proof.Proof) {}, errors.New("no route"), proof.Failed, "no route"},
 	} {
@@ -82,6 +83,24 @@ func TestJudgeFlows(t *testing.T) {
 				t.Errorf("got %s (%s)", p.Verdict, p.Reason)
 			}
 		})
+	}
+}
+
+func TestFlowsThatMoved(t *testing.T) {
+	there, back := flow{src: "a", dst: "b", packets: 100}, flow{src: "b", dst: "a", packets: 50}
+	more := func(f flow, n uint64) flow { f.packets += n; return f }
+	for _, tt := range []struct {
+		before, after []flow
+		want          uint64
+	}{
+		{[]flow{there, back}, []flow{more(there, 30), more(back, 7)}, 37},
+		{[]flow{there, back}, []flow{there, back}, 0},
+		{nil, []flow{there, back}, 150},
+		{[]flow{there, back}, []flow{{src: "a", dst: "b", packets: 40}}, 40}, // made anew
+	} {
+		if got := moved(tt.before, tt.after); got != tt.want {
+			t.Errorf("%v to %v: %d, want %d", tt.before, tt.after, got, tt.want)
+		}
 	}
 }
 

@@ -68,6 +68,52 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// The same profile on the same emulated card, on three kernels of Debian, as recorded in the lab: the table explains all
+// that is different, up and down, and what it says is there.
+func TestKernelsOfTheLab(t *testing.T) {
+	known, err := Table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := func(kernel string) *baseline.Baseline {
+		text, err := os.ReadFile("testdata/kernels/" + kernel + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := baseline.Decode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	explained := map[string]bool{}
+	for _, pair := range [][2]string{{"6.1", "6.12"}, {"6.12", "7.3"}, {"7.3", "6.12"}, {"6.12", "6.1"}} {
+		c, err := Compare(recorded(pair[0]), recorded(pair[1]), Options{Known: known, Floor: DefaultFloor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := c.Print(&text, false); err != nil {
+			t.Fatal(err)
+		}
+		golden.Text(t, fmt.Sprintf("testdata/kernels/%s-to-%s.txt", pair[0], pair[1]), ansi.Strip(text.String()))
+		up := kconfig.ParseVersion(pair[0]).Minor < kconfig.ParseVersion(pair[1]).Minor && pair[0] != "7.3" || pair[1] == "7.3"
+		for _, f := range c.Findings {
+			if f.Known != nil {
+				explained[f.Known.ID] = true
+			}
+			if up && f.Class != Known && f.Class != Noise {
+				t.Errorf("%s to %s: %s %s is in no table", pair[0], pair[1], f.Class, f.Name())
+			}
+		}
+	}
+	for _, e := range known {
+		if strings.Contains(e.Source, "seen in the lab") && !explained[e.ID] {
+			t.Errorf("%s is said to be seen in the lab, and is not there", e.ID)
+		}
+	}
+}
+
 // What is compared with itself has no difference but that speed is not judged.
 func TestNothingIsDifferentFromItself(t *testing.T) {
 	files, err := filepath.Glob("testdata/cases/*/a.yaml")

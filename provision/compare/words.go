@@ -128,7 +128,15 @@ func (c *Comparison) Print(w io.Writer, verbose bool) error {
 			continue
 		}
 		fmt.Fprintf(&b, "\n%s (%d)\n", class.colour(strings.ToUpper(string(class))), len(all))
+		said := map[string]bool{} // what an entry of the table says, it says once
 		for _, f := range all {
+			if f.Known != nil {
+				if said[f.Known.ID] {
+					f.Known = nil
+				} else {
+					said[f.Known.ID] = true
+				}
+			}
 			lines := f.lines()
 			fmt.Fprintf(&b, "  %s\n", lines[0])
 			for _, l := range lines[1:] {
