@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rehearse
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/nicwright/nicwright/internal/rehearsal"
+)
+
+// insideDir is in the machine's memory; the host's own settings, journal and lock are
+// not looked at.
+const insideDir = "/run/nicwright-rehearsal"
+
+// Inside is what runs in the machine: apply, and baseline save of what came of it. It
+// reads what to do from in, and writes an Outcome to out.
+func Inside(ctx context.Context, in io.Reader, out io.Writer) error {
+	var what rehearsal.Inside
+	if err := json.NewDecoder(in).Decode(&what); err != nil {
+		return fmt.Errorf("read what to do: %w", err)
+	}
+	args, env, err := writeProfile(insideDir, what)
+	if err != nil {
+		return err
+	}
+	args = append(args, "--state-dir", filepath.Join(insideDir, "state"), "--run-dir", filepath.Join(insideDir, "run"))
+	var o rehearsal.Outcome
+	if file, err := exec.CommandContext(ctx, "modinfo", "-n", "mlx5_core").Output(); err == nil {
+		o.Driver = strings.TrimSpace(string(file))
+	}
+	o.Apply, _ = nicwright(ctx, env, append([]string{"apply"}, args...)...)
+	runs := what.Runs
+	if o.Apply.Status != 0 {
+		runs = 0 // there is nothing to prove; what the kernel shows is still told
+	}
+	save := []string{"baseline", "save", "rehearsal", "--json", fmt.Sprintf("--runs=%d", runs), fmt.Sprintf("--quick=%t", what.Quick)}
+	var text []byte
+	o.Save, text = nicwright(ctx, env, append(save, args...)...)
+	if o.Save.Status == 0 {
+		o.Baseline = text
+	}
+	if err := json.NewEncoder(out).Encode(o); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	return nil
+}
+
+// nicwright runs the tool, and gives how it ended with what it printed: all of it of a
+// failure, and standard output.
+func nicwright(ctx context.Context, env []string, args ...string) (rehearsal.Done, []byte) {
+	cmd := exec.CommandContext(ctx, filepath.Join(toolPlace, "nicwright"), args...)
+	var out, all bytes.Buffer
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &all), io.MultiWriter(&all, os.Stderr)
+	err := cmd.Run()
+	done := rehearsal.Done{}
+	if err == nil {
+		return done, out.Bytes()
+	}
+	done.Said = strings.TrimSpace(all.String())
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() >= 0 {
+		done.Status = exit.ExitCode()
+	} else {
+		done.Status = -1
+		done.Said = strings.TrimSpace(done.Said + "\n" + err.Error())
+	}
+	return done, out.Bytes()
+}
+
+// writeProfile writes a profile's layers as nicwright reads them below a configuration
+// directory, and gives the arguments and variables that name them.
+func writeProfile(dir string, what rehearsal.Inside) (args, env []string, err error) {
+	file := filepath.Join(dir, "profile.yaml")
+	args = []string{"--config-dir", dir, "-p", file}
+	dropins := filepath.Join(dir, "profiles.d", what.Name)
+	if err := os.MkdirAll(dropins, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("write the profile: %w", err)
+	}
+	for i, l := range what.Layers {
+		at := file
+		switch {
+		case l.Source == rehearsal.Override:
+			// A variable's name says the same as a path in other letters, and not all of it: it stays a variable.
+			if strings.HasPrefix(l.Text, "NICWRIGHT_") {
+				env = append(env, l.Text)
+			} else {
+				args = append(args, "--set", l.Text)
+			}
+			continue
+		case i > 0:
+			at = filepath.Join(dropins, fmt.Sprintf("%03d.yaml", i))
+		}
+		if err := os.WriteFile(at, []byte(l.Text), 0o600); err != nil {
+			return nil, nil, fmt.Errorf("write the profile: %w", err)
+		}
+	}
+	return args, env, nil
+}
