@@ -76,8 +76,10 @@ type Outcome struct {
 	Driver string `json:"driver,omitempty"`
 	// Ignored are the parameters of the card that its module does not have.
 	Ignored []string `json:"ignored,omitempty"`
-	Apply   Done     `json:"apply"`
-	Save    Done     `json:"save"`
+	// Left are parts of the profile that the machine cannot have and that were left out.
+	Left  []string `json:"left,omitempty"`
+	Apply Done     `json:"apply"`
+	Save  Done     `json:"save"`
 	// Baseline is what nicwright baseline save recorded there, where it did.
 	Baseline json.RawMessage `json:"baseline,omitempty"`
 	// Kernel are the errors of its own that the kernel reported.

@@ -37,6 +37,8 @@ func Inside(ctx context.Context, in io.Reader, out io.Writer) error {
 	if file, err := exec.CommandContext(ctx, "modinfo", "-n", "mlx5_core").Output(); err == nil {
 		o.Driver = strings.TrimSpace(string(file))
 	}
+	sets, left := withoutVFIO(ctx, env, args)
+	args, o.Left = append(args, sets...), left
 	o.Apply, _ = nicwright(ctx, env, append([]string{"apply"}, args...)...)
 	runs := what.Runs
 	if o.Apply.Status != 0 {
@@ -105,4 +107,56 @@ func writeProfile(dir string, what rehearsal.Inside) (args, env []string, err er
 		}
 	}
 	return args, env, nil
+}
+
+// document is of a profile, as `nicwright profile show --json` prints it, what names drivers of VFs.
+type document struct {
+	Cards []struct {
+		Name  string
+		Ports []struct {
+			Name string
+			VF   struct{ Driver string }
+			VFs  json.RawMessage
+		}
+	}
+}
+
+// vfio is the driver by which a virtual machine has a VF.
+const vfio = "vfio-pci"
+
+// withoutVFIO gives the settings that take a VF's driver vfio-pci out of the profile, and
+// words for each: the machine has no IOMMU behind the emulated card, and without one the
+// kernel binds no VF to it.
+func withoutVFIO(ctx context.Context, env, args []string) (sets, left []string) {
+	done, text := nicwright(ctx, env, append([]string{"profile", "show", "--json"}, args...)...)
+	var p document
+	if done.Status != 0 || json.Unmarshal(text, &p) != nil {
+		return nil, nil // apply will say what is wrong with the profile
+	}
+	return p.withoutVFIO()
+}
+
+func (p document) withoutVFIO() (sets, left []string) {
+	drop := func(where, path string) {
+		sets = append(sets, "--set", path+".driver=null")
+		left = append(left, where+": driver "+vfio)
+	}
+	for _, c := range p.Cards {
+		for _, port := range c.Ports {
+			where, path := c.Name+"/"+port.Name, "cards."+c.Name+".ports."+port.Name
+			if port.VF.Driver == vfio {
+				drop(where+" VFs", path+".vf")
+			}
+			var ranges []struct{ Name, Driver string }
+			if json.Unmarshal(port.VFs, &ranges) != nil {
+				continue // a number, or nothing
+			}
+			for _, r := range ranges {
+				if r.Driver == vfio {
+					drop(where+" VFs "+r.Name, path+".vfs."+r.Name)
+				}
+			}
+		}
+	}
+	return sets, left
 }

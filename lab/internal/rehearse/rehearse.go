@@ -143,7 +143,7 @@ func run(ctx context.Context, r *rehearsal.Request, out *rehearsal.Outcome, log 
 	if err := json.Unmarshal(answer.Bytes(), &got); err != nil || status != 0 {
 		return fmt.Errorf("kernel %s: %w (status %d): %s", k.release, errNoAnswer, status, strings.TrimSpace(said.String()))
 	}
-	out.Driver, out.Apply, out.Save, out.Baseline = got.Driver, got.Apply, got.Save, got.Baseline
+	out.Driver, out.Left, out.Apply, out.Save, out.Baseline = got.Driver, got.Left, got.Apply, got.Save, got.Baseline
 	return nil
 }
 
