@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/rehearsal"
+	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/provision/baseline"
 )
 
@@ -56,7 +58,7 @@ func TwinOf(ports map[string]baseline.Facts) (Twin, error) {
 		other("the card's PCI address: it is 0001:3b:00.0 there, and %s here", slots[0])
 	}
 	if len(slots) > t.Cards {
-		other("%d cards more than the %d that there are", len(slots)-t.Cards, t.Cards)
+		other("%s more than the %d that there are", style.Count(len(slots)-t.Cards, "card"), t.Cards)
 	}
 	for i, s := range slots[1:t.Cards] {
 		if at := fmt.Sprintf("%04x:%02x:00", t.Domain, t.Bus+i+1); at != s {
@@ -71,6 +73,7 @@ func TwinOf(ports map[string]baseline.Facts) (Twin, error) {
 			t.VFs = max(t.VFs, vfs)
 		}
 	}
+	t.Ports = max(t.Ports, 1)
 	if t.Ports > mostPorts {
 		other("ports: %d there, %d here", mostPorts, t.Ports)
 		t.Ports = mostPorts
@@ -83,22 +86,32 @@ func TwinOf(ports map[string]baseline.Facts) (Twin, error) {
 	if d := first["device"]; d != emulated {
 		other("the card's model: it is a ConnectX-6 Dx there (%s), and %s here", emulated, cmp.Or(d, "another"))
 	}
-	if t.Cards == 1 {
-		t.Serial = plain(first["serial"])
-	} else {
-		other("serial numbers, as there are several cards")
+	t.Serial = plain(first["serial"], 31)
+	t.PSID = plain(first["firmware.fixed.fw.psid"], 16)
+	if v := cmp.Or(first["firmware.running.fw.version"], first["firmware.running.fw"]); version.MatchString(v) {
+		t.Firmware = v
 	}
-	t.Firmware = plain(cmp.Or(first["firmware.running.fw.version"], first["firmware.running.fw"]))
-	t.PSID = plain(first["firmware.fixed.fw.psid"])
+	for name, got := range map[string]string{"serial number": t.Serial, "PSID": t.PSID, "firmware version": t.Firmware} {
+		if got == "" {
+			other("the card's %s, which is not known here, or is none that could be given", name)
+		}
+	}
+	if t.Cards > 1 {
+		other("the serial number of another card than the first")
+	}
+	slices.Sort(t.Other)
 	return t, nil
 }
 
-// plain is a value that can be a module's parameter, or "".
-func plain(s string) string {
+// version is as the emulation can call its firmware.
+var version = regexp.MustCompile(`^\d{1,3}\.\d{1,3}\.\d{1,5}$`)
+
+// plain is a value that can be a module's parameter of so many letters, or "".
+func plain(s string, most int) string {
 	ok := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r)
 	}
-	if len(s) > 63 || strings.ContainsFunc(s, func(r rune) bool { return !ok(r) }) {
+	if len(s) > most || strings.ContainsFunc(s, func(r rune) bool { return !ok(r) }) {
 		return ""
 	}
 	return s
