@@ -31,6 +31,9 @@ type stage struct {
 // errNoRehearsal is a host without the program that boots machines.
 var errNoRehearsal = errors.New("there is no program " + rehearsal.Program + ", which boots the machines: install the package of that name")
 
+// packageDir is where the package nicwright-rehearse has its program.
+const packageDir = "/usr/lib/nicwright"
+
 // rehearsalPrograms are the program that boots machines, and the directory with this one,
 // which the machine runs.
 func rehearsalPrograms() (boots, tool string, err error) {
@@ -46,9 +49,11 @@ func rehearsalPrograms() (boots, tool string, err error) {
 		return "", "", fmt.Errorf("this program is called %s: the machine runs it as nicwright; give it that name", self)
 	}
 	// Beside this one first: both are of one version there.
-	boots = filepath.Join(tool, rehearsal.Program)
-	if info, err := os.Stat(boots); err == nil && info.Mode().IsRegular() {
-		return boots, tool, nil
+	for _, dir := range []string{tool, packageDir} {
+		boots = filepath.Join(dir, rehearsal.Program)
+		if info, err := os.Stat(boots); err == nil && info.Mode().IsRegular() {
+			return boots, tool, nil
+		}
 	}
 	if boots, err = program.Find(rehearsal.Program); err != nil {
 		return "", "", fmt.Errorf("%w (%w)", errNoRehearsal, err)

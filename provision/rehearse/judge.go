@@ -77,7 +77,7 @@ func Judge(before, after *rehearsal.Outcome, profile string, t Twin, o compare.O
 	if before.Apply.Status != 0 && after.Apply.Status != 0 {
 		return nil, fmt.Errorf("%w (%s): %s", ErrNeither, before.Release, last(before.Apply.Said))
 	}
-	j := &Judgement{Verdict: Goes, Kernel: after.Release, Against: before.Release, Profile: profile, Cannot: cannot(before, after, b, t)}
+	j := &Judgement{Verdict: Goes, Kernel: after.Release, Against: before.Release, Profile: profile, Cannot: cannot(before, after, a, b, t)}
 	if j.Comparison, err = compare.Compare(a, b, o); err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func Judge(before, after *rehearsal.Outcome, profile string, t Twin, o compare.O
 }
 
 // cannot is what the emulation says nothing of.
-func cannot(before, after *rehearsal.Outcome, b *baseline.Baseline, t Twin) []string {
+func cannot(before, after *rehearsal.Outcome, a, b *baseline.Baseline, t Twin) []string {
 	all := []string{"how fast it is, and what it costs the processor: the card is a program" + map[bool]string{true: "", false: ", and the processor is emulated"}[after.KVM]}
 	firmware := "what the card's firmware does by itself: it is the emulation's"
 	if t.Firmware != "" && !slices.Contains(after.Ignored, "firmware") {
@@ -128,11 +128,17 @@ func cannot(before, after *rehearsal.Outcome, b *baseline.Baseline, t Twin) []st
 	for _, x := range []struct{ option, what string }{
 		{"MLX5_EN_TLS", "TLS"}, {"MLX5_EN_IPSEC", "IPsec"}, {"MLX5_CLS_ACT", "flows of Open vSwitch and tc"},
 	} {
-		if b.Software["config."+x.option] == "not set" && b.Software["module.mlx5_core.in_tree"] != "false" {
-			all = append(all, fmt.Sprintf("%s in the card: kernel %s has mlx5_core built without it (%s), and so has the host that boots it; the vendor's driver or a kernel with it has to be installed first", x.what, after.Release, x.option))
+		// Where the running kernel had it, that is a difference, and is told as one.
+		if lacks(a, x.option) && lacks(b, x.option) {
+			all = append(all, fmt.Sprintf("%s in the card: mlx5_core of %s and of %s is built without it (%s), as it is on the host. What needs it goes in software with both; a driver that has it must be installed for both", x.what, before.Release, after.Release, x.option))
 		}
 	}
 	return all
+}
+
+// lacks tells that a kernel's own driver is built without an option.
+func lacks(b *baseline.Baseline, option string) bool {
+	return b.Software["config."+option] == "not set" && b.Software["module.mlx5_core.in_tree"] != "false"
 }
 
 // OK tells that the profile will go.
