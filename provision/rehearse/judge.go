@@ -130,7 +130,7 @@ func cannot(before, after *rehearsal.Outcome, a, b *baseline.Baseline, t Twin) [
 	} {
 		// Where the running kernel had it, that is a difference, and is told as one.
 		if lacks(a, x.option) && lacks(b, x.option) {
-			all = append(all, fmt.Sprintf("%s in the card: mlx5_core of %s and of %s is built without it (%s), as it is on the host. What needs it goes in software with both; a driver that has it must be installed for both", x.what, before.Release, after.Release, x.option))
+			all = append(all, fmt.Sprintf("%s in the card: mlx5_core of %s and of %s is built without it (%s), as it is on the host. What needs it goes in software with both", x.what, before.Release, after.Release, x.option))
 		}
 	}
 	return all
@@ -155,8 +155,14 @@ func (j *Judgement) Line() string {
 	}
 	switch j.Verdict {
 	case Goes:
-		return fmt.Sprintf("with %s your profile will go (%s): %s as with %s, %s", j.Kernel, j.Profile, style.Count(len(j.Comparison.Passed), "proof"), j.Against,
-			style.Count(len(j.Comparison.Of(compare.Known)), "known change"))
+		words := "it is applied, and nothing of it was proved"
+		if n := len(j.Comparison.Passed); n > 0 {
+			words = style.Count(n, "proof") + " as there"
+		}
+		if n := len(j.Comparison.Never); n > 0 {
+			words += fmt.Sprintf(", %s not possible, or failed, with both", style.Count(n, "proof"))
+		}
+		return fmt.Sprintf("with %s your profile will go as it does with %s (%s): %s, %s", j.Kernel, j.Against, j.Profile, words, style.Count(len(j.Comparison.Of(compare.Known)), "known change"))
 	case Unsure:
 		return fmt.Sprintf("with %s nobody knows whether your profile will go (%s): %s", j.Kernel, j.Profile, why)
 	}

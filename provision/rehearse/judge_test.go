@@ -51,6 +51,12 @@ func software(_ *rehearsal.Outcome, b *baseline.Baseline) {
 	p.Verdict, p.OK, p.Reason = proof.Software, false, "the driver took no key"
 }
 
+func failed(_ *rehearsal.Outcome, b *baseline.Baseline) {
+	for i := range b.Runs[0].Proofs {
+		b.Runs[0].Proofs[i].Verdict, b.Runs[0].Proofs[i].OK = proof.Failed, false
+	}
+}
+
 func unapplied(o *rehearsal.Outcome, b *baseline.Baseline) {
 	o.Apply = rehearsal.Done{Status: 1, Said: "done   sriov ~ vfs\nnicwright: phase eswitch: pci/0000:3b:00.0: setting mode: EOPNOTSUPP\nThe host is between two states: run apply again"}
 	b.Runs, b.Profile, b.Hash = []baseline.Run{}, "", ""
@@ -64,9 +70,10 @@ func TestJudge(t *testing.T) {
 		want          Verdict
 		line          string
 	}{
-		"it goes":                        {nil, nil, Goes, "with 7.3.4+deb13-amd64 your profile will go (vm-host): 2 proofs"},
+		"it goes":                        {nil, nil, Goes, "with 7.3.4+deb13-amd64 your profile will go as it does with 6.12.117+deb13-amd64 (vm-host): 2 proofs as there, 0 known"},
 		"a proof is worse":               {nil, software, WillNot, "with 7.3.4+deb13-amd64 your profile will not go (vm-host): proof: ktls"},
 		"it was no better before":        {software, software, Goes, "will go"},
+		"nothing is proved":              {failed, failed, Goes, "it is applied, and nothing of it was proved, 2 proofs not possible, or failed, with both"},
 		"apply is refused":               {nil, unapplied, WillNot, "will not go (vm-host): apply: phase eswitch: pci/0000:3b:00.0: setting mode: EOPNOTSUPP"},
 		"it could not be applied before": {unapplied, nil, Unsure, "nobody knows"},
 		"the kernel reports an error":    {nil, func(o *rehearsal.Outcome, _ *baseline.Baseline) { o.Kernel = "WARNING: CPU: 0 at x\nmore" }, WillNot, "an error of its own: WARNING: CPU: 0 at x"},

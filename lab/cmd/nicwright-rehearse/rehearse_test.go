@@ -137,7 +137,7 @@ func TestTheProfileWillGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	line, all := h.rehearse(t, 0, "-p", profile)
-	if !strings.HasPrefix(line, "with "+h.release[after]+" your profile will go (legacy-sriov): ") {
+	if !strings.HasPrefix(line, "with "+h.release[after]+" your profile will go as it does with "+h.release[before]+" (legacy-sriov): ") {
 		t.Errorf("first line %q", line)
 	}
 	for _, said := range []string{"how fast it is", "MLX5_EN_TLS", "driver vfio-pci", "rehearsal of " + h.release[before]} {
