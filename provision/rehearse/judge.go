@@ -82,7 +82,8 @@ func Judge(before, after *rehearsal.Outcome, profile string, t Twin, o compare.O
 		return nil, err
 	}
 	c := j.Comparison
-	c.Findings = slices.DeleteFunc(c.Findings, func(f compare.Finding) bool { return f.Area == compare.Speed })
+	applied := before.Apply.Status == 0 && after.Apply.Status == 0
+	c.Findings = slices.DeleteFunc(c.Findings, func(f compare.Finding) bool { return f.Area == compare.Speed || !applied && !ofKernel(f) })
 	if after.Kernel != "" && before.Kernel == "" {
 		j.Verdict = WillNot
 		j.Why = append(j.Why, "the kernel reported an error of its own: "+firstLine(after.Kernel))
@@ -100,11 +101,22 @@ func Judge(before, after *rehearsal.Outcome, profile string, t Twin, o compare.O
 		}
 		j.Why = append(j.Why, words)
 	}
-	if n := len(c.Of(compare.NotTried)); j.Verdict == Goes && (n > 0 || before.Apply.Status != 0) {
+	switch n := len(c.Of(compare.NotTried)); {
+	case j.Verdict != Goes:
+	case !applied:
+		j.Verdict = Unsure
+		j.Why = append(j.Why, "it could not be applied in the machine with "+before.Release+", to compare with: "+last(before.Apply.Said))
+	case n > 0:
 		j.Verdict = Unsure
 		j.Why = append(j.Why, fmt.Sprintf("%s not tried", style.Count(n, "proof")))
 	}
 	return j, nil
+}
+
+// ofKernel tells of a difference that it is one of the kernels, also where the profile was
+// applied with one of them alone: software, and what a driver does not let anybody change.
+func ofKernel(f compare.Finding) bool {
+	return f.Area == compare.Software || f.Area == compare.Shown && strings.HasSuffix(f.After, "[fixed]")
 }
 
 // cannot is what the emulation says nothing of.

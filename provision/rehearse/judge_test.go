@@ -75,7 +75,7 @@ func TestJudge(t *testing.T) {
 		"it was no better before":        {software, software, Goes, "will go"},
 		"nothing is proved":              {failed, failed, Goes, "it is applied, and nothing of it was proved, 2 proofs not possible, or failed, with both"},
 		"apply is refused":               {nil, unapplied, WillNot, "will not go (vm-host): apply: phase eswitch: pci/0000:3b:00.0: setting mode: EOPNOTSUPP"},
-		"it could not be applied before": {unapplied, nil, Unsure, "nobody knows"},
+		"it could not be applied before": {unapplied, nil, Unsure, "nobody knows whether your profile will go (vm-host): it could not be applied in the machine with 6.12.117+deb13-amd64"},
 		"the kernel reports an error":    {nil, func(o *rehearsal.Outcome, _ *baseline.Baseline) { o.Kernel = "WARNING: CPU: 0 at x\nmore" }, WillNot, "an error of its own: WARNING: CPU: 0 at x"},
 		"it did before": {
 			func(o *rehearsal.Outcome, _ *baseline.Baseline) { o.Kernel = "WARNING" }, func(o *rehearsal.Outcome, _ *baseline.Baseline) { o.Kernel = "WARNING" },
@@ -146,9 +146,13 @@ func TestPrint(t *testing.T) {
 		o.Left, o.Ignored = []string{"nic0/p0 VFs tenants: driver vfio-pci"}, []string{"psid"}
 		b.Software["config.MLX5_EN_TLS"], b.Software["module.mlx5_core.in_tree"] = "not set", "true"
 		b.Software["config.MLX5_EN_IPSEC"] = "not set"
+		b.Shown["pci/0000:3b:00.0"] = baseline.Facts{"feature.tls-hw-tx-offload": "off [fixed]", "lag.state": "disabled"}
 	}
 	// The kernel that runs has no TLS, either; that it has IPsec is a difference.
-	without := func(_ *rehearsal.Outcome, b *baseline.Baseline) { b.Software["config.MLX5_EN_TLS"] = "not set" }
+	without := func(_ *rehearsal.Outcome, b *baseline.Baseline) {
+		b.Software["config.MLX5_EN_TLS"] = "not set"
+		b.Shown["pci/0000:3b:00.0"] = baseline.Facts{"feature.tls-hw-tx-offload": "on", "lag.state": "active"} // as applied
+	}
 	j, err := Judge(outcome(t, old, without), outcome(t, fresh, debian), "vm-host", Twin{Card: rehearsal.Card{Firmware: "22.39.1002"}, Other: []string{"ports: 2 there, 4 here"}}, compare.Options{})
 	if err != nil {
 		t.Fatal(err)

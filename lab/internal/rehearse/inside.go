@@ -40,6 +40,7 @@ func Inside(ctx context.Context, in io.Reader, out io.Writer) error {
 	sets, left := withoutVFIO(ctx, env, args)
 	args, o.Left = append(args, sets...), left
 	o.Apply, _ = nicwright(ctx, env, append([]string{"apply"}, args...)...)
+	o.Apply.Said = named(o.Apply.Said, what)
 	runs := what.Runs
 	if o.Apply.Status != 0 {
 		runs = 0 // there is nothing to prove; what the kernel shows is still told
@@ -79,19 +80,33 @@ func nicwright(ctx context.Context, env []string, args ...string) (rehearsal.Don
 	return done, out.Bytes()
 }
 
+// layerFile is where the machine has a layer of a profile.
+func layerFile(dir, name string, i int) string {
+	if i == 0 {
+		return filepath.Join(dir, "profile.yaml")
+	}
+	return filepath.Join(dir, "profiles.d", name, fmt.Sprintf("%03d.yaml", i))
+}
+
+// named has the names of files that the operator knows in the place of the machine's.
+func named(said string, what rehearsal.Inside) string {
+	for i, l := range what.Layers {
+		if l.Source != rehearsal.Override {
+			said = strings.ReplaceAll(said, layerFile(insideDir, what.Name, i), l.Source)
+		}
+	}
+	return said
+}
+
 // writeProfile writes a profile's layers as nicwright reads them below a configuration
 // directory, and gives the arguments and variables that name them.
 func writeProfile(dir string, what rehearsal.Inside) (args, env []string, err error) {
-	file := filepath.Join(dir, "profile.yaml")
-	args = []string{"--config-dir", dir, "-p", file}
-	dropins := filepath.Join(dir, "profiles.d", what.Name)
-	if err := os.MkdirAll(dropins, 0o700); err != nil {
+	args = []string{"--config-dir", dir, "-p", layerFile(dir, what.Name, 0)}
+	if err := os.MkdirAll(filepath.Join(dir, "profiles.d", what.Name), 0o700); err != nil {
 		return nil, nil, fmt.Errorf("write the profile: %w", err)
 	}
 	for i, l := range what.Layers {
-		at := file
-		switch {
-		case l.Source == rehearsal.Override:
+		if l.Source == rehearsal.Override {
 			// A variable's name says the same as a path in other letters, and not all of it: it stays a variable.
 			if strings.HasPrefix(l.Text, "NICWRIGHT_") {
 				env = append(env, l.Text)
@@ -99,10 +114,8 @@ func writeProfile(dir string, what rehearsal.Inside) (args, env []string, err er
 				args = append(args, "--set", l.Text)
 			}
 			continue
-		case i > 0:
-			at = filepath.Join(dropins, fmt.Sprintf("%03d.yaml", i))
 		}
-		if err := os.WriteFile(at, []byte(l.Text), 0o600); err != nil {
+		if err := os.WriteFile(layerFile(dir, what.Name, i), []byte(l.Text), 0o600); err != nil {
 			return nil, nil, fmt.Errorf("write the profile: %w", err)
 		}
 	}

@@ -50,3 +50,11 @@ func TestWithoutVFIO(t *testing.T) {
 		t.Errorf("left out %s", got)
 	}
 }
+
+func TestFilesAreNamedAsTheOperatorDoes(t *testing.T) {
+	what := rehearsal.Inside{Name: "vm-host", Layers: []rehearsal.Layer{{Source: "builtin:vm-host.yaml"}, {Source: "/etc/10.yaml"}, {Source: rehearsal.Override, Text: "a=b"}}}
+	said := insideDir + "/profile.yaml:25:30: NW161\n" + insideDir + "/profiles.d/vm-host/001.yaml:1:1: NW101"
+	if got := named(said, what); got != "builtin:vm-host.yaml:25:30: NW161\n/etc/10.yaml:1:1: NW101" {
+		t.Error(got)
+	}
+}
