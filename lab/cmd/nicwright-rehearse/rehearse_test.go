@@ -63,21 +63,36 @@ func newHost(t *testing.T) *host {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	h.root = filepath.Join(dir, "root")
-	for _, name := range []string{before, after} {
-		for _, m := range built.FindAllStringSubmatch(run(t, filepath.Join(h.bin, "lab"), "build", "--kernel", name), -1) {
+	var root, card string
+	var kernels []string
+	for name, flags := range map[string][]string{before: nil, after: {"--no-modules"}} {
+		out := run(t, filepath.Join(h.bin, "lab"), append([]string{"build", "--kernel", name}, flags...)...)
+		for _, m := range built.FindAllStringSubmatch(out, -1) {
 			what, at := m[1], m[2]
 			switch {
-			case what == "root" && name == before:
-				run(t, "cp", "-al", at, h.root)
+			case what == "root" && name == before: // both have the same
+				root = at
 			case what == "kernel":
 				h.release[name] = m[3]
-				run(t, "cp", "-al", filepath.Join(at, "tree/usr")+"/.", filepath.Join(h.root, "usr"))
-				run(t, "cp", "-al", filepath.Join(at, "vmlinuz"), filepath.Join(h.root, "boot/vmlinuz-"+m[3]))
-			case what == "module" && name == before && filepath.Base(at) == "mlx5_core.ko":
+				kernels = append(kernels, at)
+			case what == "module" && filepath.Base(at) == "mlx5_core.ko":
 				h.driver = at
+			case what == "module" && filepath.Base(at) == "connectx_emu.ko":
+				card = at
 			}
 		}
 	}
+	run(t, "cp", "-al", root, h.root)
+	for _, at := range kernels {
+		run(t, "cp", "-al", filepath.Join(at, "tree/usr")+"/.", filepath.Join(h.root, "usr"))
+		run(t, "sh", "-c", `cp -al "$1"/vmlinuz "$2"/boot/vmlinuz-"$(ls "$1"/tree/usr/lib/modules)"`, "sh", at, h.root)
+	}
+	// For one kernel the card's module is there, as a package would bring it; for the other one it is built.
+	there := filepath.Join(h.root, "usr/lib/nicwright/rehearse", h.release[before])
+	if err := os.MkdirAll(there, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "cp", card, there)
 	sources := filepath.Join(h.root, "usr/share/nicwright/rehearse/connectx")
 	if err := os.MkdirAll(sources, 0o755); err != nil {
 		t.Fatal(err)
