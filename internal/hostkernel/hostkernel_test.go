@@ -78,7 +78,7 @@ func TestChoose(t *testing.T) {
 		if releases(got) != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%q against %q: %q, %v; want %q, %v", c.what, c.against, releases(got), err, c.want, c.err)
 		}
-		if c.err == ErrNone && !strings.Contains(err.Error(), "7.3.4+deb13-amd64") {
+		if errors.Is(c.err, ErrNone) && !strings.Contains(err.Error(), "7.3.4+deb13-amd64") {
 			t.Errorf("%v: it does not say which there are", err)
 		}
 	}

@@ -31,11 +31,13 @@ func TestTwinOf(t *testing.T) {
 	}{
 		"as it is": {
 			map[string]baseline.Facts{"0000:5e:00.0": port(), "0000:5e:00.1": port(), "0000:01:00.0": port("vendor", "8086")},
-			rehearsal.Card{Cards: 1, Ports: 2, VFs: 16, Bus: 0x5e, Serial: "MT2034X01234", Firmware: "22.39.1002", PSID: "MT_0000000436", Crypto: true}, nil,
+			rehearsal.Card{Cards: 1, Ports: 2, VFs: 16, Bus: 0x5e, Serial: "MT2034X01234", Firmware: "22.39.1002", PSID: "MT_0000000436", Crypto: true},
+			nil,
 		},
 		"one port": {
 			map[string]baseline.Facts{"0002:0a:00.0": port()},
-			rehearsal.Card{Cards: 1, Ports: 1, VFs: 16, Domain: 2, Bus: 0x0a, Serial: "MT2034X01234", Firmware: "22.39.1002", PSID: "MT_0000000436", Crypto: true}, nil,
+			rehearsal.Card{Cards: 1, Ports: 1, VFs: 16, Domain: 2, Bus: 0x0a, Serial: "MT2034X01234", Firmware: "22.39.1002", PSID: "MT_0000000436", Crypto: true},
+			nil,
 		},
 		"another model, another place": {
 			map[string]baseline.Facts{"0000:00:03.0": port("device", "1021", "sriov.total_vfs", "200", "serial", "a b", "firmware.running.fw.version", "")},

@@ -15,8 +15,11 @@ import (
 func TestWriteProfile(t *testing.T) {
 	dir := t.TempDir()
 	args, env, err := writeProfile(dir, rehearsal.Inside{Name: "vm-host", Layers: []rehearsal.Layer{
-		{Source: "builtin:vm-host.yaml", Text: "one"}, {Source: "/etc/nicwright/profiles.d/vm-host/10.yaml", Text: "two"}, {Source: "/x.yaml", Text: "three"},
-		{Source: rehearsal.Override, Text: "cards.nic0.ports.p0.vfs=4"}, {Source: rehearsal.Override, Text: "NICWRIGHT_CARDS__NIC0__PORTS__P0__ESWITCH_MODE=legacy"},
+		{Source: "builtin:vm-host.yaml", Text: "one"},
+		{Source: "/etc/nicwright/profiles.d/vm-host/10.yaml", Text: "two"},
+		{Source: "/x.yaml", Text: "three"},
+		{Source: rehearsal.Override, Text: "cards.nic0.ports.p0.vfs=4"},
+		{Source: rehearsal.Override, Text: "NICWRIGHT_CARDS__NIC0__PORTS__P0__ESWITCH_MODE=legacy"},
 	}})
 	if err != nil {
 		t.Fatal(err)

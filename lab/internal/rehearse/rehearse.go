@@ -204,8 +204,13 @@ func cardParams(c rehearsal.Card, module string) (params, ignored []string, err 
 		crypto = 1
 	}
 	for _, p := range []struct{ name, value string }{
-		{"cards", fmt.Sprint(max(c.Cards, 1))}, {"domain", fmt.Sprint(c.Domain)}, {"busnr", fmt.Sprint(c.Bus)}, {"crypto", fmt.Sprint(crypto)},
-		{"serial", c.Serial}, {"firmware", c.Firmware}, {"psid", c.PSID},
+		{"cards", fmt.Sprint(max(c.Cards, 1))},
+		{"domain", fmt.Sprint(c.Domain)},
+		{"busnr", fmt.Sprint(c.Bus)},
+		{"crypto", fmt.Sprint(crypto)},
+		{"serial", c.Serial},
+		{"firmware", c.Firmware},
+		{"psid", c.PSID},
 	} {
 		switch has := bytes.Contains(text, []byte("parmtype="+p.name+":")); {
 		case p.value == "":
