@@ -73,13 +73,18 @@ Exit status 3: the profile will not go, or nobody knows.`,
 			if _, err := rehearse.Recorded(before); err != nil {
 				return err
 			}
-			var judged []*rehearse.Judgement
+			judged := []*rehearse.Judgement{}
+			var refused []error
 			for _, k := range chosen {
 				after, err := s.boot(cmd.Context(), k)
 				if err != nil {
 					return err
 				}
 				j, err := s.judge(before, after)
+				if errors.Is(err, rehearse.ErrRefused) { // of the others there is something to say
+					refused = append(refused, err)
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -99,7 +104,11 @@ Exit status 3: the profile will not go, or nobody knows.`,
 			for _, j := range judged {
 				ok = ok && j.OK()
 			}
-			err = a.forms(cmd, []form{{junit, judged[len(judged)-1].Comparison.JUnit}, {html, judged[len(judged)-1].Comparison.HTML}})
+			if len(judged) > 0 {
+				last := judged[len(judged)-1].Comparison
+				refused = append(refused, a.forms(cmd, []form{{junit, last.JUnit}, {html, last.HTML}}))
+			}
+			err = errors.Join(refused...)
 			if err == nil && !ok {
 				err = exitStatus{exitUnproven, nil}
 			}

@@ -122,7 +122,7 @@ func ofKernel(f compare.Finding) bool {
 // cannot is what the emulation says nothing of.
 func cannot(before, after *rehearsal.Outcome, a, b *baseline.Baseline, t Twin) []string {
 	all := []string{"how fast it is, and what it costs the processor: the card is a program" + map[bool]string{true: "", false: ", and the processor is emulated"}[after.KVM]}
-	firmware := "what the card's firmware does by itself: it is the emulation's"
+	firmware := "what the card's firmware does by itself, and what it can (crypto, limits): it is the emulation's"
 	if t.Firmware != "" && !slices.Contains(after.Ignored, "firmware") {
 		firmware += ", which only calls itself " + t.Firmware
 	}
