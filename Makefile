@@ -11,12 +11,13 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-connectx test-kernels test-boot soak lint fuzz bench bench-seed install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-connectx test-kernels test-boot test-rehearse soak lint fuzz bench bench-seed install man packages packages-check clean
 
 all: build
 
 build:
 	go build -trimpath -ldflags='-s -w' -o $(BIN)/nicwright ./cmd/nicwright
+	go build -trimpath -ldflags='-s -w' -o $(BIN)/nicwright-rehearse ./lab/cmd/nicwright-rehearse
 
 # The lab: a Debian root, kernels, the emulated card and the driver, in $(CACHE).
 lab:
@@ -77,6 +78,10 @@ test-boot: lab
 	NICWRIGHT_LAB=1 $(GOTEST) -count=1 -v -timeout 1h -run TestSystemdOnADiskThatSurvives ./lab/cmd/lab
 	NICWRIGHT_BOOT=1 $(GOTEST) -count=1 -v -timeout 6h ./lab/boot
 
+# Kernels rehearsed for a host that is made of the lab's: five boots, and the emulated card built for two kernels; half an hour.
+test-rehearse:
+	NICWRIGHT_BOOT=1 $(GOTEST) -count=1 -v -timeout 3h ./lab/cmd/nicwright-rehearse
+
 # A thousand runs of the quick matrix leave the machine as it was; make test does three.
 soak: build lab
 	NICWRIGHT_LAB=1 go test -count=1 -v -timeout 3h -run TestVerifyLeavesNoTrace \
@@ -119,6 +124,8 @@ packages-check:
 
 install: build
 	install -D -m 0755 $(BIN)/nicwright $(DESTDIR)$(PREFIX)/bin/nicwright
+	install -D -m 0755 $(BIN)/nicwright-rehearse $(DESTDIR)$(PREFIX)/bin/nicwright-rehearse
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/nicwright/rehearse/connectx lab/connectx/*.[ch] lab/connectx/Kbuild lab/connectx/COPYING
 
 # The cache is kept: it takes minutes to build and is keyed by what it is made from.
 clean:

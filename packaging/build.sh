@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A deb, an rpm, an SBOM and their checksums below DIRECTORY, from the commit that is checked out: `make packages`.
+# Debs, rpms, SBOMs and their checksums below DIRECTORY, from the commit that is checked out: `make packages`.
 # Two builds of one commit are equal byte for byte, wherever they are made (check.sh): all times are the commit's, all
 # modes are written down, and nothing of the machine that builds is in there.
 set -euo pipefail
@@ -41,6 +41,16 @@ for profile in profiles/builtin/*.yaml; do
 	rm -rf "${STAGE:?}/boot/$name"
 done
 
+# What boots kernels in a machine: x86-64 alone, for the machine is one.
+packages=(nicwright)
+if [ "$ARCH" = amd64 ]; then
+	packages+=(nicwright-rehearse)
+	go build -ldflags='-s -w' -o "$STAGE/nicwright-rehearse" ./lab/cmd/nicwright-rehearse
+	mkdir -p "$STAGE/connectx"
+	cp lab/connectx/*.[ch] lab/connectx/Kbuild lab/connectx/COPYING lab/connectx/README.md "$STAGE/connectx"
+	{ packaging/notices.sh ./lab/cmd/nicwright-rehearse; cat packaging/copyright-connectx; } >"$STAGE/copyright-rehearse"
+fi
+
 # One entry: what changed for a user is in changelog.gz, and what changed else is git's to say.
 cat >"$STAGE/changelog.yaml" <<END
 - semver: $VERSION-1
@@ -55,14 +65,18 @@ END
 packaging/notices.sh ./cmd/nicwright >"$STAGE/copyright"
 
 # nfpm itself fills in variables in some of the fields alone.
-sed "s|\${STAGE}|$STAGE|" packaging/nfpm.yaml >"$STAGE/nfpm.yaml"
-for kind in deb rpm; do
-	go tool -modfile=tools/nfpm.mod nfpm package -f "$STAGE/nfpm.yaml" -p "$kind" -t "$out"
+for package in "${packages[@]}"; do
+	sed "s|\${STAGE}|$STAGE|; s|\${VERSION}|$VERSION|" "packaging/${package/nicwright/nfpm}.yaml" >"$STAGE/$package.yaml"
+	for kind in deb rpm; do
+		go tool -modfile=tools/nfpm.mod nfpm package -f "$STAGE/$package.yaml" -p "$kind" -t "$out"
+	done
 done
 # Of the binary itself; without a serial number and a time, which would be others at each build.
 # The modules are here already: nothing is asked for, and our own module is none that a proxy has.
-GOPROXY=off go tool -modfile=tools/cyclonedx-gomod.mod cyclonedx-gomod bin -json -noserial -notimestamp -licenses -std \
-	-version "$VERSION" -output "$out/nicwright_${VERSION}_$ARCH.cdx.json" "$STAGE/nicwright"
+for package in "${packages[@]}"; do
+	GOPROXY=off go tool -modfile=tools/cyclonedx-gomod.mod cyclonedx-gomod bin -json -noserial -notimestamp -licenses -std \
+		-version "$VERSION" -output "$out/${package}_${VERSION}_$ARCH.cdx.json" "$STAGE/$package"
+done
 [ -n "${KEEP_STAGE:-}" ] || rm -rf "$STAGE"
 (cd "$out" && sha256sum -- nicwright* >SHA256SUMS)
 ls -l "$out"

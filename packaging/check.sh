@@ -27,8 +27,8 @@ if ! command -v lintian >/dev/null; then
 fi
 lintian --allow-root --pedantic --fail-on error,warning,info,pedantic "$work"/one/src/bin/packages/*.deb
 echo "lintian: clean"
-"$(dirname "$here")/check-remove.sh" "$work"/one/src/bin/packages/*.deb
+"$(dirname "$here")/check-remove.sh" "$work"/one/src/bin/packages/nicwright_*.deb
 
 # An older rpm, of another version and else the same.
 VERSION=0.0.0~0 "$work/one/src/packaging/build.sh" "$work/old" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
-"$(dirname "$here")/check-rpm.sh" "$work"/old/*.rpm "$work"/one/src/bin/packages/*.rpm
+"$(dirname "$here")/check-rpm.sh" "$work"/old/nicwright-[0-9]*.rpm "$work"/one/src/bin/packages/nicwright-[0-9]*.rpm

@@ -112,7 +112,7 @@ static int query_adapter(struct cx_func *f, void *in, int inlen, void *out, int 
 	void *a = MLX5_ADDR_OF(query_adapter_out, out, query_adapter_struct);
 
 	MLX5_SET(query_adapter_param_block, a, ieee_vendor_id, 0x2c9);
-	memcpy(MLX5_ADDR_OF(query_adapter_param_block, a, vsd_contd_psid), CX_PSID, sizeof(CX_PSID) - 1);
+	memcpy(MLX5_ADDR_OF(query_adapter_param_block, a, vsd_contd_psid), cx_psid, min_t(size_t, strlen(cx_psid), CX_PSID_SZ));
 	return 0;
 }
 

@@ -199,7 +199,7 @@ static void vpd_init(int card)
 	static const char id[] = "ConnectX-6 Dx EN adapter card, 100GbE, dual-port QSFP56 (emulated)";
 	u8 sum = 0, *v = vpd[card];
 	int o = 0, ro, i;
-	char sn[16];
+	char sn[CX_SERIAL_SZ];
 
 	memset(v, 0, VPD_MAX);
 	v[o++] = 0x82;
@@ -213,6 +213,8 @@ static void vpd_init(int card)
 	o += vpd_kw(v + o, "PN", "MCX623106AN-CDAT");
 	o += vpd_kw(v + o, "EC", "A7");
 	snprintf(sn, sizeof(sn), "EMU2026X%05d", card + 1);
+	if (cx_serial && !card)
+		strscpy(sn, cx_serial, sizeof(sn));
 	o += vpd_kw(v + o, "SN", sn);
 	v[o] = 'R';
 	v[o + 1] = 'V';

@@ -55,10 +55,11 @@ struct mlx5_ifc_mbox_in_bits { u8 opcode[0x10]; u8 uid[0x10]; u8 reserved_at_20[
 #define CX_MAX_ENCAP	76		/* up to Ethernet, IPv6, ESP and IV */
 #define CX_MAX_EDIT	16	/* bytes that come into a frame or go, in its first so many */
 #define CX_MP_SZ	MLX5_ST_SZ_BYTES(fte_match_param)
-#define CX_FW_MAJOR	22
-#define CX_FW_MINOR	35
-#define CX_FW_SUB	4030
-#define CX_PSID		"MT_0000000359"
+#define CX_FW_MAJOR	cx_fw[0]
+#define CX_FW_MINOR	cx_fw[1]
+#define CX_FW_SUB	cx_fw[2]
+#define CX_PSID_SZ	16
+#define CX_SERIAL_SZ	32
 #define CX_HW_ID	0x212
 
 enum cx_type {				/* what an object id stands for */
@@ -242,6 +243,8 @@ extern struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];	/* of all cards */
 extern struct cx_lag cx_lags[CX_MAX_CARDS];
 extern int cx_ncards, cx_nports, cx_nvfs, cx_nsfs;	/* ports of a card, VFs and scalable functions of a port */
 extern unsigned int cx_log;
+extern u32 cx_fw[3];			/* what the firmware calls itself */
+extern char *cx_serial, *cx_psid;	/* of the first card; of all */
 extern bool cx_crypto, cx_ipsec, cx_lag_hash, cx_striding;
 
 #define cx_dbg(n, fmt, ...) do { if (cx_log >= (n)) pr_info("connectx_emu: " fmt, ##__VA_ARGS__); } while (0)

@@ -40,6 +40,17 @@ bool cx_striding = true;
 module_param_named(striding, cx_striding, bool, 0444);
 MODULE_PARM_DESC(striding, "0: receive queues are cyclic ones only");
 
+char *cx_serial;
+module_param_named(serial, cx_serial, charp, 0444);
+MODULE_PARM_DESC(serial, "serial number of the first card");
+char *cx_psid = "MT_0000000359";
+module_param_named(psid, cx_psid, charp, 0444);
+MODULE_PARM_DESC(psid, "the cards' PSID");
+u32 cx_fw[3] = { 22, 35, 4030 };
+static char *firmware;
+module_param(firmware, charp, 0444);
+MODULE_PARM_DESC(firmware, "what the firmware calls itself, as 22.35.4030; it changes nothing else");
+
 struct cx_func *cx_funcs;
 struct cx_port cx_ports[CX_MAX_CARDS * CX_MAX_PORTS];
 struct cx_lag cx_lags[CX_MAX_CARDS];
@@ -55,6 +66,13 @@ static int __init cx_init(void)
 	    sfs < 0 || sfs > CX_MAX_SFS) {
 		pr_err("connectx_emu: cards 1..%d, ports 1..%d, vfs 0..%d and sfs 0..%d\n", CX_MAX_CARDS, CX_MAX_PORTS,
 		       CX_MAX_VFS, CX_MAX_SFS);
+		return -EINVAL;
+	}
+	if ((firmware && sscanf(firmware, "%u.%u.%u", &cx_fw[0], &cx_fw[1], &cx_fw[2]) != 3) || cx_fw[0] > 255 ||
+	    cx_fw[1] > 255 || cx_fw[2] > 65535 || strlen(cx_psid) > CX_PSID_SZ ||
+	    (cx_serial && strlen(cx_serial) >= CX_SERIAL_SZ)) {
+		pr_err("connectx_emu: firmware is as 22.35.4030, psid has %d letters at most, serial %d\n", CX_PSID_SZ,
+		       CX_SERIAL_SZ - 1);
 		return -EINVAL;
 	}
 	cx_ncards = cards;

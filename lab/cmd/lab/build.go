@@ -138,6 +138,9 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 			return nil, err
 		}
 	}
+	if l.flags.noModules {
+		return p, nil
+	}
 	b := &modules.Builder{Cache: l.cache, Root: p.root, Kernel: p.kernel, Log: out}
 	builds := []func(context.Context) (string, error){b.NetdevSim}
 	if card {

@@ -20,6 +20,7 @@ import (
 // flags are those of all verbs; a verb defines those that it has.
 type flags struct {
 	kernel        string
+	noModules     bool
 	verbose       bool
 	timeLimit     time.Duration
 	bootLimit     time.Duration

@@ -23,6 +23,7 @@ import (
 func buildVerb(ctx context.Context, args []string) (int, error) {
 	var f flags
 	fs := newFlags("build", "[flags]", &f)
+	fs.BoolVar(&f.noModules, "no-modules", false, "the root and the kernel alone, and none of the lab's modules for it")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return vm.StatusLab, err

@@ -132,11 +132,17 @@ func load(name string, params ...string) error {
 var cardCompanions = []string{"modprobe", "-a", "tls", "psample", "nf_flow_table", "act_ct", "cls_flower", "vxlan"}
 
 func loadCard(card *wire.Card) error {
-	if err := command(cardCompanions...); err != nil {
-		return err
-	}
-	if err := Load("mlx5_core.ko"); err != nil {
-		return err
+	if card.Stock {
+		if err := command("modprobe", "mlx5_core"); err != nil {
+			return err
+		}
+	} else {
+		if err := command(cardCompanions...); err != nil {
+			return err
+		}
+		if err := Load("mlx5_core.ko"); err != nil {
+			return err
+		}
 	}
 	params, err := cardParams(card)
 	if err != nil {

@@ -106,14 +106,14 @@ func (b *Builder) EmulatedCard(ctx context.Context) (string, error) {
 		dir:     "card",
 		result:  Card,
 		cflags:  "-g0",
-		keep:    isKernelSource,
+		keep:    IsKernelSource,
 		key:     []string{b.CardDir},
 	})
 }
 
-// isKernelSource tells what the card is built from, from notes, tests and
-// what a build by hand leaves.
-func isKernelSource(rel string) bool {
+// IsKernelSource tells what the card is built from, from notes, tests and
+// what a build by hand leaves, by its path below the card's sources.
+func IsKernelSource(rel string) bool {
 	base := filepath.Base(rel)
 	if strings.HasSuffix(base, ".mod.c") {
 		return false

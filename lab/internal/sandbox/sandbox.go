@@ -28,6 +28,8 @@ const Verb = "__sandbox"
 type Bind struct {
 	From, To string
 	ReadOnly bool
+	// Over lays From over what is at To, so that both are seen, and neither can be written to.
+	Over bool
 }
 
 // Box is where programs run.
@@ -130,6 +132,12 @@ func Enter(arg string) error {
 	}
 	for _, b := range req.Binds {
 		to := filepath.Join(req.Root, b.To)
+		if b.Over {
+			if err := syscall.Mount("overlay", to, "overlay", syscall.MS_RDONLY, "lowerdir="+b.From+":"+to); err != nil {
+				return fmt.Errorf("lay %s over %s: %w", b.From, to, err)
+			}
+			continue
+		}
 		if err := syscall.Mount(b.From, to, "", syscall.MS_BIND, ""); err != nil {
 			return fmt.Errorf("bind %s to %s: %w", b.From, to, err)
 		}

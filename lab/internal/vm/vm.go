@@ -70,6 +70,8 @@ type Machine struct {
 	// what else the host does, as long as the machine does not wait for the host: what is measured is to be on the machine's own
 	// file system, and not in a share. It takes one processor.
 	Icount bool
+	// KVM has the host's processor run the machine: /dev/kvm is to be usable.
+	KVM    bool
 	Shares []Share
 	// Request is the command and how the machine is set up; Mounts and the
 	// card's memory are filled in.
@@ -163,7 +165,7 @@ func (m *Machine) prepare() ([]string, error) {
 	}
 	args := []string{
 		"-nodefaults", "-display", "none", "-no-reboot", "-no-user-config",
-		// Software emulation everywhere: what passes on one machine passes on all.
+		// Software emulation everywhere but in a rehearsal: what passes on one machine passes on all.
 		"-cpu", "max", "-m", fmt.Sprint(m.Memory),
 		"-kernel", filepath.Join(m.Kernel.Dir, "vmlinuz"), "-initrd", initramfs, "-append", cmdline,
 		"-serial", "stdio",
@@ -172,10 +174,13 @@ func (m *Machine) prepare() ([]string, error) {
 	}
 	// A disk's blocks and names stay in memory by themselves; a shared directory's are asked for again and again.
 	m.Request.InMemory = m.Icount && m.Disk == nil
-	if m.Icount {
+	switch {
+	case m.KVM:
+		args = append(args, "-accel", "kvm", "-smp", fmt.Sprint(m.CPUs))
+	case m.Icount:
 		// While all its processors wait, time jumps to the next timer.
 		args = append(args, "-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-smp", "1")
-	} else {
+	default:
 		args = append(args, "-accel", "tcg,thread=multi", "-smp", fmt.Sprint(m.CPUs))
 	}
 	if m.Request.IGB { // SR-IOV needs PCI Express; the emulated card is on a bus of its own in any machine

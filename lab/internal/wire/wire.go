@@ -71,6 +71,8 @@ type Card struct {
 	Params []string
 	// NoLoad leaves the modules unloaded.
 	NoLoad bool
+	// Stock: the driver is the one that the root has for the kernel, by modprobe.
+	Stock bool
 }
 
 // Conn sends and receives frames. Send may be called concurrently.
