@@ -116,11 +116,11 @@ func (c *collector) record(r kernellog.Record) {
 	}
 	begins := kernellog.Begins(r.Message)
 	if c.scan.Line(r.Message) {
-		switch bugs := c.said.Bugs; {
-		case (begins || !c.begun) && len(bugs) < most:
-			c.said.Bugs = append(bugs, r.Message)
-		case !begins && c.begun && len(bugs) > 0:
-			bugs[len(bugs)-1] += "\n" + r.Message
+		switch n := len(c.said.Bugs); {
+		case (begins || !c.begun) && n < most:
+			c.said.Bugs = append(c.said.Bugs, r.Message)
+		case !begins && c.begun && n > 0:
+			c.said.Bugs[n-1] += "\n" + r.Message
 		}
 		c.begun = true
 		return

@@ -135,10 +135,10 @@ func TestStore(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "-rf", ".hidden", "a b", "x.json", strings.Repeat("x", 129)} {
-		if err := (Dir(t.TempDir())).Save(small(name)); err == nil {
+		if err := Dir(t.TempDir()).Save(small(name)); err == nil {
 			t.Errorf("%q is taken as a name", name)
 		}
-		if err := (Dir(t.TempDir())).Delete(name); err == nil || errors.Is(err, ErrNone) {
+		if err := Dir(t.TempDir()).Delete(name); err == nil || errors.Is(err, ErrNone) {
 			t.Errorf("%q is taken as a name: %v", name, err)
 		}
 	}

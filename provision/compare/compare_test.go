@@ -127,7 +127,7 @@ func TestNothingIsDifferentFromItself(t *testing.T) {
 			t.Fatal(file, err)
 		}
 		for _, f := range c.Findings {
-			if f.Class != Noise && f.Class != Flaky && !(f.Class == NotTried && len(b.Runs) == 0) {
+			if f.Class != Noise && f.Class != Flaky && (f.Class != NotTried || len(b.Runs) > 0) {
 				t.Errorf("%s: %+v", file, f)
 			}
 		}
@@ -170,9 +170,20 @@ func TestGlob(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"", "", true}, {"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"*", "a/b", true}, {"a*", "abc", true}, {"*c", "abc", true},
-		{"a*c", "abc", true}, {"a*c", "ac", true}, {"a*c", "a", false}, {"pci/*/vf/* representor", "pci/0000:3b:00.0/vf/3 representor", true},
-		{"*b*b*", "abab", true}, {"*b*b*", "ab", false}, {"a*a", "a", false},
+		{"", "", true},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"*", "", true},
+		{"*", "a/b", true},
+		{"a*", "abc", true},
+		{"*c", "abc", true},
+		{"a*c", "abc", true},
+		{"a*c", "ac", true},
+		{"a*c", "a", false},
+		{"pci/*/vf/* representor", "pci/0000:3b:00.0/vf/3 representor", true},
+		{"*b*b*", "abab", true},
+		{"*b*b*", "ab", false},
+		{"a*a", "a", false},
 	} {
 		if got := glob(tt.pattern, tt.text); got != tt.want {
 			t.Errorf("%q and %q: %v", tt.pattern, tt.text, got)
@@ -203,7 +214,11 @@ func TestEntries(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		{up, "6.1", "6.12", true}, {down, "6.12", "6.1", true}, {up, "6.12", "7.3", false}, {down, "6.1", "6.12", false}, {up, "6.12", "6.1", false},
+		{up, "6.1", "6.12", true},
+		{down, "6.12", "6.1", true},
+		{up, "6.12", "7.3", false},
+		{down, "6.1", "6.12", false},
+		{up, "6.12", "6.1", false},
 		{Finding{Area: Shown, Subjects: []string{"pci/0000:3b:00.0"}, What: up.What, Before: "on", After: "off"}, "6.1", "6.12", false},
 		{Finding{Area: Shown, Subjects: []string{"bond bond0"}, What: "feature.gro", Before: "on", After: "off"}, "6.1", "6.12", false},
 	} {

@@ -66,8 +66,11 @@ func (c *Comparison) outcomes() []outcome {
 func (c *Comparison) JUnit(w io.Writer) error {
 	stamp := junit.Stamp(c.B.Taken)
 	suite := junit.Suite{Name: "compare", Timestamp: stamp, Time: junit.Seconds(0), Properties: &junit.Properties{All: []junit.Property{
-		{Name: "advice", Value: c.Advice()}, {Name: "before", Value: c.A.Name}, {Name: "kernel-before", Value: c.A.Kernel},
-		{Name: "after", Value: c.B.Name}, {Name: "kernel-after", Value: c.B.Kernel},
+		{Name: "advice", Value: c.Advice()},
+		{Name: "before", Value: c.A.Name},
+		{Name: "kernel-before", Value: c.A.Kernel},
+		{Name: "after", Value: c.B.Name},
+		{Name: "kernel-after", Value: c.B.Kernel},
 	}}}
 	for _, o := range c.outcomes() {
 		one := junit.Case{Name: o.name, Class: "nicwright.compare." + strings.ReplaceAll(o.class, " ", "-"), Time: junit.Seconds(0), SystemOut: strings.Join(o.lines, "\n")}

@@ -4,6 +4,7 @@ package compare
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -126,7 +127,7 @@ type Waiver struct {
 // ReadWaivers reads a list of waivers as YAML.
 func ReadWaivers(r io.Reader) ([]Waiver, error) {
 	var all []Waiver
-	if err := yaml.NewDecoder(r, yaml.Strict()).Decode(&all); err != nil && err != io.EOF {
+	if err := yaml.NewDecoder(r, yaml.Strict()).Decode(&all); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("reading the waivers: %w", err)
 	}
 	for _, w := range all {
