@@ -223,9 +223,9 @@ func cardParams(c rehearsal.Card, module string) (params, ignored []string, err 
 	return params, ignored, nil
 }
 
-// hasOVS tells whether the root has Open vSwitch.
+// hasOVS tells whether the root has Open vSwitch. Debian has a link there, which leads astray outside of its root.
 func hasOVS(root string) bool {
-	_, err := os.Stat(filepath.Join(root, "usr/sbin/ovs-vswitchd"))
+	_, err := os.Lstat(filepath.Join(root, "usr/sbin/ovs-vswitchd"))
 	return err == nil
 }
 

@@ -282,3 +282,17 @@ func TestCardParams(t *testing.T) {
 		t.Errorf("ignored %s", got)
 	}
 }
+
+func TestHasOVS(t *testing.T) {
+	root := t.TempDir()
+	if hasOVS(root) {
+		t.Error("an empty root has Open vSwitch")
+	}
+	put(t, root, map[string]string{"usr/sbin/x": ""})
+	if err := os.Symlink("/etc/alternatives/ovs-vswitchd", filepath.Join(root, "usr/sbin/ovs-vswitchd")); err != nil {
+		t.Fatal(err)
+	}
+	if !hasOVS(root) {
+		t.Error("Debian's link is not seen")
+	}
+}
