@@ -83,7 +83,9 @@ func Judge(before, after *rehearsal.Outcome, profile string, t Twin, o compare.O
 	}
 	c := j.Comparison
 	applied := before.Apply.Status == 0 && after.Apply.Status == 0
-	c.Findings = slices.DeleteFunc(c.Findings, func(f compare.Finding) bool { return f.Area == compare.Speed || !applied && !ofKernel(f) })
+	c.Findings = slices.DeleteFunc(c.Findings, func(f compare.Finding) bool {
+		return f.Area == compare.Speed || ofMachine(f) || !applied && !ofKernel(f)
+	})
 	if after.Kernel != "" && before.Kernel == "" {
 		j.Verdict = WillNot
 		j.Why = append(j.Why, "the kernel reported an error of its own: "+firstLine(after.Kernel))
@@ -119,6 +121,12 @@ func ofKernel(f compare.Finding) bool {
 	return f.Area == compare.Software || f.Area == compare.Shown && strings.HasSuffix(f.After, "[fixed]")
 }
 
+// ofMachine tells of a difference that it is of chance: without udev netdevs are called
+// in the order in which the driver comes to them, and each boot has another.
+func ofMachine(f compare.Finding) bool {
+	return f.Area == compare.Shown && (f.What == "netdev" || f.What == "altnames")
+}
+
 // cannot is what the emulation says nothing of.
 func cannot(before, after *rehearsal.Outcome, a, b *baseline.Baseline, t Twin) []string {
 	all := []string{"how fast it is, and what it costs the processor: the card is a program" + map[bool]string{true: "", false: ", and the processor is emulated"}[after.KVM]}
@@ -127,7 +135,7 @@ func cannot(before, after *rehearsal.Outcome, a, b *baseline.Baseline, t Twin) [
 		firmware += ", which only calls itself " + t.Firmware
 	}
 	all = append(all, firmware,
-		"the host's other devices and their drivers; what its kernel command line, systemd and udev do: the machine has none of them")
+		"the host's other devices and their drivers; what its kernel command line, systemd and udev do, names of netdevs among it: the machine has none of them")
 	for _, o := range t.Other {
 		all = append(all, "as it is not the same there: "+o)
 	}

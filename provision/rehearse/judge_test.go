@@ -57,6 +57,13 @@ func failed(_ *rehearsal.Outcome, b *baseline.Baseline) {
 	}
 }
 
+// named has a netdev of this name, as the kernel gives it.
+func named(name string) func(*rehearsal.Outcome, *baseline.Baseline) {
+	return func(_ *rehearsal.Outcome, b *baseline.Baseline) {
+		b.Shown["pci/0000:3b:00.0"] = baseline.Facts{"netdev": name, "altnames": "x" + name}
+	}
+}
+
 func unapplied(o *rehearsal.Outcome, b *baseline.Baseline) {
 	o.Apply = rehearsal.Done{Status: 1, Said: "done   sriov ~ vfs\nnicwright: phase eswitch: pci/0000:3b:00.0: setting mode: EOPNOTSUPP\nThe host is between two states: run apply again"}
 	b.Runs, b.Profile, b.Hash = []baseline.Run{}, "", ""
@@ -65,6 +72,10 @@ func unapplied(o *rehearsal.Outcome, b *baseline.Baseline) {
 const old, fresh = "6.12.117+deb13-amd64", "7.3.4+deb13-amd64"
 
 func TestJudge(t *testing.T) {
+	known, err := compare.Table()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		before, after func(*rehearsal.Outcome, *baseline.Baseline)
 		want          Verdict
@@ -74,6 +85,7 @@ func TestJudge(t *testing.T) {
 		"a proof is worse":               {nil, software, WillNot, "with 7.3.4+deb13-amd64 your profile will not go (vm-host): proof: ktls"},
 		"it was no better before":        {software, software, Goes, "will go"},
 		"nothing is proved":              {failed, failed, Goes, "it is applied, and nothing of it was proved, 2 proofs not possible, or failed, with both"},
+		"netdevs are called otherwise":   {named("eth4"), named("eth5"), Goes, "2 proofs as there, 0 known changes"},
 		"apply is refused":               {nil, unapplied, WillNot, "will not go (vm-host): apply: phase eswitch: pci/0000:3b:00.0: setting mode: EOPNOTSUPP"},
 		"it could not be applied before": {unapplied, nil, Unsure, "nobody knows whether your profile will go (vm-host): it could not be applied in the machine with 6.12.117+deb13-amd64"},
 		"the kernel reports an error":    {nil, func(o *rehearsal.Outcome, _ *baseline.Baseline) { o.Kernel = "WARNING: CPU: 0 at x\nmore" }, WillNot, "an error of its own: WARNING: CPU: 0 at x"},
@@ -87,7 +99,7 @@ func TestJudge(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			j, err := Judge(outcome(t, old, c.before), outcome(t, fresh, c.after), "vm-host", Twin{}, compare.Options{Floor: compare.DefaultFloor})
+			j, err := Judge(outcome(t, old, c.before), outcome(t, fresh, c.after), "vm-host", Twin{}, compare.Options{Floor: compare.DefaultFloor, Known: known})
 			if err != nil {
 				t.Fatal(err)
 			}
