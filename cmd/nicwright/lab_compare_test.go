@@ -27,7 +27,7 @@ func TestCompare(t *testing.T) {
 			tell(t, file, "0")
 		}
 	})
-	saved := expect(t, exitDone, "baseline", "save", "before", "--quick", "--runs", "2")
+	saved := expect(t, exitDone, "baseline", "save", "before", "--quick", "--runs", "1")
 	if !strings.Contains(saved.stdout, "baseline before: kernel ") || strings.Contains(saved.stdout, "not as the profile requires") {
 		t.Errorf("%s", saved.stdout)
 	}
@@ -162,7 +162,7 @@ func (w finding) is(f compare.Finding) bool {
 // compared compares a baseline with now.
 func compared(t *testing.T, status int, name string) *compare.Comparison {
 	t.Helper()
-	r := expect(t, status, "compare", name, "--quick", "--runs", "2", "--json")
+	r := expect(t, status, "compare", name, "--quick", "--runs", "1", "--json")
 	c := new(compare.Comparison)
 	if err := json.Unmarshal([]byte(r.stdout), c); err != nil {
 		t.Fatalf("%v: %s", err, r.stdout)
