@@ -104,6 +104,22 @@ func (c *cell) why() string {
 // rank orders verdicts: what is less is worse.
 var rank = map[proof.Verdict]int{proof.Failed: 0, proof.NotPossible: 1, proof.Software: 2, proof.Holds: 3, proof.Offloaded: 3}
 
+// best and worst are the ranks of the best and of the worst of verdicts.
+func best(all []proof.Verdict) (r int) {
+	for _, v := range all {
+		r = max(r, rank[v])
+	}
+	return r
+}
+
+func worst(all []proof.Verdict) int {
+	r := rank[all[0]]
+	for _, v := range all {
+		r = min(r, rank[v])
+	}
+	return r
+}
+
 func (c *comparison) proofs() {
 	keys, before := cells(c.a)
 	_, after := cells(c.b)
@@ -131,8 +147,8 @@ func (c *comparison) proof(was, is *cell) {
 	case len(a) == 1 && len(b) == 1 && a[0] == b[0]:
 		c.same(was, is)
 		return
-	case len(b) > 1, len(a) > 1 && slices.Contains(a, b[0]):
-		f.Class = Flaky
+	case (len(a) > 1 || len(b) > 1) && best(b) >= worst(a):
+		f.Class = Flaky // once at least it was no worse than it had been
 	case b[0] == proof.NotPossible && is.busy && is.results[0].Refused == nil:
 		f.Class, f.Words = Inconclusive, "others' traffic went over the uplinks meanwhile: "+f.Words
 	case rank[b[0]] > rank[a[0]] && len(a) == 1:
