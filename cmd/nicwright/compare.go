@@ -8,26 +8,23 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/provision/baseline"
 	"github.com/nicwright/nicwright/provision/compare"
-	"github.com/nicwright/nicwright/provision/report"
 )
-
-// waiversFile is where waivers are unless it is said.
-const waiversFile = "/etc/nicwright/waivers.yaml"
 
 func newCompare(a *app) *cobra.Command {
 	var (
-		how              recording
-		opt              compare.Options
-		waivers          string
-		verbose          bool
-		junit, html      string
-		ktap, kcidb, was string
+		how               recording
+		opt               compare.Options
+		waivers           string
+		verbose           bool
+		junit, html       string
+		ktap, kcidb, keep string
 	)
 	c := &cobra.Command{
 		Use:   "compare BASELINE [BASELINE]",
@@ -52,22 +49,27 @@ Exit status 3: something broke, or was proved before and was not tried.`,
 			if opt.Known, err = compare.Table(); err != nil {
 				return err
 			}
-			if opt.Waivers, err = readWaivers(waivers, cmd.Flags().Changed("waivers")); err != nil {
+			if opt.Waivers, err = a.waivers(waivers); err != nil {
 				return err
 			}
 			before, err := a.baselines().Load(args[0])
 			if err != nil {
 				return err
 			}
-			for _, file := range []string{junit, html, ktap, kcidb, was} {
-				if file == "" {
-					continue
-				}
-				if err := report.CheckFile(file); err != nil {
-					return err
-				}
+			var (
+				after *baseline.Baseline
+				found *compare.Comparison
+			)
+			forms := []form{
+				{flag: "--junit", file: junit, render: func(w io.Writer) error { return found.JUnit(w) }},
+				{flag: "--html", file: html, render: func(w io.Writer) error { return found.HTML(w) }},
+				{flag: "--ktap", file: ktap, render: func(w io.Writer) error { return found.KTAP(w) }},
+				{flag: "--kcidb", file: kcidb, render: func(w io.Writer) error { return found.KCIDB(w) }},
+				{flag: "--keep", file: keep, private: true, render: func(w io.Writer) error { return baseline.Write(w, after) }},
 			}
-			var after *baseline.Baseline
+			if err := checkForms(forms); err != nil {
+				return err
+			}
 			if len(args) == 2 {
 				after, err = a.baselines().Load(args[1])
 			} else if after, err = a.record(cmd.Context(), "compare", how); err == nil {
@@ -77,8 +79,7 @@ Exit status 3: something broke, or was proved before and was not tried.`,
 				return err
 			}
 			opt.Now = time.Now()
-			found, err := compare.Compare(before, after, opt)
-			if err != nil {
+			if found, err = compare.Compare(before, after, opt); err != nil {
 				return err
 			}
 			if a.json() {
@@ -86,13 +87,7 @@ Exit status 3: something broke, or was proved before and was not tried.`,
 			} else {
 				err = found.Print(a.out, verbose)
 			}
-			err = errors.Join(err, a.forms(cmd, []form{{junit, found.JUnit}, {html, found.HTML}, {ktap, found.KTAP}, {kcidb, found.KCIDB}, {was, func(w io.Writer) error {
-				text, err := baseline.Encode(after)
-				if err == nil {
-					_, err = w.Write(text)
-				}
-				return err
-			}}}))
+			err = errors.Join(err, writeForms(cmd.Context(), forms))
 			if err == nil && !found.OK() {
 				err = exitStatus{exitUnproven, nil}
 			}
@@ -105,32 +100,22 @@ Exit status 3: something broke, or was proved before and was not tried.`,
 	f.BoolVar(&opt.OtherFirmware, "other-firmware", false, "compare although another firmware runs")
 	f.BoolVar(&opt.OtherProfile, "other-profile", false, "compare although another profile was verified")
 	f.Float64Var(&opt.Floor, "floor", compare.DefaultFloor, "the least loss of speed that counts, as a part")
-	f.StringVar(&waivers, "waivers", waiversFile, "what may be broken: a YAML `file`, a list of what, since, before, reason, expires")
+	f.StringVar(&waivers, "waivers", "", "what may be broken: a YAML `file`, a list of what, since, before, reason, expires (default waivers.yaml in --config-dir)")
 	f.StringVar(&junit, "junit", "", "write the comparison as JUnit XML to this `file` as well")
 	f.StringVar(&html, "html", "", "write it as one HTML page to this `file` as well")
 	f.StringVar(&ktap, "ktap", "", "write it as KTAP to this `file` as well")
 	f.StringVar(&kcidb, "kcidb", "", "write it for KernelCI's database to this `file` as well")
-	f.StringVar(&was, "keep", "", "write the later baseline to this `file` as well")
+	f.StringVar(&keep, "keep", "", "write the later baseline to this `file` as well")
 	return c
 }
 
-// form is a file that is asked for.
-type form struct {
-	file   string
-	render func(io.Writer) error
-}
-
-// forms writes those that are asked for, even if another could not be written.
-func (a *app) forms(cmd *cobra.Command, all []form) error {
-	var errs []error
-	for _, f := range all {
-		errs = append(errs, writeReport(cmd.Context(), f.file, f.render))
+// waivers reads the file that was named, or else that of the configuration, which need not
+// be there.
+func (a *app) waivers(file string) ([]compare.Waiver, error) {
+	named := file != ""
+	if !named {
+		file = filepath.Join(a.settings.GetString("config-dir"), "waivers.yaml")
 	}
-	return errors.Join(errs...)
-}
-
-// readWaivers reads them; the file that nobody named need not be there.
-func readWaivers(file string, named bool) ([]compare.Waiver, error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		return nil, nil

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	kernelerr "github.com/nicwright/nicwright/internal/kernel" // kernel() is the release
 )
 
 // cardStatuses are what the firmware can answer, by what mlx5 makes of it (cmd_status_to_err in
@@ -115,15 +117,7 @@ func callFaults(called map[string]int) []fault {
 
 func callFault(function string, errno unix.Errno, needed bool) fault {
 	return fault{
-		name: "call " + function + " gives " + errnoName(errno), file: "calls", rule: fmt.Sprintf("fail %s 0 1 %d nicwright", function, int(errno)),
+		name: "call " + function + " gives " + kernelerr.Name(errno), file: "calls", rule: fmt.Sprintf("fail %s 0 1 %d nicwright", function, int(errno)),
 		errno: errno, refused: needed,
 	}
-}
-
-// errnoName is the errno's name, as the kernel's sources have it: two names share 95.
-func errnoName(n unix.Errno) string {
-	if n == unix.EOPNOTSUPP {
-		return "EOPNOTSUPP"
-	}
-	return unix.ErrnoName(n)
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	kernelerr "github.com/nicwright/nicwright/internal/kernel" // kernel() is the release
 	hosts "github.com/nicwright/nicwright/lab/hosts/witness"
 )
 
@@ -208,8 +209,8 @@ func assertClear(t *testing.T, f fault, r result, happened bool) {
 	if !nextStep.MatchString(said) {
 		t.Errorf("it does not say what to do next: %s", r.stderr)
 	}
-	if f.errno != 0 && !strings.Contains(said, errnoName(f.errno)) && !strings.Contains(said, f.errno.Error()) {
-		t.Errorf("it does not say %s: %s", errnoName(f.errno), r.stderr)
+	if f.errno != 0 && !strings.Contains(said, kernelerr.Name(f.errno)) && !strings.Contains(said, f.errno.Error()) {
+		t.Errorf("it does not say %s: %s", kernelerr.Name(f.errno), r.stderr)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,7 +17,6 @@ import (
 	"github.com/nicwright/nicwright/internal/rehearsal"
 	"github.com/nicwright/nicwright/provision/compare"
 	"github.com/nicwright/nicwright/provision/rehearse"
-	"github.com/nicwright/nicwright/provision/report"
 )
 
 func newRehearse(a *app) *cobra.Command {
@@ -46,12 +46,13 @@ Exit status 3: the profile will not go, or nobody knows.`,
 			if err := how.check(cmd); err != nil {
 				return err
 			}
-			for _, file := range []string{junit, html} {
-				if file != "" {
-					if err := report.CheckFile(file); err != nil {
-						return err
-					}
-				}
+			var last *compare.Comparison
+			forms := []form{
+				{flag: "--junit", file: junit, render: func(w io.Writer) error { return last.JUnit(w) }},
+				{flag: "--html", file: html, render: func(w io.Writer) error { return last.HTML(w) }},
+			}
+			if err := checkForms(forms); err != nil {
+				return err
 			}
 			all, err := hostkernel.Find(how.root)
 			if err != nil {
@@ -105,8 +106,8 @@ Exit status 3: the profile will not go, or nobody knows.`,
 				ok = ok && j.OK()
 			}
 			if len(judged) > 0 {
-				last := judged[len(judged)-1].Comparison
-				refused = append(refused, a.forms(cmd, []form{{junit, last.JUnit}, {html, last.HTML}}))
+				last = judged[len(judged)-1].Comparison
+				refused = append(refused, writeForms(cmd.Context(), forms))
 			}
 			err = errors.Join(refused...)
 			if err == nil && !ok {
@@ -215,15 +216,7 @@ func choose(all []hostkernel.Kernel, said []string, against string) ([]kernelCho
 
 // judge holds the outcome with a new kernel against that with the one to compare with.
 func (s *stage) judge(before, after *rehearsal.Outcome) (*rehearse.Judgement, error) {
-	known, err := compare.Table()
-	if err != nil {
-		return nil, err
-	}
-	waivers, err := readWaivers(waiversFile, false)
-	if err != nil {
-		return nil, err
-	}
-	return rehearse.Judge(before, after, s.request.Name, s.twin, compare.Options{Known: known, Waivers: waivers, Now: time.Now(), Floor: compare.DefaultFloor})
+	return rehearse.Judge(before, after, s.request.Name, s.twin, s.options)
 }
 
 // stage makes what is the same for all kernels: the card, the profile, the programs.
@@ -231,6 +224,13 @@ func (a *app) stage(ctx context.Context, r *rehearsing) (*stage, error) {
 	s := &stage{}
 	var err error
 	if s.program, s.request.Tool, err = rehearsalPrograms(); err != nil {
+		return nil, err
+	}
+	s.options = compare.Options{Now: time.Now(), Floor: compare.DefaultFloor}
+	if s.options.Known, err = compare.Table(); err != nil {
+		return nil, err
+	}
+	if s.options.Waivers, err = a.waivers(""); err != nil {
 		return nil, err
 	}
 	if err := a.prepareStage(ctx, s, r.card); err != nil {

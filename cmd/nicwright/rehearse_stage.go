@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/internal/rehearsal"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/baseline"
+	"github.com/nicwright/nicwright/provision/compare"
 	"github.com/nicwright/nicwright/provision/journal"
 	"github.com/nicwright/nicwright/provision/rehearse"
 )
@@ -26,6 +27,8 @@ type stage struct {
 	twin    rehearse.Twin
 	// request has all but the kernel.
 	request rehearsal.Request
+	// options are how what comes of it is compared.
+	options compare.Options
 }
 
 // errNoRehearsal is a host without the program that boots machines.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -26,23 +27,13 @@ func (o *reports) flags(c *cobra.Command) {
 }
 
 // check finds out before the proofs run whether their report will have a place.
-func (o *reports) check() error {
-	if o.junit != "" && o.junit == o.html {
-		return exitStatus{exitUsage, errors.New("--junit and --html name the same file: one would overwrite the other")}
-	}
-	for _, file := range []string{o.junit, o.html} {
-		if file == "" {
-			continue
-		}
-		if err := report.CheckFile(file); err != nil {
-			return err
-		}
-	}
-	return nil
+func (o *reports) check() error { return checkForms(o.forms(nil)) }
+
+func (o *reports) forms(r *report.Report) []form {
+	return []form{{flag: "--junit", file: o.junit, render: r.JUnit}, {flag: "--html", file: o.html, render: r.HTML}}
 }
 
-// write prints the report, and writes the files that are asked for even if that
-// fails, and when ctx has ended: a proof that has run is not to be lost.
+// write prints the report, and writes the files that are asked for even if that fails.
 func (o *reports) write(ctx context.Context, a *app, r *report.Report) error {
 	var err error
 	if a.json() {
@@ -50,18 +41,58 @@ func (o *reports) write(ctx context.Context, a *app, r *report.Report) error {
 	} else {
 		err = r.Print(a.out, o.verbose)
 	}
-	ctx = context.WithoutCancel(ctx)
-	return errors.Join(err, writeReport(ctx, o.junit, r.JUnit), writeReport(ctx, o.html, r.HTML))
+	return errors.Join(err, writeForms(ctx, o.forms(r)))
 }
 
-// writeReport writes a file whole or not at all.
-func writeReport(ctx context.Context, file string, render func(io.Writer) error) error {
-	if file == "" {
+// form is a file that is asked for beside what is printed.
+type form struct {
+	flag    string
+	file    string // "" for none
+	private bool   // mode 0600
+	render  func(io.Writer) error
+}
+
+// checkForms finds out before something that takes long whether what comes of it will have
+// a place.
+func checkForms(all []form) error {
+	by := map[string]string{}
+	for _, f := range all {
+		if f.file == "" {
+			continue
+		}
+		if other := by[f.file]; other != "" {
+			return exitStatus{exitUsage, fmt.Errorf("%s and %s name the same file: one would overwrite the other", other, f.flag)}
+		}
+		by[f.file] = f.flag
+		if err := report.CheckFile(f.file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeForms writes them, each even if another could not be written, and when ctx has
+// ended: what has been found out is not to be lost.
+func writeForms(ctx context.Context, all []form) error {
+	ctx = context.WithoutCancel(ctx)
+	var errs []error
+	for _, f := range all {
+		errs = append(errs, f.write(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// write writes the file whole or not at all.
+func (f form) write(ctx context.Context) error {
+	if f.file == "" {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := render(&b); err != nil {
+	if err := f.render(&b); err != nil {
 		return err
 	}
-	return report.WriteFile(ctx, file, b.Bytes())
+	if f.private {
+		return report.WritePrivate(ctx, f.file, b.Bytes())
+	}
+	return report.WriteFile(ctx, f.file, b.Bytes())
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -28,12 +29,25 @@ func TestWriteReport(t *testing.T) {
 		render     func(io.Writer) error
 		err        error
 	}{{"a file", file, text, nil}, {"what cannot be rendered", file, fails, broken}, {"none asked for", "", fails, nil}} {
-		if err := writeReport(t.Context(), tt.path, tt.render); !errors.Is(err, tt.err) {
+		if err := writeForms(t.Context(), []form{{file: tt.path, render: tt.render}}); !errors.Is(err, tt.err) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if got, err := os.ReadFile(file); err != nil || string(got) != "one" {
 			t.Errorf("%s: the file has %q, %v", tt.name, got, err)
 		}
+	}
+}
+
+// A baseline has what root alone may read; and what was found out is written although the time is over.
+func TestWritePrivateForm(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "baseline")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := writeForms(ctx, []form{{file: file, private: true, render: func(w io.Writer) error { _, err := io.WriteString(w, "one"); return err }}}); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 || info.Size() != 3 {
+		t.Errorf("%v, %v", info, err)
 	}
 }
 

@@ -107,8 +107,11 @@ type collector struct {
 	seen  map[string]int // a warning without its numbers: where it is
 }
 
-// numbers are what differs between messages that say the same.
 var numbers = regexp.MustCompile(`0x[0-9a-fA-F]+|[0-9]+`)
+
+// WithoutNumbers is a message as others are that say the same: numbers are what they
+// differ in.
+func WithoutNumbers(message string) string { return numbers.ReplaceAllString(message, "0") }
 
 func (c *collector) record(r kernellog.Record) {
 	if r.User {
@@ -129,7 +132,7 @@ func (c *collector) record(r kernellog.Record) {
 	if r.Level > kernellog.Warning || !r.OfDrivers() {
 		return
 	}
-	key := numbers.ReplaceAllString(r.Message, "0")
+	key := WithoutNumbers(r.Message)
 	if at, ok := c.seen[key]; ok {
 		c.said.Warnings[at].Times++
 		return

@@ -153,6 +153,18 @@ func Encode(b *Baseline) ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
+// Write writes the document's text.
+func Write(w io.Writer, b *Baseline) error {
+	text, err := Encode(b)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return fmt.Errorf("writing the baseline %s: %w", b.Name, err)
+	}
+	return nil
+}
+
 // Decode reads a document of any version up to Version. Fields that it does not know
 // mean nothing to it: what is there of a later one cannot be compared.
 func Decode(text []byte) (*Baseline, error) {

@@ -186,9 +186,9 @@ func (c *comparison) comparable() error {
 	return nil
 }
 
-// context are facts of software and cards that are what is compared, or that a boot
+// circumstances are facts of software and cards that are what is compared, or that a boot
 // changes: they are told, and mean nothing by themselves.
-var context = []string{"kernel.", "package.", "module.*.srcversion", "module.*.version", "openvswitch", "microcode", "firmware."}
+var circumstances = []string{"kernel.", "package.", "module.*.srcversion", "module.*.version", "openvswitch", "microcode", "firmware."}
 
 // facts compares attributes. What the earlier has and the later lacks is missed; what the
 // later has besides is new.
@@ -256,7 +256,7 @@ func (c *comparison) change(f Finding) {
 	switch {
 	case f.Area == Software && slices.Contains(loads, f.Before) && slices.Contains(loads, f.After):
 		f.Class = Noise // it is loaded when it is needed
-	case (f.Area == Software || f.Area == Cards) && slices.ContainsFunc(context, func(p string) bool { return glob(p+"*", f.What) }):
+	case (f.Area == Software || f.Area == Cards) && slices.ContainsFunc(circumstances, func(p string) bool { return glob(p+"*", f.What) }):
 		f.Class = Noise
 	}
 	if e := c.known(f); e != nil {

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+
+	"github.com/nicwright/nicwright/internal/style"
 )
 
 //go:embed compare.html.tmpl
 var pageText string
 
-var page = template.Must(template.New("compare").Parse(pageText))
+var page = template.Must(template.New("compare").Funcs(template.FuncMap{"look": style.Page}).Parse(pageText))
 
 // group are the findings of a class.
 type group struct {

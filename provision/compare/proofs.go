@@ -4,7 +4,6 @@ package compare
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -188,9 +187,6 @@ func refusal(r *proof.Refusal) string {
 	return strings.TrimSuffix(r.Op+": "+r.Errno+": "+r.ExtAck, ": ")
 }
 
-// numbers are what differs between messages that say the same.
-var numbers = regexp.MustCompile(`0x[0-9a-fA-F]+|[0-9]+`)
-
 // said compares what the kernel said while the proofs ran.
 func (c *comparison) said() {
 	heard := func(b *baseline.Baseline) (bugs, warnings map[string]string, reporters map[string]health.Reporter) {
@@ -198,10 +194,10 @@ func (c *comparison) said() {
 		for _, r := range b.Runs {
 			for _, s := range r.Said.Bugs {
 				first, _, _ := strings.Cut(s, "\n")
-				bugs[numbers.ReplaceAllString(first, "0")] = s
+				bugs[health.WithoutNumbers(first)] = s
 			}
 			for _, w := range r.Said.Warnings {
-				warnings[numbers.ReplaceAllString(w.Message, "0")] = w.Message
+				warnings[health.WithoutNumbers(w.Message)] = w.Message
 			}
 			for _, h := range r.Said.Reporters {
 				reporters[h.Name] = h

@@ -27,6 +27,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"plain":      Judged.plain,
 	"left":       func(l step.Left) string { return strings.TrimPrefix(ansi.Strip(Left(l)), "= ") },
 	"said":       saidLines,
+	"look":       style.Page,
 	"line":       func(s step.Step) string { return ansi.Strip(Line(s)) },
 }).Parse(pageText))
 

@@ -7,8 +7,9 @@ package kernels
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/nicwright/nicwright/internal/hostkernel"
 )
 
 // Row is a kernel of the lab. Another kernel is another row.
@@ -63,30 +64,9 @@ func (r Row) Newest(packages []string) string {
 		if !ok || (rest[0] >= '0' && rest[0] <= '9') {
 			continue
 		}
-		if best == "" || less(best, m[1]) {
+		if best == "" || hostkernel.Compare(best, m[1]) < 0 {
 			best = m[1]
 		}
 	}
 	return best
-}
-
-var digits = regexp.MustCompile(`\d+|\D+`)
-
-// less compares two releases, runs of digits as numbers.
-func less(a, b string) bool {
-	as, bs := digits.FindAllString(a, -1), digits.FindAllString(b, -1)
-	for i := range min(len(as), len(bs)) {
-		x, errX := strconv.Atoi(as[i])
-		y, errY := strconv.Atoi(bs[i])
-		if errX == nil && errY == nil {
-			if x != y {
-				return x < y
-			}
-			continue
-		}
-		if as[i] != bs[i] {
-			return as[i] < bs[i]
-		}
-	}
-	return len(as) < len(bs)
 }
