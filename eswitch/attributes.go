@@ -58,6 +58,9 @@ const (
 	attrDriver      = "driver"
 	attrIPsecCrypto = "ipsec_crypto"
 	attrIPsecPacket = "ipsec_packet"
+	attrRoCE        = "roce"
+	attrMigratable  = "migratable"
+	attrMaxIOEQs    = "max_io_eqs"
 	attrMAC         = "mac"
 	attrVLAN        = "vlan"
 	attrQoS         = "qos"
@@ -170,8 +173,16 @@ func functionAttributes() []functionAttribute {
 			},
 			probe: probeDriver, write: (*Doer).writeDriver,
 		},
-		capAttribute(attrIPsecCrypto, func(s *FunctionSpec) field { return boolField{&s.IPsecCrypto} }),
-		capAttribute(attrIPsecPacket, func(s *FunctionSpec) field { return boolField{&s.IPsecPacket} }),
+		capAttribute(attrRoCE, "6.1", step.Text("true"), func(s *FunctionSpec) field { return boolField{&s.RoCE} }),
+		capAttribute(attrMigratable, "6.2", off, func(s *FunctionSpec) field { return boolField{&s.Migratable} }),
+		capAttribute(attrIPsecCrypto, "6.6", step.Absent(), func(s *FunctionSpec) field { return boolField{&s.IPsecCrypto} }),
+		capAttribute(attrIPsecPacket, "6.6", step.Absent(), func(s *FunctionSpec) field { return boolField{&s.IPsecPacket} }),
+		{
+			name: attrMaxIOEQs, phase: step.Functions, in: switchdev, unbound: true,
+			field: func(s *FunctionSpec) field { return intField{&s.MaxIOEQs} },
+			read:  func(vf VF) step.Value { return intOf(vf.MaxIOEQs) },
+			probe: probePortFunction(attrMaxIOEQs, "6.10", func(vf VF) bool { return vf.MaxIOEQs != nil }), write: (*Doer).writeMaxIOEQs,
+		},
 		unbound(admin(attrMAC, none, func(s *FunctionSpec) field { return macField{textField{&s.MAC}} }, func(a Admin) step.Value { return word(a.MAC) })),
 		inLegacy(group("vlan", admin(attrVLAN, zero, func(s *FunctionSpec) field { return intField{&s.VLAN} }, func(a Admin) step.Value { return intOf(&a.VLAN) }))),
 		inLegacy(group("vlan", admin(attrQoS, zero, func(s *FunctionSpec) field { return intField{&s.QoS} }, func(a Admin) step.Value { return intOf(&a.QoS) }))),
@@ -187,10 +198,11 @@ func functionAttributes() []functionAttribute {
 	}
 }
 
-// capAttribute is a port function attribute, by devlink's name.
-func capAttribute(name string, at func(*FunctionSpec) field) functionAttribute {
+// capAttribute is a port function attribute that is on or off, by devlink's name; since is the first Linux that has it.
+func capAttribute(name, since string, fresh step.Value, at func(*FunctionSpec) field) functionAttribute {
+	has := func(vf VF) bool { _, has := vf.Caps[name]; return has }
 	return functionAttribute{
-		name: name, phase: step.Functions, in: switchdev, unbound: true, field: at, probe: probeCap(name), write: (*Doer).writeCap,
+		name: name, phase: step.Functions, in: switchdev, unbound: true, fresh: fresh, field: at, probe: probePortFunction(name, since, has), write: (*Doer).writeCap,
 		read: func(vf VF) step.Value {
 			on, has := vf.Caps[name]
 			if !has {

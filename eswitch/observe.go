@@ -30,7 +30,7 @@ const (
 func Observe(s *snapshot.Snapshot) []Card {
 	o := observer{
 		links: map[int]rtlink.Link{}, own: map[pci.Function]rtlink.Link{}, reps: map[pci.Function]rtlink.Link{},
-		caps: map[pci.Function]map[string]bool{}, numbers: map[int]int{}, sfs: map[pci.Address][]uint32{},
+		caps: map[pci.Function]map[string]bool{}, maxIOEQs: map[pci.Function]int{}, numbers: map[int]int{}, sfs: map[pci.Address][]uint32{},
 	}
 	for _, l := range s.Links {
 		o.links[l.Index] = l
@@ -51,6 +51,9 @@ func Observe(s *snapshot.Snapshot) []Card {
 		}
 	}
 	for _, p := range s.Ports {
+		if vf, ok := vfOf(p); ok && p.MaxIOEQs != nil {
+			o.maxIOEQs[vf] = int(*p.MaxIOEQs)
+		}
 		if p.Flavour == devlink.FlavourPCISF && !p.External && p.Controller == 0 {
 			a := pci.Address(p.Device.Name)
 			o.sfs[a] = append(o.sfs[a], p.SF)
@@ -63,12 +66,13 @@ func Observe(s *snapshot.Snapshot) []Card {
 }
 
 type observer struct {
-	links   map[int]rtlink.Link
-	own     map[pci.Function]rtlink.Link
-	reps    map[pci.Function]rtlink.Link
-	caps    map[pci.Function]map[string]bool
-	numbers map[int]int // physical port numbers, by the uplink's ifindex
-	sfs     map[pci.Address][]uint32
+	links    map[int]rtlink.Link
+	own      map[pci.Function]rtlink.Link
+	reps     map[pci.Function]rtlink.Link
+	caps     map[pci.Function]map[string]bool
+	maxIOEQs map[pci.Function]int
+	numbers  map[int]int // physical port numbers, by the uplink's ifindex
+	sfs      map[pci.Address][]uint32
 }
 
 func (o observer) cards(pfs []snapshot.PF) []Card {
@@ -177,6 +181,9 @@ func functionNumber(a pci.Address) int {
 
 func (o observer) vf(f pci.Function, s snapshot.VF, own string) VF {
 	vf := VF{Index: f.VF, Address: s.Address, Driver: s.Driver, Caps: o.caps[f]}
+	if n, ok := o.maxIOEQs[f]; ok {
+		vf.MaxIOEQs = &n
+	}
 	if a := s.Admin; a != nil {
 		vf.Admin = &Admin{
 			MAC: a.MAC.String(), VLAN: a.VLAN, QoS: a.QoS, VLANProto: a.VLANProto, SpoofChk: a.SpoofChk, Trust: a.Trust,

@@ -180,8 +180,8 @@ func probeRepresentor(name string) func(Port, string, string) error {
 	}
 }
 
-// probeCap is of a port function attribute: all VFs of a port have the same.
-func probeCap(name string) func(Port, string, string) error {
+// probePortFunction is of a port function attribute that came with the Linux of since: all VFs of a port have the same.
+func probePortFunction(name, since string, has func(VF) bool) func(Port, string, string) error {
 	return func(p Port, _, mode string) error {
 		if mode != switchdev {
 			return fmt.Errorf("%s is wanted, but VFs have port functions in switchdev mode only: set eswitch-mode to switchdev, or leave it unset", name)
@@ -189,8 +189,8 @@ func probeCap(name string) func(Port, string, string) error {
 		if p.Mode != switchdev || len(p.VFs) == 0 {
 			return nil // nobody knows before there are ports
 		}
-		if _, has := p.VFs[0].Caps[name]; !has {
-			return fmt.Errorf("%s is wanted, but the driver or the card does not have it, or not on this kernel (Linux 6.6): leave it unset", name)
+		if !has(p.VFs[0]) {
+			return fmt.Errorf("%s is wanted, but the driver or the card does not have it, or not on this kernel (Linux %s): leave it unset", name, since)
 		}
 		return nil
 	}

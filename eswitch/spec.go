@@ -40,7 +40,7 @@ type PortSpec struct {
 // FunctionSpec is how a VF is to be.
 type FunctionSpec struct {
 	// Driver is the name of the PCI driver the VF is bound to, or "none".
-	Driver *string `yaml:"driver,omitempty" json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=none"`
+	Driver *string `yaml:"driver,omitempty" json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=mlx5_vfio_pci,enum=none"`
 	// MAC address of the VF, as its PF's driver gives it (ip link set PF vf N mac); all zero: the VF
 	// chooses. The VF's driver sees it when it is bound.
 	MAC *string `yaml:"mac,omitempty" json:"mac,omitempty" jsonschema:"pattern=^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"`
@@ -65,6 +65,13 @@ type FunctionSpec struct {
 	IPsecCrypto *bool `yaml:"ipsec_crypto,omitempty" json:"ipsec_crypto,omitempty"`
 	// IPsecPacket is ipsec_packet: the same for packet offload.
 	IPsecPacket *bool `yaml:"ipsec_packet,omitempty" json:"ipsec_packet,omitempty"`
+	// RoCE is the port function attribute roce: the VF has RDMA over Ethernet, and the memory for
+	// it (switchdev; like those that follow, it is set while the VF has no driver).
+	RoCE *bool `yaml:"roce,omitempty" json:"roce,omitempty"`
+	// Migratable: the VF can be moved with its machine, whose driver is then mlx5_vfio_pci (Linux 6.2).
+	Migratable *bool `yaml:"migratable,omitempty" json:"migratable,omitempty"`
+	// MaxIOEQs is how many event queues for completions the VF may have, and so how many channels (Linux 6.10).
+	MaxIOEQs *int `yaml:"max_io_eqs,omitempty" json:"max_io_eqs,omitempty" jsonschema:"minimum=1,maximum=65535"`
 	// RepresentorUp: the VF's representor is administratively up (switchdev only).
 	RepresentorUp *bool `yaml:"representor-up,omitempty" json:"representor-up,omitempty"`
 	// RepresentorMTU in bytes (switchdev only).

@@ -78,7 +78,9 @@ type VF struct {
 	Representor *Representor `json:"representor,omitempty"` // in switchdev only
 	// Caps are the port function attributes that the driver has, by devlink's names; in switchdev only.
 	Caps map[string]bool `json:"caps,omitempty"`
-	Uses []Use           `json:"uses,omitempty"` // by whom it is used
+	// MaxIOEQs is the port function's max_io_eqs; absent where the driver does not say.
+	MaxIOEQs *int  `json:"max_io_eqs,omitempty"`
+	Uses     []Use `json:"uses,omitempty"` // by whom it is used
 }
 
 // Admin is what the PF's driver keeps of a VF (ip link show PF).

@@ -181,6 +181,45 @@ func adminChange(now rtlink.VF, to map[string]string) (rtlink.VFChange, rtlink.V
 
 // writeCap switches a port function attribute of a VF.
 func (d *Doer) writeCap(ctx context.Context, f pci.Function, to map[string]string) error {
+	return d.withPort(ctx, f, func(c *devlink.Client, p devlink.Port) error {
+		for name, value := range to {
+			on := value == "true"
+			now, has := p.Caps[name]
+			switch {
+			case !has:
+				return errNoAttribute
+			case now == on:
+				continue
+			}
+			if err := c.SetCap(ctx, p, name, on); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+var errNoAttribute = fmt.Errorf("%w: the driver or the card does not have it, or not on this kernel", errors.ErrUnsupported)
+
+// writeMaxIOEQs says how many event queues a VF may have.
+func (d *Doer) writeMaxIOEQs(ctx context.Context, f pci.Function, to map[string]string) error {
+	n, err := strconv.ParseUint(to[attrMaxIOEQs], 10, 32)
+	if err != nil {
+		return err
+	}
+	return d.withPort(ctx, f, func(c *devlink.Client, p devlink.Port) error {
+		switch {
+		case p.MaxIOEQs == nil:
+			return errNoAttribute
+		case *p.MaxIOEQs == uint32(n):
+			return nil
+		}
+		return c.SetMaxIOEQs(ctx, p, uint32(n))
+	})
+}
+
+// withPort does something to the eswitch's port to a VF as it is now.
+func (d *Doer) withPort(ctx context.Context, f pci.Function, act func(*devlink.Client, devlink.Port) error) error {
 	return withDevlink(func(c *devlink.Client) error {
 		known, err := d.portOf(ctx, c, f)
 		if err != nil {
@@ -190,20 +229,7 @@ func (d *Doer) writeCap(ctx context.Context, f pci.Function, to map[string]strin
 		if err != nil {
 			return err
 		}
-		for name, value := range to {
-			on := value == "true"
-			now, has := p.Caps[name]
-			switch {
-			case !has:
-				return fmt.Errorf("%w: the driver or the card does not have it, or not on this kernel", errors.ErrUnsupported)
-			case now == on:
-				continue
-			}
-			if err := c.SetCap(ctx, p, name, on); err != nil {
-				return err
-			}
-		}
-		return nil
+		return act(c, p)
 	})
 }
 

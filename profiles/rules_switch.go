@@ -145,6 +145,12 @@ func checkTag(p *Profile, report report) {
 // wrongVLANs says what of a port's VLANs does not go together, and at which key.
 func wrongVLANs(p ovs.Port) (key, why string) {
 	mode := p.VLANMode
+	if wrong := p.Trunks.Wrong(); wrong != "" {
+		return "trunks", "has in its trunks " + wrong
+	}
+	if wrong := p.CVLANs.Wrong(); wrong != "" {
+		return "cvlans", "has in its cvlans " + wrong
+	}
 	if p.CVLANs != nil && mode != "dot1q-tunnel" {
 		return "cvlans", "has cvlans, and its vlan_mode is " + orNotSet(mode)
 	}

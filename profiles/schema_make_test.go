@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	reflector "github.com/invopop/jsonschema"
+
+	"github.com/nicwright/nicwright/eswitch/ovs"
 )
 
 // The published schema is that of the types that documents are decoded into, with
@@ -79,7 +81,14 @@ func newReflector(docs map[string]string) *reflector.Reflector {
 	r := &reflector.Reflector{Anonymous: true, DoNotReference: true, RequiredFromJSONSchemaTags: true}
 	r.LookupComment = func(t reflect.Type, name string) string { return describe(docs, t, name) }
 	r.Mapper = func(t reflect.Type) *reflector.Schema {
-		if t != reflect.TypeFor[VFList]() {
+		switch t {
+		case reflect.TypeFor[VFList]():
+		case reflect.TypeFor[ovs.VLANs]():
+			return &reflector.Schema{Type: "array", UniqueItems: true, Items: &reflector.Schema{OneOf: []*reflector.Schema{
+				{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(ovs.MaxVLAN))},
+				{Type: "string", Pattern: "^[0-9]{1,4}-[0-9]{1,4}$"},
+			}}}
+		default:
 			return nil
 		}
 		// A number, or a list of ranges; the validator takes of the keywords those of the type that is there.

@@ -300,7 +300,11 @@ func alternative(path string, s schema) string {
 	case s.isA("array") && len(s.items().properties()) > 0:
 		return "list of " + link(path+"[]")
 	case s.isA("array"):
-		words := "list: " + alternative(path+"[]", s.items())
+		var each []string
+		for _, one := range s.items().oneOf() {
+			each = append(each, alternative(path+"[]", one))
+		}
+		words := "list: " + strings.Join(each, ", or ")
 		if s["uniqueItems"] == true {
 			words += "; each once"
 		}

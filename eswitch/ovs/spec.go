@@ -55,13 +55,13 @@ type Port struct {
 	// Tag makes an access port of this VLAN, 1..4094; with VLANMode, it is the native VLAN, or the
 	// one that a dot1q-tunnel puts round all others.
 	Tag *int `yaml:"tag,omitempty" json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
-	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each; an empty list makes one
-	// that carries all. It excludes Tag, unless VLANMode is a native one.
-	Trunks []int `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
+	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each, and ranges of them; an empty
+	// list makes one that carries all. It excludes Tag, unless VLANMode is a native one.
+	Trunks VLANs `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
 	// VLANMode is Port.vlan_mode of ovs-vswitchd.conf.db(5); unset: access with a tag, else trunk.
 	VLANMode string `yaml:"vlan_mode,omitempty" json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
-	// CVLANs are the VLANs that a dot1q-tunnel carries, 1..4094 each; none: all.
-	CVLANs []int `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
+	// CVLANs are the VLANs that a dot1q-tunnel carries, written likewise; none: all.
+	CVLANs VLANs `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"uniqueItems=true"`
 	// TakeFrom is the bridge, of Open vSwitch or of the kernel, or the bond, out of which the netdev
 	// may be taken: without it, what is in another one is left there with an error.
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`

@@ -29,9 +29,13 @@ func TestCapsOfAPortFunction(t *testing.T) {
 				ae.String(attrBusName, "pci")
 				ae.Nested(attrPortFunction, func(nae *netlink.AttributeEncoder) error {
 					nae.Bytes(portFnCaps, b[:tt.cut])
+					nae.Uint32(portFnMaxIOEQs, 7)
 					return nil
 				})
 			}))
+			if p.MaxIOEQs == nil || *p.MaxIOEQs != 7 {
+				t.Errorf("max_io_eqs is %v", p.MaxIOEQs)
+			}
 			if diff := cmp.Diff(tt.want, p.Caps); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}

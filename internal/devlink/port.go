@@ -29,6 +29,8 @@ type Port struct {
 	// Caps are the capabilities of the port's function that the driver has, by the devlink tool's
 	// names (roce, migratable, ipsec_crypto, ipsec_packet), and whether each is enabled.
 	Caps map[string]bool
+	// MaxIOEQs is how many event queues for completions the port's function may have; nil where the driver does not say.
+	MaxIOEQs *uint32
 }
 
 // Ports lists all ports of all devices of the network namespace, in one dump.
@@ -101,7 +103,7 @@ func parsePort(m genetlink.Message) (Port, error) {
 			p.External = ad.Uint8() != 0
 		case attrPortFunction:
 			p.Caps = map[string]bool{}
-			ad.Nested(parseCaps(p.Caps))
+			ad.Nested(parseFunction(&p))
 		}
 	}
 	if err := ad.Err(); err != nil {
