@@ -3,6 +3,7 @@
 package eswitch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -23,6 +24,8 @@ type attribute[R, S any] struct {
 	in string
 	// fresh is what a VF has that was made anew, where all drivers agree; absent: unknown.
 	fresh step.Value
+	// lost: it goes with the mode and the VFs, and is fresh then.
+	lost bool
 	// unbound: it is set while the VF has no driver.
 	unbound bool
 	// group: the kernel takes it together with others, which are set in one act.
@@ -54,6 +57,9 @@ const (
 	AttrMTU       = "mtu"
 	AttrUp        = "up"
 	attrAutoprobe = "sriov_drivers_autoprobe"
+
+	attrRateGroups = "rate-groups"
+	attrRateGroup  = "rate-group"
 
 	attrDriver      = "driver"
 	attrIPsecCrypto = "ipsec_crypto"
@@ -117,6 +123,17 @@ func portAttributes() []portAttribute {
 			field: func(s *PortSpec) field { return textField{&s.EncapMode} },
 			read:  func(p Port) step.Value { return word(p.EncapMode) },
 			probe: probeHas(attrEncap, func(p Port) string { return p.EncapMode }), write: (*Doer).writeEncap,
+		},
+		{
+			name: attrRateGroups, phase: step.Functions, in: switchdev, fresh: step.Text(NoGroup), lost: true,
+			field: func(s *PortSpec) field { return groupsField{&s.RateGroups, &s.AllRateGroups} },
+			read: func(p Port) step.Value {
+				if p.Mode != switchdev {
+					return step.Absent()
+				}
+				return step.Text(groupsText(p.RateGroups))
+			},
+			probe: probeGroups, write: (*Doer).writeGroups,
 		},
 		{
 			name: AttrMTU, phase: step.Functions,
@@ -189,6 +206,17 @@ func functionAttributes() []functionAttribute {
 		inLegacy(group("vlan", admin(attrVLANProto, step.Text("802.1Q"), func(s *FunctionSpec) field { return textField{&s.VLANProto} }, func(a Admin) step.Value { return word(a.VLANProto) }))),
 		group("rate", admin(attrMinTxRate, zero, func(s *FunctionSpec) field { return intField{&s.MinTxRate} }, func(a Admin) step.Value { return intOf(&a.MinTxRate) })),
 		group("rate", admin(attrMaxTxRate, zero, func(s *FunctionSpec) field { return intField{&s.MaxTxRate} }, func(a Admin) step.Value { return intOf(&a.MaxTxRate) })),
+		{
+			name: attrRateGroup, phase: step.Functions, in: switchdev, fresh: step.Text(NoGroup), lost: true,
+			field: func(s *FunctionSpec) field { return textField{&s.RateGroup} },
+			read: func(vf VF) step.Value {
+				if vf.Representor == nil {
+					return step.Absent()
+				}
+				return step.Text(cmp.Or(vf.RateGroup, NoGroup))
+			},
+			probe: probeGroup, write: (*Doer).writeGroup,
+		},
 		// igb's VFs are checked from the start, mlx5's are not.
 		inLegacy(admin(attrSpoofChk, step.Absent(), func(s *FunctionSpec) field { return boolField{&s.SpoofChk} }, func(a Admin) step.Value { return boolOf(a.SpoofChk) })),
 		inLegacy(admin(attrTrust, off, func(s *FunctionSpec) field { return boolField{&s.Trust} }, func(a Admin) step.Value { return boolOf(a.Trust) })),

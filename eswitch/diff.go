@@ -86,6 +86,10 @@ func newDiffer(p Port, w PortSpec, opt step.Options) *differ {
 		d.mode = "" // no devlink eswitch: legacy is all there is
 	}
 	d.remade = d.vfs != p.NumVFs
+	if w.AllRateGroups == nil && w.RateGroups != nil {
+		all := groupsText(beside(w.RateGroups, p.RateGroups))
+		d.want.AllRateGroups = &all
+	}
 	if w.Steering != nil && *w.Steering != p.Steering {
 		d.steering = step.Text(*w.Steering)
 	}
@@ -253,11 +257,16 @@ const again = "a change of the eswitch mode makes it unknown"
 func (d *differ) setPort(phase step.Phase) {
 	for _, a := range portAttributes() {
 		to := a.field(&d.want).get()
-		if a.own || a.phase != phase || to.IsAbsent() {
+		if a.own || a.phase != phase || to.IsAbsent() || !a.fits(d.mode) {
 			continue
 		}
 		s := step.Step{Phase: phase, Attribute: a.name, From: a.read(d.port), To: to}
 		switch {
+		case to == a.fresh && (s.From == to || s.From.IsAbsent()):
+			continue
+		case s.From.IsAbsent() && a.in != "": // not in this mode
+		case a.lost && d.remade:
+			s.From, s.Reason = step.Unknown(), "they may go with the last VF"
 		case d.modeMoves:
 			s.From, s.Reason = step.Unknown(), again
 		case s.From == to:
@@ -300,6 +309,8 @@ func (d *differ) now(n int, a functionAttribute) step.Value {
 	switch {
 	case !existed:
 		return step.Absent()
+	case a.lost && (d.remade || d.modeMoves):
+		return a.fresh
 	case d.remade, d.modeMoves:
 		return step.Unknown()
 	}

@@ -4,6 +4,7 @@ package eswitch
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,7 +31,7 @@ const (
 func Observe(s *snapshot.Snapshot) []Card {
 	o := observer{
 		links: map[int]rtlink.Link{}, own: map[pci.Function]rtlink.Link{}, reps: map[pci.Function]rtlink.Link{},
-		caps: map[pci.Function]map[string]bool{}, maxIOEQs: map[pci.Function]int{}, numbers: map[int]int{}, sfs: map[pci.Address][]uint32{},
+		caps: map[pci.Function]map[string]bool{}, maxIOEQs: map[pci.Function]int{}, groups: map[pci.Function]string{}, numbers: map[int]int{}, sfs: map[pci.Address][]uint32{},
 	}
 	for _, l := range s.Links {
 		o.links[l.Index] = l
@@ -50,9 +51,22 @@ func Observe(s *snapshot.Snapshot) []Card {
 			o.caps[vf] = g.Caps
 		}
 	}
+	o.rates = s.Rates
+	parents := map[devlink.Device]map[uint32]string{}
+	for _, r := range s.Rates {
+		if r.Parent != "" {
+			if parents[r.Device] == nil {
+				parents[r.Device] = map[uint32]string{}
+			}
+			parents[r.Device][r.Port] = r.Parent
+		}
+	}
 	for _, p := range s.Ports {
-		if vf, ok := vfOf(p); ok && p.MaxIOEQs != nil {
-			o.maxIOEQs[vf] = int(*p.MaxIOEQs)
+		if vf, ok := vfOf(p); ok {
+			o.groups[vf] = parents[p.Device][p.Index]
+			if p.MaxIOEQs != nil {
+				o.maxIOEQs[vf] = int(*p.MaxIOEQs)
+			}
 		}
 		if p.Flavour == devlink.FlavourPCISF && !p.External && p.Controller == 0 {
 			a := pci.Address(p.Device.Name)
@@ -71,6 +85,8 @@ type observer struct {
 	reps     map[pci.Function]rtlink.Link
 	caps     map[pci.Function]map[string]bool
 	maxIOEQs map[pci.Function]int
+	groups   map[pci.Function]string // rate groups
+	rates    []devlink.Rate
 	numbers  map[int]int // physical port numbers, by the uplink's ifindex
 	sfs      map[pci.Address][]uint32
 }
@@ -131,9 +147,11 @@ func (o observer) port(pf snapshot.PF) Port {
 		Address: pf.Address, Number: functionNumber(pf.Address), Driver: pf.Driver, TotalVFs: pf.TotalVFs, NumVFs: pf.NumVFs, Autoprobe: pf.Autoprobe,
 		Mode: pf.Eswitch.Mode, InlineMode: pf.Eswitch.Inline, EncapMode: pf.Eswitch.Encap, Steering: pf.Params[steeringParam].Values[devlink.Runtime],
 	}
+	groups, err := groupsOf(o.rates, device(pf.Address))
+	p.RateGroups = groups
 	p.SFs = slices.Sorted(slices.Values(o.sfs[pf.Address]))
-	if pf.Err != nil {
-		p.Err = pf.Err.Error()
+	if err = errors.Join(pf.Err, err); err != nil {
+		p.Err = err.Error()
 	}
 	if l, ok := o.own[pci.PF(pf.Address)]; ok {
 		p.Netdev, p.Ifindex, p.MTU, p.Up, p.Carrier, p.Speed = l.Name, l.Index, l.MTU, l.Up, l.Carrier, pf.Speed
@@ -180,7 +198,7 @@ func functionNumber(a pci.Address) int {
 }
 
 func (o observer) vf(f pci.Function, s snapshot.VF, own string) VF {
-	vf := VF{Index: f.VF, Address: s.Address, Driver: s.Driver, Caps: o.caps[f]}
+	vf := VF{Index: f.VF, Address: s.Address, Driver: s.Driver, Caps: o.caps[f], RateGroup: o.groups[f]}
 	if n, ok := o.maxIOEQs[f]; ok {
 		vf.MaxIOEQs = &n
 	}

@@ -33,6 +33,11 @@ type PortSpec struct {
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`
 	// Follows: MTU and up are its bond's, and not the port's.
 	Follows bool `yaml:"-" json:"follows,omitempty"`
+	// RateGroups of the eswitch, merged by name: what is set for one, its VFs have together (switchdev only). Others
+	// that are there are left alone, and so is one that the profile names no more; a rollback takes away what it made.
+	RateGroups []RateGroup `yaml:"rate-groups,omitempty" json:"rate-groups,omitempty"`
+	// AllRateGroups is, of a rollback, all that there shall be, as steps have them.
+	AllRateGroups *string `yaml:"-" json:"all_rate_groups,omitempty"`
 	// Functions are the VFs by index, each with its whole spec; the profile's ranges are resolved into it.
 	Functions map[int]FunctionSpec `yaml:"-" json:"functions,omitempty"`
 }
@@ -58,6 +63,8 @@ type FunctionSpec struct {
 	MinTxRate *int `yaml:"min_tx_rate,omitempty" json:"min_tx_rate,omitempty" jsonschema:"minimum=0"`
 	// MaxTxRate is the VF's highest rate in Mbit/s, 0 = no limit.
 	MaxTxRate *int `yaml:"max_tx_rate,omitempty" json:"max_tx_rate,omitempty" jsonschema:"minimum=0"`
+	// RateGroup is the name of the rate group of the port that the VF is in, or "none" (switchdev only).
+	RateGroup *string `yaml:"rate-group,omitempty" json:"rate-group,omitempty" jsonschema:"minLength=1"`
 	// LinkState of the VF: auto follows the uplink's (legacy mode only).
 	LinkState *string `yaml:"link-state,omitempty" json:"link-state,omitempty" jsonschema:"enum=auto,enum=enable,enum=disable"`
 	// IPsecCrypto is the port function attribute ipsec_crypto: the VF may give SAs to the card

@@ -48,6 +48,9 @@ type Port struct {
 	EncapMode  string `json:"encap_mode,omitempty"`
 	Steering   string `json:"flow_steering_mode,omitempty"`
 
+	// RateGroups are the rate nodes of the eswitch; there are none in legacy mode.
+	RateGroups []RateGroup `json:"rate_groups,omitempty"`
+
 	VFs []VF `json:"vfs,omitempty"` // by index, all NumVFs of them
 
 	// SFs are the numbers of its scalable functions, which switchdev alone has.
@@ -79,8 +82,10 @@ type VF struct {
 	// Caps are the port function attributes that the driver has, by devlink's names; in switchdev only.
 	Caps map[string]bool `json:"caps,omitempty"`
 	// MaxIOEQs is the port function's max_io_eqs; absent where the driver does not say.
-	MaxIOEQs *int  `json:"max_io_eqs,omitempty"`
-	Uses     []Use `json:"uses,omitempty"` // by whom it is used
+	MaxIOEQs *int `json:"max_io_eqs,omitempty"`
+	// RateGroup is the rate node that the port function is below, "" for none.
+	RateGroup string `json:"rate_group,omitempty"`
+	Uses      []Use  `json:"uses,omitempty"` // by whom it is used
 }
 
 // Admin is what the PF's driver keeps of a VF (ip link show PF).

@@ -72,7 +72,7 @@ func (p Port) Spec() PortSpec {
 // switchdev only, and the VLAN of a VF in legacy mode.
 func (s PortSpec) Fill(before PortSpec) PortSpec {
 	for _, a := range portAttributes() {
-		if s.Follows && (a.name == AttrMTU || a.name == AttrUp) {
+		if s.Follows && (a.name == AttrMTU || a.name == AttrUp) || s.Mode != nil && !a.fits(*s.Mode) {
 			continue
 		}
 		fill(a.field(&s), a.field(&before))
@@ -116,13 +116,13 @@ func fill(want, before field) bool {
 // the VFs anew, or changed the mode, it touched all that is theirs.
 func (s PortSpec) Keep(address pci.Address, touched func(id resource.ID, attribute string) bool) PortSpec {
 	pf := resource.OfFunction(pci.PF(address))
+	all := touched(pf, attrVFs) || touched(pf, attrMode)
 	for _, a := range portAttributes() {
-		if !touched(pf, a.name) {
+		if !touched(pf, a.name) && (!a.lost || !all) {
 			a.field(&s).set(step.Absent())
 		}
 	}
 	s.TakeFrom = nil
-	all := touched(pf, attrVFs) || touched(pf, attrMode)
 	functions := map[int]FunctionSpec{}
 	for n, f := range s.Functions {
 		some := false

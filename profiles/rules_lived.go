@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/bond"
+	"github.com/nicwright/nicwright/eswitch"
 )
 
 // livedRules are of what a host that somebody lives on makes plain: one MTU for a
@@ -25,6 +26,7 @@ func livedRules() []rule {
 		},
 		{"NW016", "ranges of VFs begin before they end, and no VF is in two of them", "", checkRanges},
 		{"NW017", "a MAC address is one VF's: it is unicast, and written at a range of one VF", "", checkMACs},
+		{"NW018", "the rate group of a VF is one of its port's, or none", "", checkRateGroups},
 	}
 }
 
@@ -111,6 +113,25 @@ func checkMACs(p *Profile, report report) {
 				report(at, "mac of %s is %s, and so is that of %s", g, mac, taken[mac])
 			case n == 1:
 				taken[mac] = g.String()
+			}
+		})
+	})
+}
+
+func checkRateGroups(p *Profile, report report) {
+	report = once(report)
+	p.eachPort(func(ref portRef, port *Port, at func(...any) Position) {
+		for i, g := range port.RateGroups {
+			if g.Name == eswitch.NoGroup {
+				report(at("rate-groups", i, "name"), "a rate group of %s is called %s, which is what is said of a VF that is in none", ref, g.Name)
+			}
+		}
+		p.eachGroup(func(of portRef, g group) {
+			if of != ref || g.spec.RateGroup == nil || *g.spec.RateGroup == eswitch.NoGroup {
+				return
+			}
+			if !slices.ContainsFunc(port.RateGroups, func(r eswitch.RateGroup) bool { return r.Name == *g.spec.RateGroup }) {
+				report(g.at("rate-group"), "rate-group of %s is %s, and %s has no such rate group: name it in its rate-groups", g, *g.spec.RateGroup, ref)
 			}
 		})
 	})

@@ -5,6 +5,7 @@ package provision
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,12 +23,19 @@ import (
 // refuses what they would refuse. Nothing hangs on its netdevs.
 type model struct {
 	Host
+	granted map[pci.Function]*granted
+}
+
+// granted is what a card remembers of a VF, in legacy mode too.
+type granted struct {
+	roce, migratable bool
+	eqs              int
 }
 
 // newModel is a host of testdata/hosts.
 func newModel(t *testing.T, name string) *model {
 	t.Helper()
-	m := &model{Host: hostOf(t, name)}
+	m := &model{Host: hostOf(t, name), granted: map[pci.Function]*granted{}}
 	for i := range m.Bonds.Bonds { // of the options, the model has the most used
 		b := &m.Bonds.Bonds[i]
 		b.LACPActive, b.ADSelect, b.MinLinks, b.UpDelay, b.DownDelay = nil, nil, nil, nil, nil
@@ -120,7 +128,8 @@ func (m *model) eswitch(s step.Step) error {
 		if n != 0 && p.NumVFs != 0 {
 			return fmt.Errorf("EBUSY: the count goes through 0")
 		}
-		p.NumVFs, p.VFs = n, nil
+		p.NumVFs, p.VFs, p.RateGroups = n, nil, nil
+		maps.DeleteFunc(m.granted, func(f pci.Function, _ *granted) bool { return f.PF == p.Address })
 		for i := range n {
 			off := false
 			v := eswitch.VF{Index: i, Address: pci.Address(fmt.Sprintf("0001:3b:%02x.%d", 1+p.Number, i)), Admin: &eswitch.Admin{
@@ -152,10 +161,9 @@ func (m *model) eswitch(s step.Step) error {
 				}
 			}
 		}
-		if p.Mode = to; to == legacy {
-			for i := range p.VFs {
-				p.VFs[i].Representor = nil
-			}
+		p.Mode, p.RateGroups = to, nil
+		for i := range p.VFs {
+			p.VFs[i].Representor, p.VFs[i].RateGroup = nil, ""
 		}
 		p.InlineMode, p.EncapMode = "none", "basic"
 		m.Offload[pci.PF(p.Address)] = crypto.State{Netdev: p.Netdev, Features: features(false, p.Mode)}
@@ -163,6 +171,23 @@ func (m *model) eswitch(s step.Step) error {
 		p.InlineMode = to
 	case "encap-mode":
 		p.EncapMode = to
+	case "rate-groups":
+		if p.Mode != switchdev {
+			return fmt.Errorf("EOPNOTSUPP: not in %s", p.Mode)
+		}
+		if p.RateGroups = nil; to == eswitch.NoGroup {
+			break
+		}
+		for part := range strings.SplitSeq(to, ", ") {
+			name, most, _ := strings.Cut(part, " tx_max ")
+			n, _ := strconv.Atoi(most)
+			p.RateGroups = append(p.RateGroups, eswitch.RateGroup{Name: name, TxMax: n})
+		}
+		for i := range p.VFs {
+			if v := &p.VFs[i]; !slices.ContainsFunc(p.RateGroups, func(g eswitch.RateGroup) bool { return g.Name == v.RateGroup }) {
+				v.RateGroup = ""
+			}
+		}
 	case "mtu":
 		p.MTU, _ = strconv.Atoi(to)
 	case "up":
@@ -187,6 +212,29 @@ func (m *model) vf(p *eswitch.Port, v *eswitch.VF, s step.Step) error {
 			return fmt.Errorf("the VF is bound: its netdev keeps its address")
 		}
 		v.Admin.MAC = to
+	case "roce", "migratable", "max_io_eqs":
+		g := m.granted[s.Resource.Function]
+		switch {
+		case v.Driver != "" || p.Mode != switchdev:
+			return fmt.Errorf("EBUSY or EOPNOTSUPP: with the driver %q in %s", v.Driver, p.Mode)
+		case s.Attribute == "roce":
+			g.roce = on
+		case s.Attribute == "migratable":
+			g.migratable = on
+		default:
+			g.eqs = n
+		}
+	case "rate-group":
+		switch {
+		case p.Mode != switchdev:
+			return fmt.Errorf("EOPNOTSUPP: not in %s", p.Mode)
+		case to == eswitch.NoGroup:
+			v.RateGroup = ""
+		case !slices.ContainsFunc(p.RateGroups, func(g eswitch.RateGroup) bool { return g.Name == to }):
+			return fmt.Errorf("ENODEV: there is no such rate group")
+		default:
+			v.RateGroup = to
+		}
 	case "vlan":
 		v.Admin.VLAN = n
 	case "qos":
@@ -292,6 +340,14 @@ func (m *model) syncPort(p *eswitch.Port) {
 			v.Representor = &eswitch.Representor{Netdev: fmt.Sprintf("r%d-%d", p.Number, n), MTU: 1500}
 		}
 		f := pci.VF(p.Address, n)
+		g := m.granted[f]
+		if g == nil {
+			g = &granted{true, false, 8}
+			m.granted[f] = g
+		}
+		if v.Caps, v.MaxIOEQs = nil, nil; p.Mode == switchdev {
+			v.Caps, v.MaxIOEQs = map[string]bool{"roce": g.roce, "migratable": g.migratable}, &g.eqs
+		}
 		switch st := m.Offload[f]; {
 		case v.Driver == p.Driver && st.Netdev == "":
 			v.Netdev = fmt.Sprintf("v%d-%d", p.Number, n)

@@ -53,12 +53,17 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 			}
 			if is == switchdev {
 				both++
+				s.RateGroups = [][]eswitch.RateGroup{nil, {{Name: "gold"}}, {{Name: "gold", TxMax: 100}, {Name: "rest"}}}[r.IntN(3)]
 			}
 			for i := range n {
 				f := eswitch.FunctionSpec{Driver: maybe(r, "mlx5_core", "mlx5_core", "none"), MaxTxRate: maybe(r, 0, 1000)}
 				if is == legacy {
 					f.VLAN, f.Trust = maybe(r, 0, 100), maybe(r, true, false)
 				} else {
+					f.RoCE, f.Migratable, f.MaxIOEQs = maybe(r, true, false), maybe(r, true, false), maybe(r, 2, 8)
+					if f.RateGroup = maybe(r, "none"); s.RateGroups != nil {
+						f.RateGroup = maybe(r, "gold", "none")
+					}
 					f.RepresentorUp, f.RepresentorMTU = maybe(r, true, false), maybe(r, 1500, 9000)
 					reps = append(reps, pci.VF(p.Address, i).String())
 				}

@@ -199,6 +199,7 @@ func TestInfoKeepsRunningAndStoredApart(t *testing.T) {
 func FuzzMessages(f *testing.F) {
 	f.Add(encode(f, representor).Data)
 	f.Add(encode(f, info).Data)
+	f.Add(encode(f, rateOf(rateNode, "gold")).Data)
 	f.Add(encode(f, param(paramTypeU32, func(ae *netlink.AttributeEncoder) { ae.Uint32(attrParamValueData, 1) })).Data)
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		m := genetlink.Message{Data: b}
@@ -207,5 +208,6 @@ func FuzzMessages(f *testing.F) {
 		_, _ = parseEswitch(m)
 		_, _ = parseParam(m)
 		_, _ = parseInfo(m)
+		_, _ = parseRate(m)
 	})
 }

@@ -35,6 +35,8 @@ type Snapshot struct {
 	Netdevs []netdev.Link
 	// Ports are those of devlink, of all devices.
 	Ports []devlink.Port
+	// Rates are those of devlink, of all devices.
+	Rates []devlink.Rate
 	// PFs are the ports of network cards, with their VFs; by address.
 	PFs []PF
 	// Features are the ethtool features, by ifindex.
@@ -74,7 +76,10 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 		return err
 	default:
 		defer func() { err = errors.Join(err, c.Close()) }()
-		if s.Ports, err = portsOf(ctx, c); err != nil {
+		if s.Ports, err = whole(ctx, c.Ports); err != nil {
+			return err
+		}
+		if s.Rates, err = whole(ctx, c.Rates); err != nil {
 			return err
 		}
 	}
@@ -101,12 +106,12 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	return nil
 }
 
-// portsOf reads the devlink ports, again if they changed meanwhile.
-func portsOf(ctx context.Context, c *devlink.Client) ([]devlink.Port, error) {
+// whole is a dump of devlink, once more if something changed meanwhile.
+func whole[T any](ctx context.Context, dump func(context.Context) ([]T, error)) ([]T, error) {
 	for n := 1; ; n++ {
-		ports, err := c.Ports(ctx)
+		all, err := dump(ctx)
 		if !errors.Is(err, unix.EINTR) || ctx.Err() != nil || n == 100 {
-			return ports, err
+			return all, err
 		}
 	}
 }
