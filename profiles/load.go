@@ -112,19 +112,25 @@ func (o Options) overrides() []string {
 // Validate checks one document for itself, without layers, as Load does. source
 // is what its positions name.
 func Validate(source string, data []byte) error {
+	_, err := Parse(source, data)
+	return err
+}
+
+// Parse is the profile of one document for itself, validated.
+func Parse(source string, data []byte) (*Profile, error) {
 	book, err := theSchema()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	doc, err := stack(book.root, nil, 0, []layer{{source, data}})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p, err := decode(doc)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.check().Fatal().orNil()
+	return p, p.check().Fatal().orNil()
 }
 
 // stack parses and validates the layers and lays them upon doc, which has below layers.

@@ -77,6 +77,8 @@ func (c lived) test(t *testing.T) {
 	script(t, c.host)
 	made := time.Since(start)
 	before := dump(t)
+	assertCaptured(t)
+	assertSame(t, "a capture", before)
 	args := append([]string{"-p", c.file()}, c.args...)
 	if c.refused != nil {
 		c.testRefused(t, before, args)
@@ -113,6 +115,17 @@ func (c lived) test(t *testing.T) {
 	assertSame(t, "the rollback", before)
 	assertProcesses(t)
 	t.Logf("made in %s, all in %s", made.Round(time.Second/10), time.Since(start).Round(time.Second/10))
+}
+
+// assertCaptured: what is captured of the host plans to nothing on it.
+func assertCaptured(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "captured.yaml")
+	expect(t, exitDone, "capture", "-o", file)
+	if r := expect(t, exitDone, "plan", "-p", file); !strings.Contains(r.stdout, "nothing to do") {
+		text, _ := os.ReadFile(file)
+		t.Errorf("a plan of the captured profile printed:\n%s\nand it is:\n%s", r.stdout, text)
+	}
 }
 
 func (c lived) assertSays(t *testing.T, printed string) {

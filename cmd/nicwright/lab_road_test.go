@@ -43,6 +43,7 @@ func TestVMHostFromBareCardToProof(t *testing.T) {
 	assertHost(t, 4, vmHostTag)
 
 	t.Run("no-op", testNoOpWritesNothing)
+	t.Run("captured", assertCaptured)
 	t.Run("the unit of the boot", testApplyWithTheUnitsCapabilities)
 	t.Run("the whole matrix", func(t *testing.T) {
 		r := expect(t, exitDone, "verify", "--json", "-p", "vm-host", "--set", "verify.ktls.bytes=1048576", "--set", "verify.ipsec.bytes=1048576", "--set", "verify.bond.failover=true")

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package eswitch
+
+import (
+	"slices"
+
+	"github.com/nicwright/nicwright/internal/step"
+)
+
+// defaults are what a port has that nobody has changed. Of flow_steering_mode the driver
+// chooses by the card, so there is none.
+var defaults = map[string]step.Value{
+	attrVFs: step.Text("0"), attrAutoprobe: step.Text("true"), attrMode: step.Text(legacy), attrInline: step.Text("none"),
+	attrEncap: step.Text("basic"), attrRateGroups: step.Text(NoGroup), AttrMTU: step.Text("1500"), AttrUp: step.Text("false"),
+}
+
+// functionDefaults are what a VF has from the start, beside what is fresh of all drivers' (attribute.fresh).
+var functionDefaults = map[string]step.Value{
+	attrIPsecCrypto: step.Text("false"), attrIPsecPacket: step.Text("false"), attrSpoofChk: step.Text("false"),
+	attrRepMTU: step.Text("1500"), attrRepUp: step.Text("false"),
+}
+
+// drivers are those that a profile can name.
+var drivers = []string{mlx5, "vfio-pci", "mlx5_vfio_pci", noDriver}
+
+// Captured is what of a port a profile would say: what is not as it is from the start, by the names of a profile. max_io_eqs
+// is not among it, for what the driver chose cannot be told from what somebody has set. The VFs' drivers always are, but for those that no profile can name.
+func (p Port) Captured() PortSpec {
+	s := p.Spec()
+	for _, a := range portAttributes() {
+		if f := a.field(&s); f.get() == defaults[a.name] {
+			f.set(step.Absent())
+		}
+	}
+	if s.AllRateGroups != nil {
+		s.AllRateGroups, s.RateGroups = nil, p.RateGroups
+	}
+	for n, f := range s.Functions {
+		for _, a := range functionAttributes() {
+			at := a.field(&f)
+			v := at.get()
+			if v == a.fresh || v == functionDefaults[a.name] || a.name == attrMaxIOEQs {
+				at.set(step.Absent())
+			}
+		}
+		if f.Driver != nil && !slices.Contains(drivers, *f.Driver) {
+			f.Driver = nil
+		}
+		s.Functions[n] = f
+	}
+	return s
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+)
+
+// ovs captures the bridges that have ports of the cards, and of those these ports.
+func (c *capturer) ovs() {
+	spec := ovs.SpecOf(c.host.Switch)
+	if spec == nil {
+		return
+	}
+	is := ovs.Spec{HWOffload: spec.HWOffload}
+	if spec.OffloadUnset {
+		is.HWOffload = nil
+	}
+	for i, b := range spec.Bridges {
+		bridge := ovs.Bridge{Name: b.Name}
+		for _, p := range b.Ports {
+			if p, ok := c.switchPort(p, b.Name); ok {
+				bridge.Ports = append(bridge.Ports, p)
+			}
+		}
+		if len(bridge.Ports) == 0 {
+			c.left("bridge "+b.Name+" of Open vSwitch", "it has no port of the cards here")
+			continue
+		}
+		if n := len(c.host.Switch.Bridges[i].Ports) - len(bridge.Ports); n > 0 {
+			c.left(fmt.Sprintf("other ports of bridge %s (%d)", b.Name, n), "they are no ports of the cards here, and stay as they are")
+		}
+		bridge.Ports = runs(bridge.Ports)
+		is.Bridges = append(is.Bridges, bridge)
+	}
+	if is.HWOffload != nil || is.Bridges != nil {
+		c.doc.OVS = &is
+	}
+}
+
+// switchPort is a port as a profile says it, if it can.
+func (c *capturer) switchPort(p ovs.Port, bridge string) (ovs.Port, bool) {
+	is := ovs.Port{Tag: p.Tag, Trunks: p.Trunks, VLANMode: p.VLANMode, CVLANs: p.CVLANs}
+	switch f, err := pci.ParseFunction(cmp.Or(p.VF, p.Uplink)); {
+	case p.Bond != "" && slices.Contains(c.in, p.Bond):
+		is.Name, is.Bond = p.Bond, p.Bond
+	case err != nil || c.refs[f.PF] == "":
+		return ovs.Port{}, false
+	case p.Stale:
+		c.left("port "+p.Name+" of bridge "+bridge, "its netdev is gone")
+		return ovs.Port{}, false
+	case f.IsVF():
+		is.VF = fmt.Sprintf("%s/vf%d", c.refs[f.PF], f.VF)
+		is.Name = nameOf(is.VF)
+	default:
+		is.Uplink = c.refs[f.PF]
+		is.Name = nameOf(is.Uplink)
+	}
+	switch { // what is meant without being said
+	case is.Tag != nil && is.VLANMode == "access" || is.Tag == nil && is.VLANMode == "trunk" && len(is.Trunks) > 0:
+		is.VLANMode = ""
+	case is.Tag == nil && is.VLANMode == "" && len(is.Trunks) == 0:
+		is.Trunks = ovs.VLANs{}
+	}
+	return is, true
+}
+
+// nameOf is the name of a switch's port that stands for CARD/PORT or CARD/PORT/vfN.
+func nameOf(ref string) string { return strings.ReplaceAll(ref, "/", "-") }
+
+// runs are ports, of which those of VFs in a row with the same VLANs are one.
+func runs(ports []ovs.Port) []ovs.Port {
+	vf := func(p ovs.Port) (port string, n int) {
+		at := strings.LastIndex(p.VF, "/vf")
+		if at < 0 {
+			return "", -1
+		}
+		if _, err := fmt.Sscanf(p.VF[at:], "/vf%d", &n); err != nil {
+			return "", -1
+		}
+		return p.VF[:at], n
+	}
+	slices.SortStableFunc(ports, func(a, b ovs.Port) int {
+		pa, na := vf(a)
+		pb, nb := vf(b)
+		return cmp.Or(cmp.Compare(pa, pb), na-nb)
+	})
+	alike := func(a, b ovs.Port) bool {
+		a.Name, a.VF, b.Name, b.VF = "", "", "", ""
+		return reflect.DeepEqual(a, b)
+	}
+	var all []ovs.Port
+	for i := 0; i < len(ports); {
+		port, first := vf(ports[i])
+		end := i + 1
+		for ; end < len(ports) && first >= 0; end++ {
+			if next, n := vf(ports[end]); next != port || n != first+end-i || !alike(ports[i], ports[end]) {
+				break
+			}
+		}
+		p := ports[i]
+		if end-i > 1 {
+			p.VF = fmt.Sprintf("%s/vf%d-%d", port, first, first+end-i-1)
+			p.Name = nameOf(p.VF)
+		}
+		all = append(all, p)
+		i = end
+	}
+	return all
+}
