@@ -179,11 +179,13 @@ int cx_bus_create(int domain, int busnr, phys_addr_t membase, size_t size)
 	if (err)
 		goto msi;
 	cx_fault_init();
+	cx_iommu_init();
 	for (i = 0; i < cx_ncards && !err; i++)
 		err = add_bus(domain, i);
 	if (!err)
 		return 0;
 	remove_buses();
+	cx_iommu_exit();
 	cx_fault_exit();
 	cx_card_stop();
 msi:
@@ -206,6 +208,7 @@ unmap:
 void cx_bus_destroy(void)
 {
 	remove_buses();
+	cx_iommu_exit();
 	cx_fault_exit();
 	cx_card_stop();
 	cx_msi_destroy();

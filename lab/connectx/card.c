@@ -3,7 +3,8 @@
  * The card's thread, and what wakes it. Commands: a kprobe on iowrite32be sees every ring of a command doorbell, exact
  * and at once. Packets: UAR doorbells are plain stores, so the net_dev_xmit tracepoint says which function has just
  * been given a packet; its queues are then polled for a while. What no hint announces (NOPs of an internal queue,
- * re-armed completion queues) is found by a slow poll of all queues.
+ * re-armed completion queues) is found by a slow poll of all queues. Of a function that a machine has, no hint comes at all:
+ * its command doorbell and queues are polled closely.
  */
 #include "connectx.h"
 #include <linux/kprobes.h>
@@ -131,6 +132,7 @@ static bool run_all(bool all)
 	bool work = false;
 	int i;
 
+	cx_iommu_round();
 	cx_sched_round();
 	for (i = 0; i < cx_nfuncs(); i++) {
 		struct cx_func *f = &cx_funcs[i];
@@ -143,6 +145,8 @@ static bool run_all(bool all)
 			cx_fw_sw_reset(f);
 			work = true;
 		}
+		if (f->polled && f->seg)
+			cx_fw_poll(f);
 		if (test_and_clear_bit(CX_F_DOORBELL, &f->flags)) {
 			cx_fw_doorbell(f, atomic_xchg(&f->doorbell, 0), false);
 			work = true;
@@ -152,7 +156,7 @@ static bool run_all(bool all)
 			continue;
 		if (test_and_clear_bit(CX_F_TX, &f->flags))
 			f->hot = jiffies + CX_HOT;
-		if (all || time_before(jiffies, f->hot)) {
+		if (all || f->polled || time_before(jiffies, f->hot)) {
 			bool w = run_sqs(f);
 
 			if (w)
@@ -180,7 +184,7 @@ static u64 nap(unsigned int idle)
 	int i;
 
 	for (i = 0; i < cx_nfuncs(); i++) {
-		hot |= time_before(jiffies, cx_funcs[i].hot);
+		hot |= time_before(jiffies, cx_funcs[i].hot) || (cx_funcs[i].polled && cx_funcs[i].seg);
 		if (cx_funcs[i].late)
 			next = min(next, cx_fw_next(&cx_funcs[i]));
 	}

@@ -12,6 +12,20 @@
 #define MSI_FLAG_NO_AFFINITY 0
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)	/* who says that interrupts are a function's own: the IOMMU, later their domain */
+#define CX_CAP_INTR_REMAP IOMMU_CAP_INTR_REMAP
+#define CX_ISOLATED_MSI IRQ_DOMAIN_FLAG_MSI_REMAP
+#else
+#define CX_CAP_INTR_REMAP IOMMU_CAP_CACHE_COHERENCY
+#define CX_ISOLATED_MSI IRQ_DOMAIN_FLAG_ISOLATED_MSI
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define CX_ATTACH_ARGS(d, dev) struct iommu_domain *d, struct device *dev
+#else
+#define CX_ATTACH_ARGS(d, dev) struct iommu_domain *d, struct device *dev, struct iommu_domain *old
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 0, 0)
 typedef struct aes_enckey cx_aes;
 #define cx_aes_setkey(ctx, key, len) aes_prepareenckey(ctx, key, len)

@@ -7,6 +7,7 @@
  *  - configuration space (struct cx_func.cfg, .wm): the PCI core, under its own lock; the thread only reads it;
  *  - doorbells: a kprobe sets bits in cx_func.doorbell (atomically) and wakes the thread;
  *  - resets (FLR, VFE, memory enable) and transmit hints: bits in cx_func.flags, then a wake-up;
+ *  - the map of a function's IOMMU: its own lock; which one it is, the thread sets (iommu.c);
  *  - wire netdevs: skbs go through the two queues of struct cx_wire, each with its own lock.
  * Interrupts are delivered by the thread, so a driver's NAPI poll may run on top of it: nothing of the card may
  * be held or half changed where cx_irq() is called (cq_flush, eqe_post).
@@ -78,14 +79,14 @@ enum { CX_IPSEC = 1, CX_IPSEC_TRAILER = 2, CX_IPSEC_CRYPTO = 4, CX_IPSEC_PACKET 
 enum { CX_F_RESET, CX_F_TX, CX_F_DOORBELL, CX_F_SW_RESET };
 
 struct cx_func;
+struct cx_dom;
 
 struct cx_eq {
 	bool used;
 	u8 log_size, vec;
 	u32 pgshift, pi;
 	u64 mask;			/* event types 0..63 */
-	int npas;
-	void **page;
+	u64 *page;
 };
 
 struct cx_count { u64 pkts, bytes; };
@@ -124,6 +125,8 @@ struct cx_func {
 	u8 cfg[PCI_CFG_SPACE_EXP_SIZE], wm[PCI_CFG_SPACE_EXP_SIZE];
 	int idx, pf, vport;		/* place in cx_funcs, port, vport number in that port's eswitch */
 	bool is_vf, is_sf, hca_up;	/* is_vf: not a PF, but a VF or a scalable function */
+	bool polled;			/* its driver writes registers where no probe sees it */
+	struct cx_dom *dom, *next_dom;	/* NULL: addresses on the bus are physical ones; next_dom: what the IOMMU has asked for */
 	unsigned long flags;
 	atomic_t doorbell;		/* command slots rung */
 	u32 late;			/* those that are not answered before their time in due */
@@ -151,9 +154,9 @@ struct cx_func {
 
 struct cx_wq {				/* the memory of a CQ, RQ or SQ */
 	u8 log_sz, log_stride, pgshift;
-	__be32 *dbr;
-	void **page;
-	u32 npages, pi;			/* CQ: producer; SQ, RQ: consumer */
+	bool gone;			/* its memory was not mapped: stopped */
+	u64 dbr, *page;			/* on the bus */
+	u32 pi;				/* CQ: producer; SQ, RQ: consumer */
 };
 
 struct cx_rss { u8 fn; bool sym, v6, udp; u32 fields; u8 key[40]; };	/* how a TIR hashes */
@@ -178,7 +181,7 @@ struct cx_obj {
 			u16 wqe, used;	/* striding: the work request that is being filled, and its strides that are */
 			u64 stalled;
 		} rq;
-		struct { u8 shift; u32 n; u8 **page; } mkey;
+		struct { u8 shift; u32 n; u64 *page; } mkey;
 		struct { u32 n, *rq; } rqt;
 		struct {		/* TIR, TIS */
 			u8 disp, affinity, self;	/* self: whether what its own function has sent is received, by bits */
@@ -270,7 +273,7 @@ void cx_fw_health(struct cx_func *f);
 void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late);
 bool cx_fw_late(struct cx_func *f);
 ktime_t cx_fw_next(struct cx_func *f);
-void *cx_dma(u64 addr, u64 len);
+void cx_fw_poll(struct cx_func *f);
 int cx_exec(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 struct cx_func *cx_other(struct cx_func *f, int id);
 void cx_caps_get(struct cx_func *f, int type, bool max, void *page);
@@ -284,14 +287,6 @@ int cx_grant(struct cx_func *vf, int type, void *want);
 int cx_hca_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 int cx_sf_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen);
 void cx_sfs_off(struct cx_func *pf);
-
-/* eq.c */
-int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen);
-int cx_destroy_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen);
-struct cx_eq *cx_cmd_eq(struct cx_func *f);
-void cx_eqe_post(struct cx_func *f, struct cx_eq *q, u8 type, u8 sub, const void *data, int len);
-void cx_event(struct cx_func *f, u8 type, u8 sub, const void *data, int len);
-void cx_eqs_free(struct cx_func *f);
 
 /* obj.c */
 typedef int (*cx_handler)(struct cx_func *f, void *in, int inlen, void *out, int outlen);
@@ -394,6 +389,7 @@ void cx_wire_tx(int port, struct cx_pkt *p);
 bool cx_wire_up(int port);
 void cx_wire_carrier(int port, bool up);
 
+#include "dma.h"
 #include "pkt.h"
 #include "queue.h"
 #include "crypt.h"

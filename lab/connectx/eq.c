@@ -5,8 +5,10 @@
 void cx_eqe_post(struct cx_func *f, struct cx_eq *q, u8 type, u8 sub, const void *data, int len)
 {
 	u64 off = (u64)(q->pi & ((1 << q->log_size) - 1)) * sizeof(struct mlx5_eqe);
-	struct mlx5_eqe *e = q->page[off >> q->pgshift] + (off & ((1ULL << q->pgshift) - 1));
+	struct mlx5_eqe *e = cx_dma_known(f, q->page[off >> q->pgshift] + (off & ((1ULL << q->pgshift) - 1)), true);
 
+	if (!e)			/* not mapped any more: the event is lost */
+		return;
 	memset(e, 0, sizeof(*e) - 4);
 	e->type = type;
 	e->sub_type = sub;
@@ -56,7 +58,8 @@ int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	void *c = MLX5_ADDR_OF(create_eq_in, in, eq_context_entry);
 	__be64 *pas = MLX5_ADDR_OF(create_eq_in, in, pas);
 	struct cx_eq *q, t = {};
-	int n, i;
+	u32 npas, i;
+	int n;
 
 	for (n = 1; n < CX_MAX_EQ && f->eq[n].used; n++)
 		;
@@ -68,15 +71,15 @@ int cx_create_eq(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 	t.mask = MLX5_GET64(create_eq_in, in, event_bitmask[0]);
 	if (t.log_size > 22 || t.pgshift > 30 || t.vec >= cx_vectors(f))
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	t.npas = DIV_ROUND_UP(64ULL << t.log_size, 1ULL << t.pgshift);
-	if ((u8 *)(pas + t.npas) > (u8 *)in + inlen)
+	npas = DIV_ROUND_UP(64ULL << t.log_size, 1ULL << t.pgshift);
+	if ((u8 *)(pas + npas) > (u8 *)in + inlen)
 		return MLX5_CMD_STAT_BAD_INP_LEN_ERR;
-	t.page = kcalloc(t.npas, sizeof(*t.page), GFP_KERNEL);
+	t.page = kcalloc(npas, sizeof(*t.page), GFP_KERNEL);
 	if (!t.page)
 		return MLX5_CMD_STAT_NO_RES_ERR;
-	for (i = 0; i < t.npas; i++) {
-		t.page[i] = cx_dma(be64_to_cpu(pas[i]) & ~0xfffULL, 1ULL << t.pgshift);
-		if (!t.page[i]) {
+	for (i = 0; i < npas; i++) {
+		t.page[i] = be64_to_cpu(pas[i]) & ~0xfffULL;
+		if (!cx_dma_ok(f, t.page[i], 1ULL << t.pgshift)) {
 			kfree(t.page);
 			return MLX5_CMD_STAT_BAD_PARAM_ERR;
 		}

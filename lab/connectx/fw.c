@@ -19,40 +19,45 @@ struct cmd_lay {			/* 64-byte command queue entry */
 
 static void *ib, *ob;
 
-/* a bus address is a physical one here (no IOMMU); NULL when the range is not ordinary memory */
-void *cx_dma(u64 addr, u64 len)
-{
-	if (!addr || addr + len < addr || !pfn_valid(PHYS_PFN(addr)) || !pfn_valid(PHYS_PFN(addr + len - !!len)))
-		return NULL;
-	return phys_to_virt(addr);
-}
+/* what is wrong with a chain of mailbox blocks (delivery status): it ends too soon, a block is not to be reached */
+enum { D_OK, D_FAULT = 6, D_IN_LEN = 7, D_OUT_LEN = 8 };
+enum dir { IN, OUT, TRY };		/* TRY: as OUT, without a copy */
 
-/* copies between b and the inline 16 bytes plus the chain of mailbox blocks; false: the chain is broken */
-static bool mailbox(u8 *inl, u64 next, u8 *b, int len, bool in)
+/* copies between b and the inline 16 bytes plus the chain of mailbox blocks */
+static u8 mailbox(struct cx_func *f, u8 *inl, u64 next, u8 *b, int len, enum dir dir)
 {
 	struct mlx5_cmd_prot_block *p;
 	int o = 16, n;
 
-	memcpy(in ? b : inl, in ? inl : b, 16);
-	while (o < len) {
-		p = cx_dma(next & ~0x3ffULL, sizeof(*p));
+	if (dir == IN)
+		memcpy(b, inl, 16);
+	else if (dir == OUT)
+		memcpy(inl, b, 16);
+	for (; o < len; o += n) {
+		next &= ~0x3ffULL;
+		if (!next)
+			return dir == IN ? D_IN_LEN : D_OUT_LEN;
+		p = cx_dma(f, next, sizeof(*p), dir != IN);
 		if (!p)
-			return false;
+			return D_FAULT;
 		n = min(512, len - o);
-		memcpy(in ? b + o : p->data, in ? (u8 *)p->data : b + o, n);
-		o += n;
-		next = be64_to_cpu(p->next);
+		if (dir == IN)
+			memcpy(b + o, p->data, n);
+		else if (dir == OUT)
+			memcpy(p->data, b + o, n);
+		next = be64_to_cpu(READ_ONCE(p->next));
 	}
-	return true;
+	return D_OK;
 }
 
 /* false: the answer is to be late, and *due says when it is */
 static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late, ktime_t *due)
 {
-	u32 inlen = be32_to_cpu(l->inlen), outlen = be32_to_cpu(l->outlen);
-	u32 synd = 0;
+	u32 inlen = be32_to_cpu(READ_ONCE(l->inlen)), outlen = be32_to_cpu(READ_ONCE(l->outlen)), synd = 0;
+	u64 to = be64_to_cpu(READ_ONCE(l->out_ptr));
 	u16 op;
 	int st;
+	u8 d;
 
 	if (inlen < 8 || outlen < 8 || inlen > MAX_CMD || outlen > MAX_CMD) {
 		pr_warn_ratelimited("connectx_emu: f%d command of %u bytes, answer of %u\n", f->idx, inlen, outlen);
@@ -62,8 +67,11 @@ static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late, ktime_t *d
 	/* handlers may look at a whole fixed-size command: what was not sent reads as zero */
 	memset(ib + 16, 0, max(inlen, 0x400u) - 16);
 	memset(ob, 0, max(outlen, 0x400u));
-	if (!mailbox(l->in, be64_to_cpu(l->in_ptr), ib, inlen, true)) {
-		l->own = 0x7 << 1;	/* block out of memory */
+	d = mailbox(f, l->in, be64_to_cpu(l->in_ptr), ib, inlen, IN);
+	if (!d && f->dom)		/* nothing is done whose answer cannot be given */
+		d = mailbox(f, l->out, to, ob, outlen, TRY);
+	if (d) {
+		WRITE_ONCE(l->own, d << 1);
 		return true;
 	}
 	op = MLX5_GET(mbox_in, ib, opcode);
@@ -86,17 +94,30 @@ static bool run_slot(struct cx_func *f, struct cmd_lay *l, bool late, ktime_t *d
 		MLX5_SET(mbox_out, ob, syndrome, synd ?: 0xe00000 | op << 8 | st);
 		cx_dbg(1, "f%d command 0x%x: status %d\n", f->idx, op, st);
 	}
-	mailbox(l->out, be64_to_cpu(l->out_ptr), ob, outlen, false);
+	d = mailbox(f, l->out, to, ob, outlen, OUT);
 	wmb();
-	WRITE_ONCE(l->own, 0);
+	WRITE_ONCE(l->own, d << 1);
 	return true;
+}
+
+/* a driver that has the registers mapped: no probe sees what it writes */
+void cx_fw_poll(struct cx_func *f)
+{
+	u32 slots = be32_to_cpu((__force __be32)xchg((__force u32 *)&f->seg->cmd_dbell, 0));
+
+	if (!slots)
+		return;
+	WRITE_ONCE(f->cmdq_h, be32_to_cpu(READ_ONCE(f->seg->cmdq_addr_h)));
+	WRITE_ONCE(f->cmdq_l, be32_to_cpu(READ_ONCE(f->seg->cmdq_addr_l_sz)));
+	atomic_or(slots, &f->doorbell);
+	set_bit(CX_F_DOORBELL, &f->flags);
 }
 
 /* late: they have waited as long as they were to */
 void cx_fw_doorbell(struct cx_func *f, u32 slots, bool late)
 {
 	u64 base = (u64)READ_ONCE(f->cmdq_h) << 32 | (READ_ONCE(f->cmdq_l) & ~0xfff);
-	struct cmd_lay *q = cx_dma(base, sizeof(*q) << CX_LOG_SLOTS);
+	struct cmd_lay *q = cx_dma(f, base, sizeof(*q) << CX_LOG_SLOTS, true);
 	/* CREATE_EQ of the command EQ is itself polled: only an EQ that was there before completes */
 	struct cx_eq *ceq = cx_cmd_eq(f);
 	u32 done = 0;

@@ -89,11 +89,11 @@ void cx_ipsec_aso(struct cx_func *f, const u8 *wqe)
 	struct cx_obj *o = cx_obj(f, CX_O_IPSEC, get_unaligned_be32(wqe + 12));
 	u64 va = get_unaligned_be64(wqe + 16), val = get_unaligned_be64(wqe + 48), mask = get_unaligned_be64(wqe + 56);
 	u8 cond = wqe[29], off = wqe[31];
-	u8 *to = cx_dma(va & ~1ULL, MLX5_ST_SZ_BYTES(ipsec_aso));
+	u8 *to = va & 1 ? cx_dma(f, va & ~1ULL, MLX5_ST_SZ_BYTES(ipsec_aso), true) : NULL;
 
 	if (!o)
 		return;
-	if ((va & 1) && to)
+	if (to)
 		memcpy(to, o->sa->aso, MLX5_ST_SZ_BYTES(ipsec_aso));
 	if (cond == 0x11 && !(wqe[28] >> 6) && off * 4 + 8 <= sizeof(o->sa->aso)) {	/* always, bit by bit */
 		u8 *p = o->sa->aso + off * 4;

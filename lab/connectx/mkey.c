@@ -10,11 +10,15 @@ static void set(struct cx_obj *o, u32 first, const __be64 *mtt, u32 n)
 {
 	u32 i;
 
-	for (i = 0; i < n && first + i < o->mkey.n; i++)
-		o->mkey.page[first + i] = cx_dma(be64_to_cpu(mtt[i]) & MTT_ADDR, 1ULL << o->mkey.shift);
+	for (i = 0; i < n && (u64)first + i < o->mkey.n; i++) {
+		u64 a = be64_to_cpu(mtt[i]) & MTT_ADDR;
+
+		/* of the IOMMU's map it is asked only when something is there to be written */
+		o->mkey.page[first + i] = o->f->dom || cx_dma_ok(o->f, a, 1ULL << o->mkey.shift) ? a : 0;
+	}
 }
 
-/* any other key stands for all of the memory, as addresses are physical */
+/* any other key stands for all of the memory that the function sees */
 int cx_create_mkey(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 {
 	void *c = MLX5_ADDR_OF(create_mkey_in, in, memory_key_mkey_entry);
@@ -61,7 +65,7 @@ void cx_mkey_umr(struct cx_func *f, const u8 *wqe, u32 len)
 	set(o, first * MTTS_OCTWORD, (const __be64 *)mtt, n * MTTS_OCTWORD);
 }
 
-/* where len bytes at va of the key are; returns the number of pieces, 0: they are not all there */
+/* where len bytes at va of the key are, to be written; returns the number of pieces, 0: they are not all there */
 int cx_mkey_at(struct cx_func *f, u32 lkey, u64 va, u32 len, struct cx_iov *v, int max)
 {
 	struct cx_obj *o = cx_obj(f, CX_O_MKEY, lkey >> 8);
@@ -70,10 +74,14 @@ int cx_mkey_at(struct cx_func *f, u32 lkey, u64 va, u32 len, struct cx_iov *v, i
 	for (k = 0; o && len && k < max; k++) {
 		u64 i = va >> o->mkey.shift;
 		u32 off = va & ((1U << o->mkey.shift) - 1), n = min(len, (1U << o->mkey.shift) - off);
+		u8 *p;
 
 		if (i >= o->mkey.n || !o->mkey.page[i])
 			return 0;
-		v[k] = (struct cx_iov){ o->mkey.page[i] + off, n };
+		p = f->dom ? cx_dma_part(f, o->mkey.page[i] + off, &n, true) : phys_to_virt(o->mkey.page[i] + off);
+		if (!p)
+			return 0;
+		v[k] = (struct cx_iov){ p, n };
 		va += n;
 		len -= n;
 	}

@@ -10,6 +10,16 @@
 
 static struct irq_domain *dom;
 static struct fwnode_handle *fwn;
+static DEFINE_XARRAY(owners);		/* irq -> the function that it is for; its lock is held while one of a machine's is raised */
+
+static int own(unsigned int irq, msi_alloc_info_t *arg)
+{
+	struct device *dev = arg->desc->dev;
+	struct pci_dev *p = dev_is_pci(dev) ? to_pci_dev(dev) : NULL;
+	struct cx_func *f = p && p->bus->ops == &cx_pci_ops ? cx_func_get(p->bus, p->devfn) : NULL;
+
+	return f ? xa_err(xa_store(&owners, irq, f, GFP_KERNEL)) : -ENODEV;
+}
 
 static void compose(struct irq_data *d, struct msi_msg *msg)
 {
@@ -37,14 +47,21 @@ static struct irq_chip chip = { .name = "CX-MSI", .irq_compose_msi_msg = compose
 static int dom_alloc(struct irq_domain *d, unsigned int virq, unsigned int n, void *arg)
 {
 	unsigned int i;
+	int err = 0;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n && !err; i++) {
 		irq_domain_set_info(d, virq + i, virq + i, &chip, NULL, handle_edge_irq, NULL, NULL);
-	return 0;
+		err = own(virq + i, arg);
+	}
+	return err;
 }
 
 static void dom_free(struct irq_domain *d, unsigned int virq, unsigned int n)
 {
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		xa_erase(&owners, virq + i);
 	irq_domain_free_irqs_top(d, virq, n);
 }
 
@@ -66,7 +83,15 @@ static struct irq_domain *dom_create(void)
 	return msi_create_parent_irq_domain(&info, &parent_ops);
 }
 #else
-static struct msi_domain_ops msi_ops;
+static int msi_init(struct irq_domain *d, struct msi_domain_info *info, unsigned int irq, irq_hw_number_t hwirq, msi_alloc_info_t *arg)
+{
+	irq_domain_set_info(d, irq, hwirq, info->chip, NULL, info->handler, NULL, info->handler_name);
+	return own(irq, arg);
+}
+
+static void msi_free(struct irq_domain *d, struct msi_domain_info *info, unsigned int irq) { xa_erase(&owners, irq); }
+
+static struct msi_domain_ops msi_ops = { .msi_init = msi_init, .msi_free = msi_free };
 static struct msi_domain_info msi_info = {
 	.flags = MSI_FLAG_USE_DEF_DOM_OPS | MSI_FLAG_USE_DEF_CHIP_OPS | MSI_FLAG_NO_AFFINITY | MSI_FLAG_PCI_MSIX,
 	.ops = &msi_ops, .chip = &chip, .handler = handle_edge_irq, .handler_name = "edge",
@@ -84,8 +109,10 @@ int cx_msi_create(int domain)
 	if (!fwn)
 		return -ENOMEM;
 	dom = dom_create();
-	if (dom)
+	if (dom) {
+		dom->flags |= CX_ISOLATED_MSI;	/* fire() sees to it */
 		return 0;
+	}
 	irq_domain_free_fwnode(fwn);
 	return -ENODEV;
 }
@@ -94,9 +121,24 @@ void cx_msi_destroy(void)
 {
 	irq_domain_remove(dom);
 	irq_domain_free_fwnode(fwn);
+	xa_destroy(&owners);
 }
 
 struct irq_domain *cx_msi_domain(void) { return dom; }
+
+/* the table of a function that is given away may hold anything: only an interrupt of its own is raised, and only while it is that */
+static void fire_own(struct cx_func *f, u32 irq)
+{
+	bool mine;
+
+	xa_lock(&owners);
+	mine = xa_load(&owners, irq) == f;
+	if (mine)
+		generic_handle_irq_safe(irq);
+	xa_unlock(&owners);
+	if (!mine)
+		pr_warn_ratelimited("connectx_emu: f%d interrupt %u is not its own\n", f->idx, irq);
+}
 
 static bool fire(struct cx_func *f, int vec)
 {
@@ -108,7 +150,10 @@ static bool fire(struct cx_func *f, int vec)
 	if (readl(e + PCI_MSIX_ENTRY_VECTOR_CTRL) & PCI_MSIX_ENTRY_CTRL_MASKBIT)
 		return false;
 	local_bh_disable();
-	generic_handle_irq_safe(readl(e + PCI_MSIX_ENTRY_DATA));
+	if (f->dom)
+		fire_own(f, readl(e + PCI_MSIX_ENTRY_DATA));
+	else
+		generic_handle_irq_safe(readl(e + PCI_MSIX_ENTRY_DATA));
 	local_bh_enable();
 	return true;
 }

@@ -4,9 +4,29 @@
 
 static LIST_HEAD(dirty);		/* CQs with completions that no event has told of */
 
-void *cx_wq_at(struct cx_wq *q, u32 off)
+/* a queue stops where its memory is not mapped: zeroes are read there, and what is written is lost */
+static void *at(struct cx_obj *o, u64 addr, bool write)
 {
-	return q->page[off >> q->pgshift] + (off & ((1U << q->pgshift) - 1));
+	static const u8 zeroes[CX_ENTRY];
+	static u8 lost[CX_ENTRY];
+	void *p = cx_dma_known(o->f, addr, write);
+
+	if (p)
+		return p;
+	o->wq.gone = true;
+	return write ? lost : (void *)zeroes;
+}
+
+/* an entry, or a data segment of one */
+void *cx_wq_at(struct cx_obj *o, u32 off, bool write)
+{
+	return at(o, o->wq.page[off >> o->wq.pgshift] + (off & ((1U << o->wq.pgshift) - 1)), write);
+}
+
+/* the doorbell record: what the driver has posted and consumed */
+const __be32 *cx_wq_dbr(struct cx_obj *o)
+{
+	return at(o, o->wq.dbr, false);
 }
 
 void cx_wq_free(struct cx_wq *q)
@@ -15,39 +35,42 @@ void cx_wq_free(struct cx_wq *q)
 	q->page = NULL;
 }
 
-static int wq_init(struct cx_wq *q, u64 dbr, __be64 *pas, void *end)
+static int wq_init(struct cx_obj *o, u64 dbr, __be64 *pas, void *end)
 {
+	struct cx_wq *q = &o->wq;
 	u64 bytes = 1ULL << (q->log_sz + q->log_stride);
-	u32 i;
+	u32 n, i;
 
 	if (q->log_sz > 22 || q->log_stride > 13 || q->pgshift > 30)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	q->npages = DIV_ROUND_UP(bytes, 1ULL << q->pgshift);
-	q->dbr = cx_dma(dbr, 8);
-	if (!q->dbr || (void *)(pas + q->npages) > end)
+	n = DIV_ROUND_UP(bytes, 1ULL << q->pgshift);
+	q->dbr = dbr & ~7ULL;
+	if (!cx_dma_ok(o->f, q->dbr, 8) || (void *)(pas + n) > end)
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
-	q->page = kvcalloc(q->npages, sizeof(*q->page), GFP_KERNEL);
+	q->page = kvcalloc(n, sizeof(*q->page), GFP_KERNEL);
 	if (!q->page)
 		return MLX5_CMD_STAT_NO_RES_ERR;
-	for (i = 0; i < q->npages; i++) {
-		q->page[i] = cx_dma(be64_to_cpu(pas[i]) & ~0xfffULL, min(bytes, 1ULL << q->pgshift));
-		if (!q->page[i])
+	for (i = 0; i < n; i++) {
+		q->page[i] = be64_to_cpu(pas[i]) & ~0xfffULL;
+		if (!cx_dma_ok(o->f, q->page[i], min(bytes, 1ULL << q->pgshift)))
 			return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
 	return 0;
 }
 
-static int wq_set(struct cx_wq *q, void *wq, void *end)
+static int wq_set(struct cx_obj *o, void *wq, void *end)
 {
+	struct cx_wq *q = &o->wq;
+
 	q->log_sz = MLX5_GET(wq, wq, log_wq_sz);
 	q->log_stride = MLX5_GET(wq, wq, log_wq_stride);
 	q->pgshift = MLX5_GET(wq, wq, log_wq_pg_sz) + 12;
-	return wq_init(q, MLX5_GET64(wq, wq, dbr_addr), MLX5_ADDR_OF(wq, wq, pas), end);
+	return wq_init(o, MLX5_GET64(wq, wq, dbr_addr), MLX5_ADDR_OF(wq, wq, pas), end);
 }
 
 struct mlx5_cqe64 *cx_cqe_next(struct cx_obj *cq)
 {
-	struct mlx5_cqe64 *c = cx_wq_at(&cq->wq, (cq->wq.pi & ((1 << cq->wq.log_sz) - 1)) * 64);
+	struct mlx5_cqe64 *c = cx_wq_at(cq, (cq->wq.pi & ((1 << cq->wq.log_sz) - 1)) * CX_ENTRY, true);
 
 	memset(c, 0, 63);
 	return c;
@@ -70,12 +93,13 @@ void cx_cq_dirty(struct cx_obj *cq)
 /* the driver arms by writing a new sequence number to the record: one event for each, once there is something new */
 static bool cq_event(struct cx_obj *cq)
 {
-	u32 v = be32_to_cpu(READ_ONCE(cq->wq.dbr[1])), ci = be32_to_cpu(READ_ONCE(cq->wq.dbr[0]));
+	const __be32 *dbr = cx_wq_dbr(cq);
+	u32 v = be32_to_cpu(READ_ONCE(dbr[1])), ci = be32_to_cpu(READ_ONCE(dbr[0]));
 	struct mlx5_eqe_comp d = { .cqn = cpu_to_be32(cq->id) };
 	struct cx_func *f = cq->f;
 	u32 eqn = cq->cq.eqn;
 
-	if (!((cq->wq.pi - ci) & 0xffffff)) {	/* all consumed; a later arming finds new ones only */
+	if (cq->wq.gone || !((cq->wq.pi - ci) & 0xffffff)) {	/* all consumed; a later arming finds new ones only */
 		list_del_init(&cq->node);
 		return false;
 	}
@@ -123,7 +147,7 @@ static int rq_set(struct cx_obj *o, void *c, void *end)
 	} else if (type != MLX5_WQ_TYPE_CYCLIC) {
 		return MLX5_CMD_STAT_BAD_PARAM_ERR;
 	}
-	return wq_set(&o->wq, wq, end);
+	return wq_set(o, wq, end);
 }
 
 static int rqt_set(struct cx_obj *o, void *c, void *end)
@@ -170,14 +194,14 @@ static int create(struct cx_func *f, u16 op, void *in, void *end, void *out)
 		if (o->wq.log_stride != 6)
 			st = MLX5_CMD_STAT_BAD_PARAM_ERR;
 		else
-			st = wq_init(&o->wq, MLX5_GET64(cqc, c, dbr_addr), MLX5_ADDR_OF(create_cq_in, in, pas), end);
+			st = wq_init(o, MLX5_GET64(cqc, c, dbr_addr), MLX5_ADDR_OF(create_cq_in, in, pas), end);
 		break;
 	case CX_O_SQ:
 		c = MLX5_ADDR_OF(create_sq_in, in, ctx);
 		o->sq.cqn = MLX5_GET(sqc, c, cqn);
 		o->sq.tis = MLX5_GET(sqc, c, tis_num_0);
 		o->sq.umr = MLX5_GET(sqc, c, reg_umr);
-		st = wq_set(&o->wq, MLX5_ADDR_OF(sqc, c, wq), end);
+		st = wq_set(o, MLX5_ADDR_OF(sqc, c, wq), end);
 		break;
 	case CX_O_RQ:
 		st = rq_set(o, MLX5_ADDR_OF(create_rq_in, in, ctx), end);
@@ -216,8 +240,10 @@ static int modify_sq(struct cx_func *f, void *in)
 	if (!o)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	o->sq.state = MLX5_GET(modify_sq_in, in, ctx.state);
-	if (o->sq.state == MLX5_SQC_STATE_RST)
+	if (o->sq.state == MLX5_SQC_STATE_RST) {
 		o->wq.pi = 0;
+		o->wq.gone = false;
+	}
 	list_del_init(&o->node);
 	if (o->sq.state == MLX5_SQC_STATE_RDY) {
 		list_add_tail(&o->node, &f->sqs);
@@ -233,8 +259,10 @@ static int modify_rq(struct cx_func *f, void *in)
 	if (!o)
 		return MLX5_CMD_STAT_BAD_RES_ERR;
 	o->rq.state = MLX5_GET(modify_rq_in, in, ctx.state);
-	if (o->rq.state == MLX5_RQC_STATE_RST)
+	if (o->rq.state == MLX5_RQC_STATE_RST) {
 		o->wq.pi = o->rq.wqe = o->rq.used = 0;
+		o->wq.gone = false;
+	}
 	if (MLX5_GET64(modify_rq_in, in, modify_bitmask) & MLX5_MODIFY_RQ_IN_MODIFY_BITMASK_VSD)
 		o->rq.vsd = MLX5_GET(modify_rq_in, in, ctx.vsd);
 	return 0;
@@ -284,14 +312,14 @@ int cx_queue_cmd(struct cx_func *f, void *in, int inlen, void *out, int outlen)
 		o = cx_obj(f, CX_O_SQ, MLX5_GET(query_sq_in, in, sqn));
 		if (!o)
 			return MLX5_CMD_STAT_BAD_RES_ERR;
-		MLX5_SET(query_sq_out, out, sq_context.state, o->sq.state);
+		MLX5_SET(query_sq_out, out, sq_context.state, o->wq.gone ? MLX5_SQC_STATE_ERR : o->sq.state);
 		MLX5_SET(query_sq_out, out, sq_context.cqn, o->sq.cqn);
 		return 0;
 	case MLX5_CMD_OP_QUERY_RQ:
 		o = cx_obj(f, CX_O_RQ, MLX5_GET(query_rq_in, in, rqn));
 		if (!o)
 			return MLX5_CMD_STAT_BAD_RES_ERR;
-		MLX5_SET(query_rq_out, out, rq_context.state, o->rq.state);
+		MLX5_SET(query_rq_out, out, rq_context.state, o->wq.gone ? MLX5_RQC_STATE_ERR : o->rq.state);
 		MLX5_SET(query_rq_out, out, rq_context.cqn, o->rq.cqn);
 		return 0;
 	case MLX5_CMD_OP_QUERY_CQ:

@@ -24,7 +24,7 @@ struct rq_sink {
 
 static bool rq_empty(struct cx_obj *rq)
 {
-	return !(u16)(be32_to_cpu(READ_ONCE(rq->wq.dbr[0])) - rq->wq.pi);
+	return !(u16)(be32_to_cpu(READ_ONCE(cx_wq_dbr(rq)[0])) - rq->wq.pi) || rq->wq.gone;
 }
 
 /* out of buffers: let the driver's poll run and fill up; one that does not is not waited for again until it has */
@@ -63,7 +63,7 @@ static void cqe_strides(struct cx_obj *rq, struct mlx5_cqe64 *c, u32 strides, u3
 /* strides of the work request are used up; after the last of them comes the next work request of the list */
 static void use(struct cx_obj *rq, u32 strides)
 {
-	struct mlx5_wqe_srq_next_seg *w = cx_wq_at(&rq->wq, rq->rq.wqe << rq->wq.log_stride);
+	struct mlx5_wqe_srq_next_seg *w = cx_wq_at(rq, rq->rq.wqe << rq->wq.log_stride, false);
 
 	rq->rq.used += strides;
 	if (rq->rq.used < 1 << rq->rq.log_strides)
@@ -92,7 +92,7 @@ static int strides_room(struct rq_sink *s, struct cx_iov *v, int max, u32 len)
 		if (!rq_wait(rq, s->cq))
 			return 0;
 	}
-	d = cx_wq_at(&rq->wq, (rq->rq.wqe << rq->wq.log_stride) + sizeof(struct mlx5_wqe_srq_next_seg));
+	d = cx_wq_at(rq, (rq->rq.wqe << rq->wq.log_stride) + sizeof(struct mlx5_wqe_srq_next_seg), false);
 	return cx_mkey_at(s->f, be32_to_cpu(d->lkey), be64_to_cpu(d->addr) + (rq->rq.used << rq->rq.log_stride_sz), len, v, max);
 }
 
@@ -101,6 +101,7 @@ static int rq_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
 	struct rq_sink *s = container_of(sink, struct rq_sink, s);
 	struct cx_obj *rq = s->rq;
 	struct mlx5_wqe_data_seg *d;
+	u32 at, got;
 	int n, i, k = 0;
 
 	s->seg++;
@@ -112,19 +113,24 @@ static int rq_room(struct cx_sink *sink, struct cx_iov *v, int max, u32 len)
 			return k;
 		goto drop;
 	}
-	d = cx_wq_at(&rq->wq, (rq->wq.pi & ((1 << rq->wq.log_sz) - 1)) << rq->wq.log_stride);
+	at = (rq->wq.pi & ((1 << rq->wq.log_sz) - 1)) << rq->wq.log_stride;
 	n = (1 << rq->wq.log_stride) / sizeof(*d);
 	for (i = 0; i < n && len && k < max; i++) {
-		u32 sz = be32_to_cpu(d[i].byte_count) & 0x7fffffff;
+		u64 a;
+		u32 sz;
 
-		if (be32_to_cpu(d[i].lkey) == LKEY_TERMINATE || !sz)
+		d = cx_wq_at(rq, at + i * sizeof(*d), false);
+		sz = be32_to_cpu(READ_ONCE(d->byte_count)) & 0x7fffffff;
+		a = be64_to_cpu(READ_ONCE(d->addr));
+		if (be32_to_cpu(d->lkey) == LKEY_TERMINATE || !sz)
 			break;
-		sz = min(sz, len);
-		v[k].p = cx_dma(be64_to_cpu(d[i].addr), sz);
-		if (!v[k].p)
-			goto drop;
-		v[k++].len = sz;
-		len -= sz;
+		for (sz = min(sz, len); sz && k < max; sz -= got, len -= got, a += got) {
+			got = sz;
+			v[k].p = cx_dma_part(s->f, a, &got, true);
+			if (!v[k].p)
+				goto drop;
+			v[k++].len = got;
+		}
 	}
 	if (!len)
 		return k;
@@ -205,7 +211,7 @@ static void rq_deliver(struct cx_func *f, u32 rqn, struct cx_pkt *p, const u8 *t
 	struct cx_obj *rq = cx_obj(f, CX_O_RQ, rqn), *cq;
 	struct rq_sink s = { .s = { rq_room, rq_done }, .f = f, .rq = rq, .p = p, .tls = tls, .hash = hash, .hash_type = hash_type };
 
-	if (!rq || rq->rq.state != MLX5_RQC_STATE_RDY)
+	if (!rq || rq->rq.state != MLX5_RQC_STATE_RDY || rq->wq.gone)
 		return;
 	cq = cx_obj(f, CX_O_CQ, rq->rq.cqn);
 	if (!cq)

@@ -291,7 +291,7 @@ void cx_tls_rx_read(struct cx_func *f, u32 tirn, u64 addr)
 {
 	struct cx_obj *tir = cx_obj(f, CX_O_TIR, tirn);
 	struct cx_tls_rx *t = tir ? tir->t.tls : NULL;
-	u8 *b = cx_dma(addr, PSV_BYTES), *c = b + 4;
+	u8 *b = cx_dma(f, addr, PSV_BYTES, true), *c = b + 4;
 
 	if (!b)
 		return;

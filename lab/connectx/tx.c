@@ -47,18 +47,24 @@ static bool add_frag(struct cx_pkt *p, u8 *b, u32 n)
 }
 
 /* the data segments from ds16 on; an inline one with the trailer flag is the ESP trailer and goes last */
-static int gather(struct cx_pkt *p, u8 *wqe, int i, int ds, bool trl)
+static int gather(struct cx_func *f, struct cx_pkt *p, u8 *wqe, int i, int ds, bool trl)
 {
-	u8 *tail = NULL;
-	u32 tlen = 0;
+	u8 *tail = NULL, *b;
+	u32 tlen = 0, got;
 
 	for (; i < ds; i++) {
 		struct mlx5_wqe_data_seg *s = (void *)wqe + i * 16;
 		u32 n = be32_to_cpu(s->byte_count);
 
 		if (!(n & MLX5_INLINE_SEG)) {
-			if (!add_frag(p, cx_dma(be64_to_cpu(s->addr), n), n))
-				return -1;
+			u64 a = be64_to_cpu(s->addr);
+
+			for (; n; n -= got, a += got) {
+				got = n;
+				b = cx_dma_part(f, a, &got, false);
+				if (!add_frag(p, b, got))
+					return -1;
+			}
 			continue;
 		}
 		n &= 0x3ff;
@@ -112,7 +118,7 @@ static void send(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int ds, bool lso
 		if (ihs > 2)
 			dsi += DIV_ROUND_UP(ihs - 2, 16);
 	}
-	tlen = gather(p, wqe, dsi, ds, trl);
+	tlen = gather(f, p, wqe, dsi, ds, trl);
 	if (tlen < 0)
 		return;
 	if (lso && tlen > ESP_TAIL) {	/* each segment takes a trailer of its own: only the next header matters */
@@ -154,11 +160,18 @@ static void dump(struct cx_func *f, u8 *wqe, int ds)
 
 	for (i = 1; i < ds; i++) {
 		struct mlx5_wqe_data_seg *s = (void *)wqe + i * 16;
-		u32 n = be32_to_cpu(s->byte_count) & 0x7fffffff;
-		u8 *b = cx_dma(be64_to_cpu(s->addr), n);
+		u32 n = be32_to_cpu(s->byte_count) & 0x7fffffff, got;
+		u64 a = be64_to_cpu(s->addr);
 
-		if (b)
-			cx_tls_dump(f, get_unaligned_be32(wqe + 12) >> 8, b, n);
+		for (; n; n -= got, a += got) {
+			u8 *b;
+
+			got = n;
+			b = cx_dma_part(f, a, &got, false);
+			if (!b)
+				break;
+			cx_tls_dump(f, get_unaligned_be32(wqe + 12) >> 8, b, got);
+		}
 	}
 }
 
@@ -212,14 +225,16 @@ static void run_wqe(struct cx_func *f, struct cx_obj *sq, u8 *wqe, int op, int o
 static void step(struct cx_obj *sq, struct cx_obj *cq, u8 *buf)
 {
 	u32 m = (1 << sq->wq.log_sz) - 1, i;
-	struct mlx5_wqe_ctrl_seg *c = cx_wq_at(&sq->wq, (sq->wq.pi & m) * 64);
+	struct mlx5_wqe_ctrl_seg *c = cx_wq_at(sq, (sq->wq.pi & m) * CX_ENTRY, false);
 	u32 w0 = be32_to_cpu(READ_ONCE(c->opmod_idx_opcode)), ds = be32_to_cpu(READ_ONCE(c->qpn_ds)) & 0x3f;
-	bool ce = (c->fm_ce_se & 0xc) == MLX5_WQE_CTRL_CQ_UPDATE;
+	bool ce = (READ_ONCE(c->fm_ce_se) & 0xc) == MLX5_WQE_CTRL_CQ_UPDATE;
 	u32 nbb = DIV_ROUND_UP(ds, 4) ?: 1;
 	u16 idx = sq->wq.pi;
 
 	for (i = 0; i < nbb; i++)
-		cx_copy(buf + i * 64, cx_wq_at(&sq->wq, ((sq->wq.pi + i) & m) * 64), 64);
+		cx_copy(buf + i * CX_ENTRY, cx_wq_at(sq, ((sq->wq.pi + i) & m) * CX_ENTRY, false), CX_ENTRY);
+	if (sq->wq.gone)
+		return;
 	run_wqe(sq->f, sq, buf, w0 & 0xff, w0 >> 24, ds);
 	sq->wq.pi += nbb;
 	if (ce) {
@@ -234,17 +249,17 @@ static void step(struct cx_obj *sq, struct cx_obj *cq, u8 *buf)
 /* operation modifier and opcode of the next one */
 static u32 next_op(struct cx_obj *sq)
 {
-	struct mlx5_wqe_ctrl_seg *c = cx_wq_at(&sq->wq, (sq->wq.pi & ((1 << sq->wq.log_sz) - 1)) * 64);
+	struct mlx5_wqe_ctrl_seg *c = cx_wq_at(sq, (sq->wq.pi & ((1 << sq->wq.log_sz) - 1)) * CX_ENTRY, false);
 
 	return be32_to_cpu(READ_ONCE(c->opmod_idx_opcode)) & 0xff0000ff;
 }
 
 static bool pending(struct cx_obj *sq)
 {
-	bool any = (u16)be32_to_cpu(READ_ONCE(sq->wq.dbr[1])) != (u16)sq->wq.pi;
+	bool any = (u16)be32_to_cpu(READ_ONCE(cx_wq_dbr(sq)[1])) != (u16)sq->wq.pi;
 
 	dma_rmb();
-	return any;
+	return any && !sq->wq.gone;
 }
 
 bool cx_sq_run(struct cx_obj *sq)
