@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-connectx test-kernels test-boot test-rehearse soak lint fuzz bench bench-seed install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-connectx test-kernels test-boot test-rehearse test-machine soak lint fuzz bench bench-seed install man packages packages-check clean
 
 all: build
 
@@ -62,7 +62,7 @@ test-bench: build lab
 test-compare: build lab
 	lab/test.sh $(LAB) $(BIN) compare
 
-# The emulated card's own tests, with stock tools only: on the default kernel (test has six of them, one of each kind), and on all.
+# The emulated card's own tests, with stock tools only: on the default kernel (test has seven of them, one of each kind), and on all.
 test-connectx: lab
 	lab/test.sh $(LAB) $(BIN) 6.12
 
@@ -81,6 +81,10 @@ test-boot: lab
 # Kernels rehearsed for a host that is made of the lab's: five boots, and the emulated card built for two kernels; half an hour.
 test-rehearse:
 	NICWRIGHT_BOOT=1 $(GOTEST) -count=1 -v -timeout 3h ./lab/cmd/nicwright-rehearse
+
+# A machine in the lab's machine gets a VF by vfio-pci: three minutes on a quiet host, all of it emulated twice.
+test-machine: lab
+	NICWRIGHT_MACHINE=1 $(GOTEST) -count=1 -v -timeout 70m ./lab/machine
 
 # A thousand runs of the quick matrix leave the machine as it was; make test does three.
 soak: build lab

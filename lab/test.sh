@@ -58,9 +58,11 @@ gotest() {
 	go test -count=1 -v -timeout 40m -skip '^(TestDiff|TestRandomWalk|TestSystemdOnADiskThatSurvives)$' "${where[@]}" "${@:3}" "./$1"
 }
 
-# the card's tests load the modules themselves, each with the parameters that it is about; the last word of one that passed is PASS
+# the card's tests load the modules themselves, each with the parameters that it is about; the last word of one that passed is PASS. $programs has vfiotest
+programs=$logs/bin
+mkdir "$programs" && go build -trimpath -o "$programs/vfiotest" ./lab/connectx/vfiotest || exit
 cardtest() {
-	"$lab" run --kernel "$2" --card ports=2,vfs=8,load=no --time-limit 10m --share lab/connectx/tests -- "/lab/share/$1.sh" |
+	"$lab" run --kernel "$2" --card ports=2,vfs=8,load=no --time-limit 10m --share lab/connectx/tests --share "$programs:/lab/bin:ro" -- "/lab/share/$1.sh" |
 		tee /dev/stderr | tail -n 1 | grep -qx PASS
 }
 
@@ -113,7 +115,7 @@ elif [ $# = 0 ]; then
 	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
 	for package in $(grep -vxE 'cmd/nicwright|provision/bench/.*' <<<"$packages"); do later "$package" gotest "$package" ""; done
-	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet # one of each kind; make test-connectx has them all
+	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet vfio # one of each kind; make test-connectx has them all
 fi
 for kernel in "$@"; do
 	[ "$kernel" = 6.12 ] || later "crypto/ktls, $kernel" gotest crypto/ktls "$kernel" # 7.3 can change keys

@@ -56,11 +56,14 @@ echo $V > /sys/bus/pci/drivers/mlx5_core/unbind
 echo 1 > /sys/bus/pci/devices/$V/reset || die "reset"
 echo $V > /sys/bus/pci/drivers/mlx5_core/bind && [ -d /sys/bus/pci/devices/$V/net ] || die "VF after its reset"
 
-# Debian's kernel has no VFIO_NOIOMMU and the card no IOMMU: vfio-pci refuses the VF, which is as good as before
+# each function is a group of its own before the IOMMU; vfio-pci takes the VF, and gives it back (vfio.sh has the rest)
+G=$(basename "$(readlink /sys/bus/pci/devices/$V/iommu_group)")
+[ "$(ls /sys/kernel/iommu_groups/$G/devices)" = $V ] || die "the VF is not alone in its IOMMU group"
 modprobe vfio-pci || die "vfio-pci"
 echo $V > /sys/bus/pci/drivers/mlx5_core/unbind
 echo vfio-pci > /sys/bus/pci/devices/$V/driver_override
-echo $V > /sys/bus/pci/drivers/vfio-pci/bind 2>/dev/null && die "vfio-pci takes a VF without an IOMMU: say so in the README"
+echo $V > /sys/bus/pci/drivers/vfio-pci/bind && [ -c /dev/vfio/$G ] || die "vfio-pci does not take the VF"
+echo $V > /sys/bus/pci/drivers/vfio-pci/unbind
 echo > /sys/bus/pci/devices/$V/driver_override
 echo $V > /sys/bus/pci/drivers/mlx5_core/bind && [ -d /sys/bus/pci/devices/$V/net ] || die "VF after vfio-pci"
 

@@ -23,10 +23,7 @@ func QEMU(ctx context.Context, c *cache.Cache, device, mirror string, log io.Wri
 	if out, err := exec.CommandContext(ctx, program, "-device", "help").Output(); err == nil && strings.Contains(string(out), `"`+device+`"`) {
 		return []string{program}, nil
 	}
-	key := cache.Key(append([]string{rootRecipe, RootSuite, dpkgOptions}, qemuPackages...)...)
-	root, err := c.Artefact(ctx, "qemu", key, func(ctx context.Context, dir, work string) error {
-		return bootstrap(ctx, dir, work, qemuPackages, mirror, log)
-	})
+	root, err := QEMURoot(ctx, c, mirror, log)
 	if err != nil {
 		return nil, err
 	}
@@ -36,4 +33,13 @@ func QEMU(ctx context.Context, c *cache.Cache, device, mirror string, log io.Wri
 		in(libraries + "/ld-linux-x86-64.so.2"), "--library-path", in(libraries), in("usr/bin/" + program),
 		"-L", in("usr/share/qemu"), "-L", in("usr/share/seabios"),
 	}, nil
+}
+
+// QEMURoot returns the directory of a root with the QEMU of the root's Debian;
+// it is made if need be.
+func QEMURoot(ctx context.Context, c *cache.Cache, mirror string, log io.Writer) (string, error) {
+	key := cache.Key(append([]string{rootRecipe, RootSuite, dpkgOptions}, qemuPackages...)...)
+	return c.Artefact(ctx, "qemu", key, func(ctx context.Context, dir, work string) error {
+		return bootstrap(ctx, dir, work, qemuPackages, mirror, log)
+	})
 }
