@@ -189,7 +189,7 @@ static const struct cmd {
 	{ MLX5_CMD_OP_ALLOC_SF, cx_sf_cmd }, { MLX5_CMD_OP_DEALLOC_SF, cx_sf_cmd },
 	{ MLX5_CMD_OP_QUERY_VHCA_STATE, cx_sf_cmd }, { MLX5_CMD_OP_MODIFY_VHCA_STATE, cx_sf_cmd },
 	{ MLX5_CMD_OP_CREATE_MKEY, cx_create_mkey }, { MLX5_CMD_OP_DESTROY_MKEY, simple, CX_O_MKEY },
-	/* objects whose existence is all that matters: addresses are physical, keys and domains do not restrict */
+	/* objects whose existence is all that matters: keys and protection domains do not restrict */
 	{ MLX5_CMD_OP_ALLOC_PD, simple, CX_O_PD }, { MLX5_CMD_OP_DEALLOC_PD, simple, CX_O_PD },
 	{ MLX5_CMD_OP_ALLOC_TRANSPORT_DOMAIN, simple, CX_O_TD }, { MLX5_CMD_OP_DEALLOC_TRANSPORT_DOMAIN, simple, CX_O_TD },
 	{ MLX5_CMD_OP_ALLOC_XRCD, simple, CX_O_XRCD }, { MLX5_CMD_OP_DEALLOC_XRCD, simple, CX_O_XRCD },
