@@ -31,7 +31,7 @@ type flags struct {
 	card          *wire.Card
 	ovs, udev     bool
 	netdevsim     bool
-	igb           bool
+	igb, iommu    bool
 	bench         bool
 	allowWarnings bool
 	console       bool
@@ -91,6 +91,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 	fs.BoolVar(&f.ovs, "ovs", false, "start Open vSwitch with an empty database")
 	fs.BoolVar(&f.netdevsim, "netdevsim", false, "load netdevsim, which makes devices where the machine asks for them")
 	fs.BoolVar(&f.igb, "igb", false, "put in QEMU's igb, a stock SR-IOV card with 7 VFs and its stock driver; takes QEMU 8 or newer, which is fetched if need be")
+	fs.BoolVar(&f.iommu, "iommu", false, "with --igb: put Intel's IOMMU, as QEMU has it, in front of that; the emulated ConnectX has one of its own")
 	fs.BoolVar(&f.bench, "bench", false, "boot from a larger root, with fio, a NFS server and tlshd, which are fetched if need be")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
 	fs.BoolVar(&f.systemd, "systemd", false, "boot as a host does, from a disk with systemd as process 1; the card is put in by lab-card.service, --ovs starts Debian's units")
@@ -113,11 +114,13 @@ func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	return fs.Args(), nil
 }
 
-// checkSystemd tells what is wrong with the flags that go with --systemd.
-func (f *flags) checkSystemd() error {
+// checkTogether tells what is wrong with flags that go with others.
+func (f *flags) checkTogether() error {
 	switch {
 	case !f.systemd && (f.disk != "" || f.early || f.cardAfter != 0):
 		return usageError{errors.New("--disk, --early and --card-after go with --systemd")}
+	case f.iommu && !f.igb:
+		return usageError{errors.New("--iommu goes with --igb")}
 	case f.systemd && f.bench:
 		return usageError{errors.New("--bench and --systemd do not go together: the disk is made of the small root")}
 	case f.cardAfter < 0 || f.cardAfter%time.Second != 0:

@@ -43,23 +43,24 @@ ip -n peer -br link show type bond | wc -l
 	}
 }
 
-func TestFlagsOfSystemdGoTogether(t *testing.T) {
+func TestFlagsGoTogether(t *testing.T) {
 	for args, want := range map[string]string{
 		"--disk d":                   "go with --systemd",
 		"--early":                    "go with --systemd",
 		"--card-after 5s":            "go with --systemd",
 		"--systemd --card-after 5s":  "--card",
 		"--systemd --card-after -5s": "whole seconds",
+		"--iommu":                    "--igb",
 	} {
 		f, _, err := parseAll(t, "", strings.Fields(args)...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.checkSystemd(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := f.checkTogether(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)
 		}
 	}
-	if f, _, err := parseAll(t, "", "--systemd", "--disk", "d", "--card", "ports=1", "--card-after", "5s", "--early"); err != nil || f.checkSystemd() != nil {
-		t.Error(err, f.checkSystemd())
+	if f, _, err := parseAll(t, "", "--systemd", "--disk", "d", "--card", "ports=1", "--card-after", "5s", "--early"); err != nil || f.checkTogether() != nil {
+		t.Error(err, f.checkTogether())
 	}
 }

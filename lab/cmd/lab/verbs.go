@@ -190,7 +190,7 @@ func moduleRoot(dir string) string {
 
 // boot builds what is missing and runs the request.
 func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int, error) {
-	if err := f.checkSystemd(); err != nil {
+	if err := f.checkTogether(); err != nil {
 		return vm.StatusLab, err
 	}
 	for _, s := range f.shares {
@@ -219,7 +219,7 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	m := &vm.Machine{
-		Kernel: parts.kernel, Root: cmp.Or(parts.bench, parts.root), Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu,
+		Kernel: parts.kernel, Root: cmp.Or(parts.bench, parts.root), Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu, IOMMU: f.iommu,
 		Memory: f.memory, CPUs: f.cpus, Icount: f.icount, Request: req, TimeLimit: f.timeLimit, BootLimit: f.bootLimit, AllowWarnings: f.allowWarnings,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: quit,
 		Log: l.log, Warn: l.warn,

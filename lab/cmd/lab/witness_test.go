@@ -34,6 +34,33 @@ echo "left $(ls -d $sys/virtfn* 2>/dev/null | wc -l)"
 	}
 }
 
+// TestVFIO: what the emulated card's tests say of VFs, groups and vfio-pci is so with a stock IOMMU and a stock card as well.
+func TestVFIO(t *testing.T) {
+	const command = `set -e
+pf=$(basename $(ls -d /sys/bus/pci/drivers/igb/*:*)); sys=/sys/bus/pci/devices/$pf
+echo 1 >$sys/sriov_numvfs
+vf=$(basename $(readlink $sys/virtfn0)); sys=/sys/bus/pci/devices/$vf
+for i in $(seq 100); do [ -e $sys/net ] && break; sleep 0.1; done
+group=$(basename $(readlink $sys/iommu_group))
+echo "in its group $(ls $sys/iommu_group/devices | sed s/$vf/itself/)"
+modprobe -a vfio-pci vfio_iommu_type1
+echo "unsafe $(cat /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts)"
+echo $vf >/sys/bus/pci/drivers/igbvf/unbind
+echo vfio-pci >$sys/driver_override
+echo $vf >/sys/bus/pci/drivers/vfio-pci/bind
+[ -c /dev/vfio/$group ] && echo "driver $(basename $(readlink $sys/driver))"
+echo $vf >/sys/bus/pci/drivers/vfio-pci/unbind
+echo >$sys/driver_override
+echo $vf >/sys/bus/pci/drivers/igbvf/bind
+echo "driver $(basename $(readlink $sys/driver))"
+`
+	stdout, stderr, status := runLab(t, "", "run", "--igb", "--iommu", "--time-limit", "6m", "--", "bash", "-c", command)
+	want := "in its group itself\nunsafe N\ndriver vfio-pci\ndriver igbvf\n"
+	if status != 0 || stdout != want {
+		t.Errorf("the status is %d, stdout %q, want %q; stderr %q", status, stdout, want, stderr)
+	}
+}
+
 // TestNetdevsim is for the default kernel, with NICWRIGHT_KERNELS=1 for all.
 func TestNetdevsim(t *testing.T) {
 	const command = `set -e

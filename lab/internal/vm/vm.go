@@ -64,6 +64,8 @@ type Machine struct {
 	Modules []string
 	// QEMU is the command that runs the emulator; nil: the host's.
 	QEMU []string
+	// IOMMU puts Intel's in front of the IGB.
+	IOMMU bool
 	// Memory is in MiB; CPUs is the number of processors.
 	Memory, CPUs int
 	// Icount: time in the machine is instructions executed (4 ns each), so that what is measured in it does not depend on
@@ -155,6 +157,9 @@ func (m *Machine) prepare() ([]string, error) {
 	if m.Request.Card != nil {
 		cmdline += fmt.Sprintf(" memmap=%d$%#x", CardSize, CardBase)
 	}
+	if m.IOMMU {
+		cmdline += " intel_iommu=on"
+	}
 	if m.Disk != nil {
 		cmdline += " apparmor=0 audit=0"
 		if !m.Request.OVS {
@@ -184,7 +189,11 @@ func (m *Machine) prepare() ([]string, error) {
 		args = append(args, "-accel", "tcg,thread=multi", "-smp", fmt.Sprint(m.CPUs))
 	}
 	if m.Request.IGB { // SR-IOV needs PCI Express; the emulated card is on a bus of its own in any machine
-		args = append(args, "-machine", "q35", "-device", "pcie-root-port,id=rp0,slot=1", "-device", "igb,bus=rp0")
+		args = append(args, "-machine", "q35")
+		if m.IOMMU { // it comes before what is behind it
+			args = append(args, "-device", "intel-iommu,intremap=on")
+		}
+		args = append(args, "-device", "pcie-root-port,id=rp0,slot=1", "-device", "igb,bus=rp0")
 	}
 	share := func(tag, dir string, readOnly bool) {
 		// A comma ends an option's value; QEMU takes two for one.
