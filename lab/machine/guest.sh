@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Process 1 of the machine that has the VF. What it finds it says on its console, in lines that begin with GUEST.
 PATH=/bin
-busybox --install -s /bin
+/bin/busybox --install -s /bin # /proc is not there to say where it is
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 # What the kernel writes goes to the same console: a line of ours begins at its start
 say() { printf '\nGUEST %s\n' "$*"; }

@@ -60,8 +60,8 @@ say "initramfs of $(stat -c %s /tmp/initramfs) bytes: $(ls "$G/modules" | tr '\n
 
 Q=/lab/qemu L=/lab/qemu/usr/lib/x86_64-linux-gnu
 timeout "${GUEST_LIMIT:-2400}" $L/ld-linux-x86-64.so.2 --library-path $L $Q/usr/bin/qemu-system-x86_64 -L $Q/usr/share/qemu -L $Q/usr/share/seabios \
-	-nodefaults -no-user-config -display none -no-reboot -machine q35 -accel tcg -cpu qemu64,+rdrand -m 512 -kernel /lab/guest/vmlinux -initrd /tmp/initramfs \
-	-append "console=ttyS0 panic=-1 loglevel=4 mitigations=off random.trust_cpu=on tsc=reliable nokaslr apparmor=0 lsm=capability audit=0 cryptomgr.notests mac=$MAC same=10.9.0.11 other=10.9.0.12" \
+	-nodefaults -no-user-config -display none -no-reboot -machine q35 -accel tcg -cpu qemu64,+rdrand -m 384 -kernel /lab/guest/vmlinux -initrd /tmp/initramfs \
+	-append "console=ttyS0 panic=-1 loglevel=4 mitigations=off random.trust_cpu=on tsc=reliable nokaslr apparmor=0 lsm=capability audit=0 cryptomgr.notests init_on_alloc=0 kfence.sample_interval=0 rcupdate.rcu_expedited=1 mac=$MAC same=10.9.0.11 other=10.9.0.12" \
 	-serial stdio -device "vfio-pci,host=$VF" > /tmp/guest.log 2>&1 & qemu=$!
 tail -f -n +1 --pid=$qemu /tmp/guest.log & shown=$!
 # guest WORD: the machine says so; it ends if it has not been able to
