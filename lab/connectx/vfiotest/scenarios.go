@@ -22,8 +22,11 @@ func (d *device) other() uint64 { return d.iova + 1<<34 }
 
 // expect tells whether an error is the one that is to come.
 func expect(err, want error, what string) error {
-	if !errors.Is(err, want) {
-		return fmt.Errorf("%s: %v, and not %w", what, err, want)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s: it went well, without %q", what, want.Error())
+	case !errors.Is(err, want):
+		return fmt.Errorf("%s: not %q but: %w", what, want.Error(), err)
 	}
 	return nil
 }
