@@ -56,6 +56,10 @@ ran hugekey "$V"
 ran foreign "$V"
 dmesg | grep -q "connectx_emu: f2 interrupt 1 is not its own" || die "the log does not say whose interrupt that was"
 
+# a PF, whose scalable functions go with it, is given as well
+give $PF1; ran answers $PF1; back $PF1
+[ "$(kind $PF1)" = identity ] || die "the domain of $PF1 is $(kind $PF1) afterwards"
+
 # 100 frames come out at the representor, and of the one whose bytes are not mapped nothing
 tcpdump -i "$R" -w /tmp/sent.pcap -U --immediate-mode ether proto 0x88b5 2> /tmp/sent.log & dump=$!
 for _ in $(seq 300); do grep -q 'listening on' /tmp/sent.log && break; sleep 0.1; done
