@@ -45,7 +45,9 @@ G=$(mktemp -d)
 mkdir -p "$G"/{bin,modules,proc,sys,dev,tmp} && mknod "$G/dev/console" c 5 1
 cp "$(command -v busybox)" "$G/bin/" && cp "$HERE/guest.sh" "$G/init" && chmod +x "$G/init"
 cp "$(command -v iperf3)" "$G/bin/"
-for l in $(ldd "$(command -v iperf3)" | grep -o '/[^ ]*'); do mkdir -p "$G$(dirname "$l")" && cp -L "$l" "$G$l"; done
+libraries=$(ldd "$(command -v iperf3)" | grep -o '/[^ ]*')
+libraries+=" $(dirname "$(grep -m 1 libc.so <<< "$libraries")")/libgcc_s.so.1" # which it takes to end a thread
+for l in $libraries; do mkdir -p "$G$(dirname "$l")" && cp -L "$l" "$G$l"; done
 n=10
 for m in $(modprobe --show-depends mlx5_core | awk '$1 == "insmod" { print $2 }'); do
 	case $m in
@@ -73,6 +75,7 @@ guest() {
 	say "$(grep "^GUEST $1" /tmp/guest.log)"
 }
 guest "driver mlx5_core"
+guest mac
 grep -q "^GUEST mac $MAC" /tmp/guest.log || die "the MAC: $(grep '^GUEST mac' /tmp/guest.log)"
 guest "pinged"
 guest "transferred"
