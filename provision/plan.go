@@ -22,6 +22,7 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/lease"
 )
 
 // planVersion is the version of a saved plan.
@@ -51,6 +52,7 @@ type Plan struct {
 	before *profiles.Want       // what there is, or was before what this goes on from, of what it touches
 	filled *profiles.Want       // Want, and what was before of what that leaves alone
 	opt    step.Options         // as given to the domains
+	leases []*lease.Lease       // that are laid over Want
 	op     *journal.Operation   // as it will be written
 	ops    []*journal.Operation // the journal as it was read
 }
