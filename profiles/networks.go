@@ -20,7 +20,7 @@ type Network struct {
 	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
 	// VFs that can be leased, in this order: CARD/PORT/vfN, CARD/PORT/vfN-M, or CARD/PORT/RANGE with the
 	// name of a range. A VF may be in several networks: it follows that of its lease.
-	VFs []string `json:"vfs" jsonschema:"required,minItems=1,uniqueItems=true"`
+	VFs []string `json:"vfs" jsonschema:"required,uniqueItems=true"`
 	// Bridge of Open vSwitch that a leased VF's representor is a port of (switchdev only).
 	Bridge string `json:"bridge,omitempty" jsonschema:"minLength=1,maxLength=15"`
 	// Tag makes an access port of this VLAN, 1..4094, as at a port of a bridge (switchdev only).
@@ -95,7 +95,7 @@ func (p *Profile) vfsOf(s string) (vfRef, error) {
 // networkRules are of what is leased.
 func networkRules() []rule {
 	return []rule{
-		{"NW021", "the VFs of a network are VFs of the profile, each once", "", checkNetworkVFs},
+		{"NW021", "a network has VFs: those are VFs of the profile, each once", "", checkNetworkVFs},
 		{
 			"NW022", "in switchdev the VLAN of a leased VF is that of its port of a bridge (bridge, tag, trunks), in legacy mode the VF's own (vlan)",
 			"drivers/net/ethernet/mellanox/mlx5/core/esw/legacy.c, mlx5_eswitch_set_vport_vlan", checkNetworkMode,
@@ -106,6 +106,9 @@ func networkRules() []rule {
 
 func checkNetworkVFs(p *Profile, report report) {
 	for i, n := range p.Networks {
+		if len(n.VFs) == 0 {
+			report(p.At("networks", i, "vfs"), "network %s has no VFs", n.Name)
+		}
 		seen := map[string]bool{}
 		for j, s := range n.VFs {
 			r, err := p.vfsOf(s)
