@@ -30,6 +30,11 @@ import (
 
 // observe looks at the host; leased VFs are in use.
 func (r *Road) observe(ctx context.Context) (err error) {
+	if r.sees != nil {
+		r.Have = r.sees()
+		r.mark()
+		return nil
+	}
 	if r.Have, r.Snapshot, err = Observe(ctx); err != nil {
 		return err
 	}

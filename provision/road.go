@@ -29,6 +29,9 @@ type Road struct {
 
 	ops    []*journal.Operation
 	leases *lease.Document
+	// Of tests with a model host; nil: the domains' doers, and Observe.
+	does func([]step.Step) error
+	sees func() Host
 }
 
 // Look observes the host, reads the journal and changes nothing.
