@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -118,7 +119,7 @@ func (r *Road) shownVF(f pci.Function) lease.Shown {
 	if n, err := numaNode(f.PF); err == nil {
 		s.NUMANode = n
 	}
-	s.EswitchMode = p.Mode
+	s.EswitchMode, s.PFNetdev, s.PFVFs = p.Mode, p.Netdev, p.NumVFs
 	if f.VF >= len(p.VFs) {
 		return s
 	}
@@ -139,7 +140,9 @@ func (r *Road) shownVF(f pci.Function) lease.Shown {
 			s.MaxTxRate = &a.MaxTxRate
 		}
 	}
+	s.Netdev = vf.Netdev
 	s.IOMMUGroup, s.VFIODevice = vfioOf(vf)
+	s.ID, s.SubsystemID = idOf(vf.Address, "vendor", "device"), idOf(vf.Address, "subsystem_vendor", "subsystem_device")
 	if rep := vf.Representor; rep != nil {
 		s.Representor = &lease.Representor{Netdev: rep.Netdev, Ifindex: rep.Ifindex, Up: rep.Up, Carrier: rep.Carrier, MTU: rep.MTU}
 	}
@@ -149,7 +152,7 @@ func (r *Road) shownVF(f pci.Function) lease.Shown {
 	for _, b := range r.Have.Switch.Bridges {
 		for _, port := range b.Ports {
 			if port.ID == f.String() {
-				s.Port = &lease.Port{Bridge: b.Name, Name: port.Name, OFPort: port.OFPort, VLANs: port.VLANs(), Error: port.Error}
+				s.Port = &lease.Port{Bridge: b.Name, Name: port.Name, OFPort: port.OFPort, VLANs: port.VLANs(), Tag: port.Tag, Trunks: port.Trunks, VLANMode: port.VLANMode, Error: port.Error}
 				if port.Tag != nil {
 					s.VLAN = port.Tag
 				}
@@ -175,4 +178,15 @@ func vfioOf(vf eswitch.VF) (group *int, device string) {
 		}
 	}
 	return group, device
+}
+
+// idOf is two of a device's IDs in sysfs, as in 15b3:101e, "" where they cannot be read.
+func idOf(a pci.Address, vendor, device string) string {
+	var sys sysfs.FS
+	v, err := sys.String(a, vendor)
+	d, err2 := sys.String(a, device)
+	if a == "" || err != nil || err2 != nil {
+		return ""
+	}
+	return strings.TrimPrefix(v, "0x") + ":" + strings.TrimPrefix(d, "0x")
 }

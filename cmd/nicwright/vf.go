@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/lease"
+	"github.com/nicwright/nicwright/provision/lease/render"
 	"github.com/nicwright/nicwright/provision/verify"
 )
 
@@ -65,6 +67,7 @@ func (a *app) leasing(ctx context.Context, verb string, do func(context.Context,
 func newVFLease(a *app) *cobra.Command {
 	var q provision.LeaseRequest
 	var numa int
+	var form rendered
 	c := &cobra.Command{
 		Use:   "lease --network NAME",
 		Short: "Give out one free VF of a network",
@@ -81,6 +84,9 @@ the card and the VF. With --pid the lease ends with that process.`,
 			if q.Network == "" {
 				return exitStatus{exitUsage, errors.New("which network? --network NAME (nicwright vf list shows those in force)")}
 			}
+			if err := form.check(a, render.Names(false)); err != nil {
+				return err
+			}
 			if cmd.Flags().Changed("numa") {
 				q.NUMA = &numa
 			}
@@ -95,6 +101,9 @@ the card and the VF. With --pid the lease ends with that process.`,
 					return err
 				}
 				s.Networks = nil
+				if form.format != "" {
+					return form.print(a, q.Network, []lease.Shown{s})
+				}
 				if a.json() {
 					return a.printJSON(lease.Answer{Version: lease.ShownVersion, Shown: s})
 				}
@@ -111,6 +120,7 @@ the card and the VF. With --pid the lease ends with that process.`,
 	f.StringVar(&q.Driver, "driver", "", "bind the VF to this `driver` (mlx5_core, vfio-pci, none), and not to the network's")
 	f.StringVar(&q.MAC, "mac", "", "the `address` that the machine has")
 	f.IntVar(&q.PID, "pid", 0, "the lease ends with this `process`")
+	form.flags(c, render.Names(false))
 	return c
 }
 
@@ -178,15 +188,24 @@ func (a *app) printReleased(names []string) error {
 }
 
 func newVFList(a *app) *cobra.Command {
-	return &cobra.Command{
+	var network string
+	var form rendered
+	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the VFs of the networks in force: free, leased, and held by whom",
 		Long: `list shows each VF that can be leased, its lease if it has one, and who holds it now:
 the machine or process that has it over vfio, the network namespace that its netdev is
-in. It changes nothing; stale leases are those whose process has ended.`,
-		Example: "  nicwright vf list\n  nicwright vf list --json | jq -r '.vfs[] | select(.state == \"free\") | .address'",
+in. It changes nothing; stale leases are those whose process has ended. With --format
+the VFs of one network are told to a manager that chooses among them itself.`,
+		Example: "  nicwright vf list --network tenants --format sriov-device-plugin\n  nicwright vf list\n  nicwright vf list --json | jq -r '.vfs[] | select(.state == \"free\") | .address'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if form.format != "" && network == "" {
+				return exitStatus{exitUsage, errors.New("--format is of the VFs of one network: --network NAME")}
+			}
+			if err := form.check(a, render.Names(true)); err != nil {
+				return err
+			}
 			road, err := a.look(cmd.Context())
 			if errors.Is(err, fs.ErrPermission) {
 				return fmt.Errorf("%w: which VFs are leased is root's to read", err)
@@ -198,12 +217,22 @@ in. It changes nothing; stale leases are those whose process has ended.`,
 			if err != nil {
 				return err
 			}
+			if network != "" {
+				all = slices.DeleteFunc(all, func(s lease.Shown) bool { return s.Network != network && !slices.Contains(s.Networks, network) })
+			}
+			if form.format != "" {
+				all = slices.DeleteFunc(all, func(s lease.Shown) bool { return s.Address == "" })
+				return form.print(a, network, all)
+			}
 			if a.json() {
 				return a.printJSON(lease.List{Version: lease.ShownVersion, VFs: all})
 			}
 			return a.printVFs(all)
 		},
 	}
+	c.Flags().StringVar(&network, "network", "", "only the VFs of this `network`")
+	form.flags(c, render.Names(true))
+	return c
 }
 
 func (a *app) printVFs(all []lease.Shown) error {

@@ -2,11 +2,7 @@
 
 package lease
 
-import (
-	"time"
-
-	"github.com/nicwright/nicwright/internal/pci"
-)
+import "time"
 
 // ShownVersion is the version of what vf lease and vf list print as JSON.
 const ShownVersion = 1
@@ -48,6 +44,16 @@ type Shown struct {
 	Address string `json:"address,omitempty"`
 	// PF is the PCI address of its port.
 	PF string `json:"pf"`
+	// PFNetdev is the netdev of its port now, absent where it has none here.
+	PFNetdev string `json:"pf_netdev,omitempty"`
+	// PFVFs is how many VFs the port has.
+	PFVFs int `json:"pf_vfs,omitempty"`
+	// ID is the PCI vendor and device ID of the VF, as in 15b3:101e.
+	ID string `json:"id,omitempty"`
+	// SubsystemID is the PCI subsystem's vendor and device ID.
+	SubsystemID string `json:"subsystem_id,omitempty"`
+	// Netdev is the VF's own, where it has one here.
+	Netdev string `json:"netdev,omitempty"`
 	// IOMMUGroup is its number, absent without an IOMMU.
 	IOMMUGroup *int `json:"iommu_group,omitempty"`
 	// VFIODevice is its own file below /dev/vfio/devices, as in vfio3, for iommufd; absent unless it is bound to a vfio driver.
@@ -104,9 +110,10 @@ type Port struct {
 	OFPort int `json:"ofport"`
 	// VLANs in words, as in access 100.
 	VLANs string `json:"vlans"`
+	// Tag, Trunks and VLANMode are its columns, as far as they are set.
+	Tag      *int   `json:"tag,omitempty"`
+	Trunks   []int  `json:"trunks,omitempty"`
+	VLANMode string `json:"vlan_mode,omitempty"`
 	// Error that ovs-vswitchd has with it.
 	Error string `json:"error,omitempty"`
 }
-
-// AddressOf is the PCI address that is shown.
-func (s Shown) AddressOf() (pci.Address, error) { return pci.ParseAddress(s.Address) }
