@@ -25,6 +25,9 @@ type LeaseRequest struct {
 	Driver  string // "": the network's, else the profile's, else the VF's
 	MAC     string // "": derived
 	PID     int    // the process whose end ends the lease; 0: none
+	By      string // see lease.Lease
+	// Address is that of the one VF that is meant; "": any of the network.
+	Address pci.Address
 }
 
 // named is the request with a name, and what is wrong with it.
@@ -149,13 +152,16 @@ func (r *Road) choose(network profiles.Network, q LeaseRequest) (pci.Function, e
 // unfree is why a VF cannot be given out, "" if it can.
 func (r *Road) unfree(f pci.Function, network profiles.Network, q LeaseRequest) string {
 	p := r.Have.Port(f.PF)
-	if l := r.leases.Of(f); l != nil {
-		return "leased as " + l.Who()
-	}
 	if p == nil || f.VF >= len(p.VFs) {
 		return "not there"
 	}
+	if l := r.leases.Of(f); l != nil {
+		return "leased as " + l.Who()
+	}
 	vf := p.VFs[f.VF]
+	if q.Address != "" && q.Address != vf.Address {
+		return "another VF was asked for"
+	}
 	if err := network.Fits(p.Mode); err != nil {
 		return err.Error()
 	}
@@ -180,7 +186,7 @@ func numaNode(a pci.Address) (int, error) {
 func (r *Road) newLease(base *profiles.Want, network profiles.Network, f pci.Function, q LeaseRequest) (*lease.Lease, error) {
 	l := &lease.Lease{
 		Name: q.Name, Network: network.Name, VM: q.VM, Profile: base.Profile, VF: f, Function: network.Function(),
-		State: lease.Setting, Since: now(), Boot: r.Boot,
+		State: lease.Setting, By: q.By, Since: now(), Boot: r.Boot,
 	}
 	if q.PID != 0 {
 		p, err := lease.ProcessOf(q.PID)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -74,13 +76,31 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	var errs []error
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)
-		d.lay(w, before, effects)
+		d.lay(w, withoutMACs(before, all.Steps), effects)
 		r, err := d.diff(&have, w, effects, opt)
 		errs = append(errs, err) // all that is wrong is told at once
 		all.Steps, all.Left = append(all.Steps, r.Steps...), append(all.Left, r.Left...)
 	}
 	sortSteps(all.Steps)
 	return all, w, errors.Join(errs...)
+}
+
+// withoutMACs is what was before without the MAC addresses of the netdevs of VFs that
+// the steps give others: a netdev that is made again has that of its VF.
+func withoutMACs(before *profiles.Want, all []step.Step) *profiles.Want {
+	c := *before
+	c.Net.Netdevs = maps.Clone(before.Net.Netdevs)
+	for _, s := range all {
+		id := resource.OfNetdev(s.Resource.Function)
+		n, there := c.Net.Netdevs[id]
+		if s.Resource.Kind != resource.VF || s.Attribute != eswitch.AttrMAC || !there {
+			continue
+		}
+		n.Settings = maps.Clone(n.Settings)
+		delete(n.Settings, hostnet.AttrMAC)
+		c.Net.Netdevs[id] = n
+	}
+	return &c
 }
 
 // sortSteps puts steps in the order of the phases and, within a phase, of the

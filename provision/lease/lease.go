@@ -56,6 +56,8 @@ type Lease struct {
 	Bridge   string               `json:"bridge,omitempty"`
 	Port     *ovs.Port            `json:"port,omitempty"`
 	State    State                `json:"state"`
+	// By is who asked for it and takes it back, "libvirt" for its hook; "" for a caller.
+	By string `json:"by,omitempty"`
 	// Process whose end is the end of the lease.
 	Process *Process  `json:"process,omitempty"`
 	Since   time.Time `json:"since"`
