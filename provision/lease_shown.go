@@ -4,6 +4,8 @@ package provision
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -63,31 +65,11 @@ const (
 
 // ShowLeases is every VF of the networks in force, and every leased one.
 func (r *Road) ShowLeases() ([]lease.Shown, error) {
-	networks := map[pci.Function][]string{}
-	var order []pci.Function
-	seen := map[string]bool{}
-	for _, o := range slices.Backward(journal.InForce(r.ops, "")) {
-		if seen[o.Profile.Name] {
-			continue
-		}
-		seen[o.Profile.Name] = true
-		w, err := wantOf(o.Want)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range w.Networks {
-			for _, s := range n.VFs {
-				f, err := pci.ParseFunction(s)
-				if err != nil {
-					return nil, err
-				}
-				if networks[f] == nil {
-					order = append(order, f)
-				}
-				networks[f] = append(networks[f], n.Name)
-			}
-		}
+	networks, err := r.networks()
+	if err != nil {
+		return nil, err
 	}
+	order := slices.Collect(maps.Keys(networks))
 	for _, l := range r.leases.Leases {
 		if networks[l.VF] == nil && !slices.Contains(order, l.VF) {
 			order = append(order, l.VF)
@@ -105,6 +87,32 @@ func (r *Road) ShowLeases() ([]lease.Shown, error) {
 		}
 		s.Networks = networks[f]
 		all = append(all, s)
+	}
+	return all, nil
+}
+
+// networks are those in force that each VF is of.
+func (r *Road) networks() (map[pci.Function][]string, error) {
+	all := map[pci.Function][]string{}
+	seen := map[string]bool{}
+	for _, o := range slices.Backward(journal.InForce(r.ops, "")) {
+		if seen[o.Profile.Name] {
+			continue
+		}
+		seen[o.Profile.Name] = true
+		w, err := wantOf(o.Want)
+		if err != nil {
+			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
+		}
+		for _, n := range w.Networks {
+			for _, s := range n.VFs {
+				f, err := pci.ParseFunction(s)
+				if err != nil {
+					return nil, fmt.Errorf("operation %s of the journal, network %s: %w", o.ID, n.Name, err)
+				}
+				all[f] = append(all[f], n.Name)
+			}
+		}
 	}
 	return all, nil
 }

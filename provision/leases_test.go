@@ -280,8 +280,6 @@ func TestLeasedVFsAreNotTaken(t *testing.T) {
 	}
 }
 
-func second[T any](_ T, err error) error { return err }
-
 // Each refusal of a lease.
 func TestLeasesThatAreRefused(t *testing.T) {
 	node := 7

@@ -35,7 +35,7 @@ and reboots, and are taken back with the lease.`,
 		Example: "  nicwright vf lease --network tenants --vm web1 --json\n  nicwright vf list\n  nicwright vf release web1",
 		Args:    cobra.NoArgs,
 	}
-	c.AddCommand(newVFLease(a), newVFRelease(a), newVFList(a), newVFSchema(a))
+	c.AddCommand(newVFLease(a), newVFRelease(a), newVFList(a), newVFHook(a), newVFSchema(a))
 	return c
 }
 

@@ -8,6 +8,8 @@
 package lease
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -180,10 +182,12 @@ func NameOf(vm, network string) string {
 		}
 		return '_'
 	}, vm+"."+network)
-	if !namePattern.MatchString(name) {
-		name = "vm" + name
+	if name == vm+"."+network && namePattern.MatchString(name) {
+		return name
 	}
-	return name[:min(len(name), maxName)]
+	// Machines whose names are too long, or are alike but for what a name cannot have, have leases of different names.
+	sum := sha256.Sum256([]byte(vm + "\x00" + network))
+	return "vm_" + name[:min(len(name), maxName-16)] + "-" + hex.EncodeToString(sum[:4])
 }
 
 // Decode reads a document of this version, or of a later one that says of itself that

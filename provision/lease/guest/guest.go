@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package domain reads the domain XML that libvirt gives to its hooks: which of a
+// Package guest reads the domain XML that libvirt gives to its hooks: which of a
 // machine's interfaces are VFs, and of which networks. It changes nothing of the
 // document but the addresses of VFs, byte by byte.
-package domain
+package guest
 
 import (
 	"bytes"

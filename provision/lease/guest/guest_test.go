@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package domain
+package guest
 
 import (
 	"bytes"
@@ -66,8 +66,8 @@ func TestDomain(t *testing.T) {
 
 func TestDomainsThatAreNone(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                               "has no <name>",
-		"<domain>":                       "unexpected EOF",
+		"":                                  "has no <name>",
+		"<domain>":                          "unexpected EOF",
 		"<network><name>x</name></network>": "has no <name>",
 		`<domain><name>a</name><devices><interface type='hostdev'><source><address type='pci' domain='0x0000' bus='x' slot='0x00' function='0x5'/></source></interface></devices></domain>`: `has the bus "x"`,
 		`<domain><name>a</name><devices><interface type='hostdev'><source><address type='pci' bus='0x3b' slot='0xff' function='0x5'/></source></interface></devices></domain>`:              "the PCI address of an interface",
