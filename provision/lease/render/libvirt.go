@@ -5,6 +5,7 @@ package render
 import (
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -66,6 +67,9 @@ func libvirtInterface(all []lease.Shown, _ Options) ([]byte, error) {
 	return asXML(i)
 }
 
+// deviceName is what libvirt's schemas allow for a netdev (basictypes.rng).
+var deviceName = regexp.MustCompile(`^[A-Za-z0-9_.\\:/-]+$`)
+
 // libvirtTeaming is a device of virtio in the same network, which stays while the VF is
 // away, and the VF: the guest's net_failover joins them by their one MAC address.
 func libvirtTeaming(all []lease.Shown, _ Options) ([]byte, error) {
@@ -76,6 +80,9 @@ func libvirtTeaming(all []lease.Shown, _ Options) ([]byte, error) {
 	}
 	if s.Port == nil {
 		return nil, fmt.Errorf("--format libvirt-teaming: %s has no port of a bridge, and so there is none for the virtio device that stays", s.Name)
+	}
+	if !deviceName.MatchString(s.Port.Bridge) {
+		return nil, fmt.Errorf("--format libvirt-teaming: libvirt takes no bridge that is called %q", s.Port.Bridge)
 	}
 	alias := "ua-" + word(s.Name, "-")
 	vf.Teaming = &libvirtxml.DomainInterfaceTeaming{Type: "transient", Persistent: alias}

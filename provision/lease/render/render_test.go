@@ -35,12 +35,15 @@ func cases() map[string][]lease.Shown {
 	odd := switchdevVF("4")
 	odd.Name, odd.Network = "7 'x' & <y>", "tenants & <co>"
 	odd.Port = &lease.Port{Bridge: "br<&>", Tag: ptr(100), Trunks: []int{100, 200}, VLANMode: "native-untagged"}
+	native := switchdevVF("6")
+	native.Port.VLANs, native.Port.Trunks, native.Port.VLANMode = "native-untagged 100 trunks 100,200", []int{100, 200}, "native-untagged"
 	other := switchdevVF("7")
 	other.PF, other.PFNetdev, other.Function, other.Address = "0000:3b:00.1", "ens1f1np1", "pci/0000:3b:00.1/vf/0", "0000:3b:01.2"
 	return map[string][]lease.Shown{
 		"switchdev": {switchdevVF("2")},
 		"legacy":    {legacy},
 		"odd":       {odd},
+		"native":    {native},
 		"pool":      {switchdevVF("2"), switchdevVF("3"), switchdevVF("5"), other},
 	}
 }
