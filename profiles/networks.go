@@ -25,8 +25,8 @@ type Network struct {
 	Bridge string `json:"bridge,omitempty" jsonschema:"minLength=1,maxLength=15"`
 	// Tag makes an access port of this VLAN, 1..4094, as at a port of a bridge (switchdev only).
 	Tag *int `json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
-	// Trunks makes a trunk of these VLANs, 1..4094 each, as at a port of a bridge (switchdev only).
-	Trunks []int `json:"trunks,omitzero" jsonschema:"minimum=1,maximum=4094,uniqueItems=true"`
+	// Trunks makes a trunk of these VLANs, 1..4094 each, and ranges of them, as at a port of a bridge (switchdev only).
+	Trunks ovs.VLANs `json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
 	// VLANMode is that of a port of a bridge (switchdev only).
 	VLANMode string `json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
 	// VLAN that isolates the VF, 0 = none (legacy mode only).
@@ -42,7 +42,7 @@ type Network struct {
 	// MaxTxRate is the VF's highest rate in Mbit/s, 0 = no limit.
 	MaxTxRate *int `json:"max_tx_rate,omitempty" jsonschema:"minimum=0"`
 	// Driver that a leased VF is bound to.
-	Driver *string `json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=none"`
+	Driver *string `json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=mlx5_vfio_pci,enum=none"`
 }
 
 // Function is what the network says of a leased VF itself; up is the representor's,

@@ -117,7 +117,7 @@ the card and the VF. With --pid the lease ends with that process.`,
 	f.StringVar(&q.VM, "vm", "", "the `machine` that it is for")
 	f.StringVar(&q.Name, "name", "", "call the lease so, `name`; else it is called after the machine and the network")
 	f.IntVar(&numa, "numa", 0, "only a VF of a card on this NUMA `node`")
-	f.StringVar(&q.Driver, "driver", "", "bind the VF to this `driver` (mlx5_core, vfio-pci, none), and not to the network's")
+	f.StringVar(&q.Driver, "driver", "", "bind the VF to this `driver` (mlx5_core, vfio-pci, mlx5_vfio_pci, none), and not to the network's")
 	f.StringVar(&q.MAC, "mac", "", "the `address` that the machine has")
 	f.IntVar(&q.PID, "pid", 0, "the lease ends with this `process`")
 	form.flags(c, render.Names(false))

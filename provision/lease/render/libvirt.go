@@ -22,10 +22,13 @@ func pciAddress(a string) (domain, bus, slot, function uint, err error) {
 	return domain, bus, slot, function, nil
 }
 
+// overVFIO tells a VF that a machine can have as it is bound.
+func overVFIO(s lease.Shown) bool { return s.Driver == "vfio-pci" || s.Driver == "mlx5_vfio_pci" }
+
 // managed tells libvirt whether it binds the VF itself: what is bound to vfio-pci already
 // stays so when the machine has ended.
 func managed(s lease.Shown) string {
-	if s.Driver == "vfio-pci" {
+	if overVFIO(s) {
 		return "no"
 	}
 	return "yes"
@@ -169,7 +172,7 @@ type vfioDevice struct {
 }
 
 func needsVFIO(s lease.Shown, format string) error {
-	if s.Driver != "vfio-pci" {
+	if !overVFIO(s) {
 		return fmt.Errorf("--format %s: %s is bound to %s, and a machine takes it over vfio-pci: lease it with --driver vfio-pci, or say so in the network", format, s.Address, s.Driver)
 	}
 	return nil
