@@ -72,7 +72,7 @@ const byLibvirt = "libvirt"
 func (r *Road) LeaseDomain(ctx context.Context, d *guest.Domain, anywhere bool) (map[int]pci.Address, error) {
 	took := map[int]pci.Address{}
 	for i, f := range d.Interfaces {
-		network, err := r.networkOf(f, anywhere)
+		network, err := r.networkOf(d.Name, f, anywhere)
 		if err != nil {
 			return nil, errors.Join(err, second(r.ReleaseDomain(ctx, d.Name)))
 		}
@@ -96,7 +96,8 @@ func (r *Road) ReleaseDomain(ctx context.Context, vm string) ([]string, error) {
 }
 
 // networkOf is that of an interface, "" for one that has nothing to do with what is in force.
-func (r *Road) networkOf(f guest.Interface, anywhere bool) (string, error) {
+// What the machine has by a lease is of that one's.
+func (r *Road) networkOf(vm string, f guest.Interface, anywhere bool) (string, error) {
 	all, err := r.networks()
 	if err != nil {
 		return "", err
@@ -106,6 +107,9 @@ func (r *Road) networkOf(f guest.Interface, anywhere bool) (string, error) {
 	for vf, names := range all {
 		if p := r.Have.Port(vf.PF); p != nil && vf.VF < len(p.VFs) && p.VFs[vf.VF].Address == f.Address {
 			of = names
+			if l := r.leases.Of(vf); l != nil && l.VM == vm && f.Network == "" {
+				return l.Network, nil
+			}
 		}
 		there = there || slices.Contains(names, f.Network)
 	}

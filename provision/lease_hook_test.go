@@ -124,6 +124,13 @@ func TestLeaseDomain(t *testing.T) {
 		t.Errorf("another VF than that of its lease: %v", err)
 	}
 	f.release("web1")
+	// Of a VF in several networks its lease says which it is.
+	disk := f.lease(LeaseRequest{Network: "storage", VM: "web1", MAC: mac})
+	d = domainOf(t, map[pci.Address]string{vfOf(f.m.Host, disk.VF).Address: mac}, nil)
+	if _, err := f.road().LeaseDomain(ctx, d, false); err != nil || len(f.road().Leases()) != 2 {
+		t.Errorf("a VF that the machine has by a lease: %v", err)
+	}
+	f.release("web1")
 	f.release("db1")
 	if diff := cmp.Diff(before, f.m.copy(t)); diff != "" {
 		t.Errorf("the host is another: %s", diff)
