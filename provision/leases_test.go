@@ -224,7 +224,7 @@ func TestLeaseOverABoot(t *testing.T) {
 	}
 	p, err := r.Apply(f.want, journal.Profile{Name: f.name}, Allowed{})
 	if err == nil {
-		err = f.walkOver(r, p)
+		err = f.walkOver(p)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -242,7 +242,7 @@ func TestLeaseOverABoot(t *testing.T) {
 }
 
 // walkOver does an apply's plan on the model.
-func (f *leasing) walkOver(r *Road, p *Plan) error {
+func (f *leasing) walkOver(p *Plan) error {
 	if err := f.begin(p); err != nil {
 		return err
 	}

@@ -216,8 +216,12 @@ func TestNames(t *testing.T) {
 	long := strings.Repeat("a", 128)
 	seen := map[string]bool{}
 	for _, c := range [][3]string{
-		{"web1", "tenants", "web1.tenants"}, {"web 1/ä", "tenants", "vm_web_1__.tenants-"}, {"web 1 ä", "tenants", "vm_web_1__.tenants-"}, {"-x", "n", "vm_-x.n-"},
-		{long, "n", "vm_aaaa"}, {long, "m", "vm_aaaa"},
+		{"web1", "tenants", "web1.tenants"},
+		{"web 1/ä", "tenants", "vm_web_1__.tenants-"},
+		{"web 1 ä", "tenants", "vm_web_1__.tenants-"},
+		{"-x", "n", "vm_-x.n-"},
+		{long, "n", "vm_aaaa"},
+		{long, "m", "vm_aaaa"},
 	} {
 		got := NameOf(c[0], c[1])
 		if !strings.HasPrefix(got, c[2]) || CheckName(got) != nil || seen[got] {
