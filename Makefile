@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-connectx test-kernels test-boot test-rehearse test-machine soak lint fuzz bench bench-seed install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-boot test-rehearse test-machine soak lint fuzz bench bench-seed install man packages packages-check clean
 
 all: build
 
@@ -57,6 +57,10 @@ test-faults: build lab
 # What nicwright bench says, against wrk, fio and iperf3, with kills, neighbours and an NFS server (test has its paths).
 test-bench: build lab
 	lab/test.sh $(LAB) $(BIN) bench
+
+# What nicwright vf lease --format writes, read by libvirt's schemas and by QEMU.
+test-formats:
+	lab/formats.sh
 
 # Whether nicwright compare finds a card that is 30% slower, five times, and nothing where it is not: counted in instructions (make test has all else of it).
 test-compare: build lab

@@ -122,6 +122,7 @@ const (
 	Upper     UseKind = "upper"     // netdevs are on top of its own
 	Enslaved  UseKind = "master"    // its netdev is in a bridge or a bond
 	Addressed UseKind = "address"   // its netdev has addresses
+	Leased    UseKind = "leased"    // it was given out (nicwright vf lease)
 )
 
 // Use is one way in which a VF is used.
@@ -145,6 +146,8 @@ func (u Use) String() string {
 		return "its netdev is in " + u.By
 	case Addressed:
 		return "its netdev has the address " + u.By
+	case Leased:
+		return "it is leased as " + u.By
 	}
 	return u.By
 }

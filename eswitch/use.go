@@ -20,6 +20,9 @@ func (d *differ) inUse(vf VF) (string, bool) {
 	want := d.want.Functions[vf.Index]
 	var uses []string
 	for _, u := range vf.Uses {
+		if u.Kind == Leased && !d.remade && !d.modeMoves {
+			continue // what the lease says of the VF is part of what is wanted
+		}
 		if u.Kind == UserSpace && vf.Index < d.vfs && !want.DriverKept && want.Driver != nil && *want.Driver == u.By {
 			continue
 		}

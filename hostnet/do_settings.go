@@ -29,7 +29,7 @@ func set(ctx context.Context, s step.Step, index int) error {
 	value := s.To.Str()
 	name := strings.TrimPrefix(s.Attribute, kindOf(s.Attribute))
 	switch kindOf(s.Attribute) {
-	case attrMAC:
+	case AttrMAC:
 		mac, err := net.ParseMAC(value)
 		if err != nil || mac.String() == l.MAC.String() {
 			return err

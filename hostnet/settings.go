@@ -23,7 +23,7 @@ type Settings map[string]string
 // The attributes. An altname and a sysctl have their names in the attribute:
 // "altname storage", "sysctl ipv4/rp_filter".
 const (
-	attrMAC      = "mac" // set by hand, or taken at random
+	AttrMAC      = "mac" // set by hand, or taken at random
 	attrTxQLen   = "txqueuelen"
 	attrGroup    = "group"
 	attrAlias    = "alias"
@@ -36,7 +36,7 @@ const (
 // settingOrder is that in which the kernel takes them: channels make rings anew, and
 // a netdev's sysctls are to be there before it is up.
 var settingOrder = []string{
-	attrMAC, attrTxQLen, attrGroup, attrAlias, attrAltname, attrEthtool + string(ethtool.Channels), attrEthtool + string(ethtool.Rings),
+	AttrMAC, attrTxQLen, attrGroup, attrAlias, attrAltname, attrEthtool + string(ethtool.Channels), attrEthtool + string(ethtool.Rings),
 	attrEthtool + string(ethtool.Coalesce), attrFeatures, attrSysctl,
 }
 
@@ -66,7 +66,7 @@ func settingsOf(s *snapshot.Snapshot, l rtlink.Link, id resource.ID) Settings {
 		out[attrAltname+name] = present
 	}
 	if ownMAC(l, id) {
-		out[attrMAC] = l.MAC.String()
+		out[AttrMAC] = l.MAC.String()
 	}
 	for name, v := range sysctl.Of(l).Other(s.Sysctls) {
 		out[attrSysctl+name] = strconv.Itoa(int(v))

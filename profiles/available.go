@@ -23,6 +23,7 @@ func (p *Profile) Available(cards []CardInfo, noSwitch string) (*Profile, []stri
 	} else {
 		a.ports()
 	}
+	a.networks(noSwitch != "")
 	if len(a.said) == 0 {
 		return p, nil, nil
 	}

@@ -40,6 +40,8 @@ type Profile struct {
 	Bonds []bond.Spec `json:"bonds,omitempty"`
 	// OVS is the Open vSwitch on top.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
+	// Networks are what VFs are leased for, merged by name.
+	Networks []Network `json:"networks,omitempty"`
 	// Verify says what has to be proven with traffic.
 	Verify *VerifySpec `json:"verify,omitempty"`
 

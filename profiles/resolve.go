@@ -79,6 +79,8 @@ type Want struct {
 	// OVS has in VF and Uplink what pci.Function.String gives. A range of VFs is a port each,
 	// named by the entry's name and -vfN.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
+	// Networks have in VFs what pci.Function.String gives of one VF each.
+	Networks []Network `json:"networks,omitempty"`
 	// Verify has in From and To what pci.Function.String gives.
 	Verify *VerifySpec `json:"verify,omitempty"`
 }
@@ -104,6 +106,7 @@ func Resolve(p *Profile, cards []CardInfo) (*Want, error) {
 	r.resolvePorts(w)
 	r.resolveBonds(w, cards)
 	r.resolveOVS(w)
+	r.resolveNetworks(w)
 	r.resolveVerify(w)
 	if len(r.errs) > 0 {
 		return nil, r.errs.orNil()

@@ -68,7 +68,7 @@ func comments(t *testing.T) map[string]string {
 		name = "github.com/nicwright/nicwright/" + name // AddGoComments cleans "github.com/nicwright/nicwright/../bond.Spec"
 		pkg := name[strings.LastIndex(name, "/")+1:]
 		switch parts := strings.SplitN(pkg, ".", 3); parts[0] + "." + parts[min(1, len(parts)-1)] {
-		case "profiles.Profile", "profiles.Card", "profiles.Select", "profiles.Port", "profiles.VF", "profiles.Range", "eswitch.RateGroup", "eswitch.PortSpec", "eswitch.FunctionSpec",
+		case "profiles.Profile", "profiles.Network", "profiles.Card", "profiles.Select", "profiles.Port", "profiles.VF", "profiles.Range", "eswitch.RateGroup", "eswitch.PortSpec", "eswitch.FunctionSpec",
 			"bond.Spec", "ovs.Spec", "ovs.Bridge", "ovs.Port", "crypto.Spec", "crypto.KTLSSpec", "crypto.IPsecSpec",
 			"profiles.VerifySpec", "profiles.PairSpec", "profiles.PeerSpec", "ovs.VLANProofSpec", "ovs.FlowsProofSpec", "bond.ProofSpec":
 			keep[name] = strings.Join(strings.Fields(text), " ")

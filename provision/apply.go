@@ -14,6 +14,7 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/lease"
 	"github.com/nicwright/nicwright/provision/report"
 )
 
@@ -78,24 +79,14 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 	if len(plan.Steps) == 0 {
 		return nil
 	}
-	doers := map[string]step.Doer{}
-	for _, d := range domains() {
-		doers[d.name()] = d.doer(&r.Have, plan.filled)
-	}
-	err := runner{doers: doers, progress: progress, stop: stop}.run(ctx, plan.Steps)
-	for _, d := range doers {
-		if c, ok := d.(io.Closer); ok {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	if err != nil {
+	if err := r.act(ctx, stop, plan.Steps, plan.filled, progress); err != nil {
 		return err
 	}
 	have, _, err := Observe(ctx)
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}
-	left, _, err := steps(have, plan.Want, plan.before, plan.opt)
+	left, _, err := steps(have, lease.Over(plan.Want, plan.leases), plan.before, plan.opt)
 	if err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}
@@ -104,6 +95,24 @@ func (r *Road) do(ctx, stop context.Context, plan *Plan, progress func(report.Do
 		return &NotConvergedError{Left: left.Steps}
 	}
 	return nil
+}
+
+// act does steps, by the domains' doers.
+func (r *Road) act(ctx, stop context.Context, all []step.Step, filled *profiles.Want, progress func(report.Done)) error {
+	if r.does != nil {
+		return r.does(all)
+	}
+	doers := map[string]step.Doer{}
+	for _, d := range domains() {
+		doers[d.name()] = d.doer(&r.Have, filled)
+	}
+	err := runner{doers: doers, progress: progress, stop: stop}.run(ctx, all)
+	for _, d := range doers {
+		if c, ok := d.(io.Closer); ok {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	return err
 }
 
 // recorded tells whether the journal has an operation that ended, and needs no

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -22,6 +24,7 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/lease"
 )
 
 // planVersion is the version of a saved plan.
@@ -51,6 +54,7 @@ type Plan struct {
 	before *profiles.Want       // what there is, or was before what this goes on from, of what it touches
 	filled *profiles.Want       // Want, and what was before of what that leaves alone
 	opt    step.Options         // as given to the domains
+	leases []*lease.Lease       // that are laid over Want
 	op     *journal.Operation   // as it will be written
 	ops    []*journal.Operation // the journal as it was read
 }
@@ -72,13 +76,31 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	var errs []error
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)
-		d.lay(w, before, effects)
+		d.lay(w, withoutMACs(before, all.Steps), effects)
 		r, err := d.diff(&have, w, effects, opt)
 		errs = append(errs, err) // all that is wrong is told at once
 		all.Steps, all.Left = append(all.Steps, r.Steps...), append(all.Left, r.Left...)
 	}
 	sortSteps(all.Steps)
 	return all, w, errors.Join(errs...)
+}
+
+// withoutMACs is what was before without the MAC addresses of the netdevs of VFs that
+// the steps give others: a netdev that is made again has that of its VF.
+func withoutMACs(before *profiles.Want, all []step.Step) *profiles.Want {
+	c := *before
+	c.Net.Netdevs = maps.Clone(before.Net.Netdevs)
+	for _, s := range all {
+		id := resource.OfNetdev(s.Resource.Function)
+		n, there := c.Net.Netdevs[id]
+		if s.Resource.Kind != resource.VF || s.Attribute != eswitch.AttrMAC || !there {
+			continue
+		}
+		n.Settings = maps.Clone(n.Settings)
+		delete(n.Settings, hostnet.AttrMAC)
+		c.Net.Netdevs[id] = n
+	}
+	return &c
 }
 
 // sortSteps puts steps in the order of the phases and, within a phase, of the

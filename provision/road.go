@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/lease"
 )
 
 // Road is one look at the host and at the journal, from which operations are
@@ -26,7 +27,11 @@ type Road struct {
 	Boot     string // of the running kernel
 	Tool     string // version of nicwright
 
-	ops []*journal.Operation
+	ops    []*journal.Operation
+	leases *lease.Document
+	// Of tests with a model host; nil: the domains' doers, and Observe.
+	does func([]step.Step) error
+	sees func() Host
 }
 
 // Look observes the host, reads the journal and changes nothing.
@@ -39,9 +44,12 @@ func Look(ctx context.Context, dir journal.Dir, tool string) (*Road, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Road{Journal: dir, Boot: boot, Tool: tool, ops: ops}
-	r.Have, r.Snapshot, err = Observe(ctx)
-	return r, err
+	leases, err := lease.Dir(dir).Read()
+	if err != nil {
+		return nil, err
+	}
+	r := &Road{Journal: dir, Boot: boot, Tool: tool, ops: ops, leases: leases}
+	return r, r.observe(ctx)
 }
 
 // Allowed is what the operator allows an operation beyond its profile.
@@ -241,6 +249,9 @@ func (r *Road) goOn(open *journal.Operation, a Allowed) (*Plan, error) {
 
 // back plans to what was before a chain of operations, oldest first.
 func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal.Operation, a Allowed) (*Plan, error) {
+	if err := r.leavesLeases(kind, profile.Name, chain, a); err != nil {
+		return nil, err
+	}
 	op := &journal.Operation{Kind: kind, Profile: profile, Touched: journal.Touched{}}
 	want := &profiles.Want{}
 	for _, o := range slices.Backward(chain) { // what was before the first counts
@@ -285,7 +296,8 @@ func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Al
 
 // plan makes the plan and the operation that will be written for it.
 func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.Operation, a Allowed) (*Plan, error) {
-	result, filled, err := steps(r.Have, want, before, opt)
+	leases := r.kept(opt)
+	result, filled, err := steps(r.Have, lease.Over(want, leases), before, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +319,7 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 	return &Plan{
 		Version: planVersion, Made: time.Now().UTC().Truncate(time.Second), Kind: op.Kind, Profile: op.Profile, Want: want,
 		Take: a.Take, Replace: a.Replace, Steps: result.Steps, Left: result.Left, Summary: summary(r.Have, result.Steps),
-		before: &after, filled: filled, opt: opt, op: op, ops: r.ops,
+		before: &after, filled: filled, opt: opt, leases: leases, op: op, ops: r.ops,
 	}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/internal/health"
+	"github.com/nicwright/nicwright/internal/style"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -188,6 +190,12 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 	}
 	if err := a.heed(acts, verb, w, road.Operations(), road.Boot); err != nil {
 		return err
+	}
+	if verb == "apply" {
+		// A VF that cannot be taken back stays leased: that is no reason for a host not to come up.
+		if _, err := road.Settle(acts); err != nil {
+			_, _ = fmt.Fprintf(style.Plain(os.Stderr), "nicwright: %v\n", err)
+		}
 	}
 	p, err := plan(acts, road)
 	if err != nil {

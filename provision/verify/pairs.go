@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/profiles"
@@ -32,7 +33,26 @@ type chooser struct {
 }
 
 func newChooser(h report.Host, want *profiles.Want, free func(context.Context, pci.Function) error) *chooser {
-	return &chooser{host: h, want: want, free: free, tried: map[pci.Function]bool{}}
+	return &chooser{host: h, want: want, free: unleased(h, free), tried: map[pci.Function]bool{}}
+}
+
+// unleased is free, and refuses VFs that are leased: their machine may start at any moment.
+func unleased(h report.Host, free func(context.Context, pci.Function) error) func(context.Context, pci.Function) error {
+	return func(ctx context.Context, f pci.Function) error {
+		for _, c := range h.Cards {
+			for _, p := range c.Ports {
+				if p.Address != f.PF || f.VF >= len(p.VFs) || !f.IsVF() {
+					continue
+				}
+				for _, u := range p.VFs[f.VF].Uses {
+					if u.Kind == eswitch.Leased {
+						return fmt.Errorf("%s is in use: %s", f, u)
+					}
+				}
+			}
+		}
+		return free(ctx, f)
+	}
 }
 
 // usableOf is the VFs of a group that can be taken.

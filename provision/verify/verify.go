@@ -103,6 +103,11 @@ func newRun(in Input, progress Progress) *run {
 		r.free = func(context.Context, pci.Function) error { return nil }
 	}
 	r.enter = func(ctx context.Context, functions ...pci.Function) (*site.Site, error) {
+		for _, f := range functions { // also those that the profile names, and by force
+			if err := unleased(in.Have, func(context.Context, pci.Function) error { return nil })(ctx, f); err != nil {
+				return nil, err
+			}
+		}
 		return site.Enter(ctx, r.force, functions...)
 	}
 	r.cells = matrix(in.Want, in.Quick, r.granted)

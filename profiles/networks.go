@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profiles
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/pci"
+)
+
+// Network is VFs that are leased to machines (nicwright vf lease), and what each of
+// them has while it is leased.
+type Network struct {
+	// Name of the network, by which a lease asks for it and layers merge. Letters, digits, ".", "_" and "-".
+	Name string `json:"name" jsonschema:"required,minLength=1,maxLength=64,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$"`
+	// VFs that can be leased, in this order: CARD/PORT/vfN, CARD/PORT/vfN-M, or CARD/PORT/RANGE with the
+	// name of a range. A VF may be in several networks: it follows that of its lease.
+	VFs []string `json:"vfs" jsonschema:"required,uniqueItems=true"`
+	// Bridge of Open vSwitch that a leased VF's representor is a port of (switchdev only).
+	Bridge string `json:"bridge,omitempty" jsonschema:"minLength=1,maxLength=15"`
+	// Tag makes an access port of this VLAN, 1..4094, as at a port of a bridge (switchdev only).
+	Tag *int `json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
+	// Trunks makes a trunk of these VLANs, 1..4094 each, and ranges of them, as at a port of a bridge (switchdev only).
+	Trunks ovs.VLANs `json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
+	// VLANMode is that of a port of a bridge (switchdev only).
+	VLANMode string `json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
+	// VLAN that isolates the VF, 0 = none (legacy mode only).
+	VLAN *int `json:"vlan,omitempty" jsonschema:"minimum=0,maximum=4094"`
+	// QoS is the priority of that VLAN (legacy mode only).
+	QoS *int `json:"qos,omitempty" jsonschema:"minimum=0,maximum=7"`
+	// SpoofChk: the VF may send with its own MAC address only (legacy mode only).
+	SpoofChk *bool `json:"spoofchk,omitempty"`
+	// Trust: the VF may be promiscuous and change its MAC address (legacy mode only).
+	Trust *bool `json:"trust,omitempty"`
+	// MinTxRate is the VF's guaranteed rate in Mbit/s, 0 = none.
+	MinTxRate *int `json:"min_tx_rate,omitempty" jsonschema:"minimum=0"`
+	// MaxTxRate is the VF's highest rate in Mbit/s, 0 = no limit.
+	MaxTxRate *int `json:"max_tx_rate,omitempty" jsonschema:"minimum=0"`
+	// Driver that a leased VF is bound to.
+	Driver *string `json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=mlx5_vfio_pci,enum=none"`
+}
+
+// Function is what the network says of a leased VF itself; up is the representor's,
+// which a port of a switch has to be.
+func (n Network) Function() eswitch.FunctionSpec {
+	f := eswitch.FunctionSpec{
+		VLAN: n.VLAN, QoS: n.QoS, SpoofChk: n.SpoofChk, Trust: n.Trust,
+		MinTxRate: n.MinTxRate, MaxTxRate: n.MaxTxRate, Driver: n.Driver,
+	}
+	if n.Bridge != "" {
+		up := true
+		f.RepresentorUp = &up
+	}
+	return f
+}
+
+// Port is the port of the switch that a leased VF has; the zero Port without a bridge.
+func (n Network) Port(vf pci.Function, name string) ovs.Port {
+	if n.Bridge == "" {
+		return ovs.Port{}
+	}
+	return ovs.Port{Name: name, VF: vf.String(), Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode}
+}
+
+// vfsOf are the VFs that an entry of a network's vfs means.
+func (p *Profile) vfsOf(s string) (vfRef, error) {
+	if vfPattern.MatchString(s) {
+		return p.checkVF(s)
+	}
+	i := strings.LastIndex(s, "/")
+	ref, err := parsePortRef(s[:max(i, 0)])
+	if err != nil {
+		return vfRef{}, fmt.Errorf("%q is not CARD/PORT/vfN, CARD/PORT/vfN-M or CARD/PORT/RANGE, as in nic0/p0/vf0-3 and nic0/p0/machines", s)
+	}
+	port, err := p.find(ref)
+	if err != nil {
+		return vfRef{}, err
+	}
+	var names []string
+	for _, r := range port.VFList.Ranges {
+		names = append(names, r.Name)
+		if r.Name == s[i+1:] {
+			first, last, err := r.bounds()
+			return vfRef{ref, first, last}, err
+		}
+	}
+	return vfRef{}, fmt.Errorf("port %s has no range %q (it has: %s)%s", ref, s[i+1:], orNone(names), didYouMean(s[i+1:], names))
+}
+
+// networkRules are of what is leased.
+func networkRules() []rule {
+	return []rule{
+		{"NW021", "a network has VFs: those are VFs of the profile, each once", "", checkNetworkVFs},
+		{
+			"NW022", "in switchdev the VLAN of a leased VF is that of its port of a bridge (bridge, tag, trunks), in legacy mode the VF's own (vlan)",
+			"drivers/net/ethernet/mellanox/mlx5/core/esw/legacy.c, mlx5_eswitch_set_vport_vlan", checkNetworkMode,
+		},
+		{"NW023", "the bridge of a network is one of the profile's, and tag, trunks and vlan_mode are what a port of a bridge can have", "", checkNetworkSwitch},
+	}
+}
+
+func checkNetworkVFs(p *Profile, report report) {
+	for i, n := range p.Networks {
+		if len(n.VFs) == 0 {
+			report(p.At("networks", i, "vfs"), "network %s has no VFs", n.Name)
+		}
+		seen := map[string]bool{}
+		for j, s := range n.VFs {
+			r, err := p.vfsOf(s)
+			if err != nil {
+				report(p.At("networks", i, "vfs", j), "network %s: %v", n.Name, err)
+				continue
+			}
+			for k := r.first; k <= r.last; k++ {
+				one := fmt.Sprintf("%s/vf%d", r.portRef, k)
+				if seen[one] {
+					report(p.At("networks", i, "vfs", j), "network %s has %s twice", n.Name, one)
+					break
+				}
+				seen[one] = true
+			}
+		}
+	}
+}
+
+// legacyOnly and switchOnly are the keys of a network that go with one eswitch mode.
+func (n Network) legacyOnly() (keys []string) {
+	for _, k := range []struct {
+		key string
+		set bool
+	}{{"vlan", n.VLAN != nil}, {"qos", n.QoS != nil}, {"spoofchk", n.SpoofChk != nil}, {"trust", n.Trust != nil}} {
+		if k.set {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
+}
+
+func (n Network) switchOnly() (keys []string) {
+	for _, k := range []struct {
+		key string
+		set bool
+	}{{"bridge", n.Bridge != ""}, {"tag", n.Tag != nil}, {"trunks", n.Trunks != nil}, {"vlan_mode", n.VLANMode != ""}} {
+		if k.set {
+			keys = append(keys, k.key)
+		}
+	}
+	return keys
+}
+
+// Fits says why a VF of a port in an eswitch mode cannot have what the network says;
+// a device without an eswitch ("") is legacy.
+func (n Network) Fits(mode string) error {
+	wrong := n.switchOnly()
+	if mode == "switchdev" {
+		wrong = n.legacyOnly()
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the network has %s, and the port's eswitch mode is %s", strings.Join(wrong, ", "), cmp.Or(mode, "legacy"))
+}
+
+func checkNetworkMode(p *Profile, report report) {
+	for i, n := range p.Networks {
+		for _, s := range n.VFs {
+			r, err := p.vfsOf(s)
+			if err != nil {
+				continue // NW021
+			}
+			port, err := p.find(r.portRef)
+			if err != nil || port.Mode == nil {
+				continue
+			}
+			wrong := n.switchOnly()
+			if *port.Mode == "switchdev" {
+				wrong = n.legacyOnly()
+			}
+			for _, key := range wrong {
+				report(p.At("networks", i, key), "network %s has %s, and the eswitch-mode of %s is %s", n.Name, key, r.portRef, *port.Mode)
+			}
+		}
+	}
+}
+
+func checkNetworkSwitch(p *Profile, report report) {
+	var bridges []string
+	if p.OVS != nil {
+		for _, b := range p.OVS.Bridges {
+			bridges = append(bridges, b.Name)
+		}
+	}
+	for i, n := range p.Networks {
+		keys := n.switchOnly()
+		switch {
+		case len(keys) > 0 && n.Bridge == "":
+			report(p.At("networks", i, keys[0]), "network %s has %s, and no bridge", n.Name, keys[0])
+			continue
+		case n.Bridge != "" && !slices.Contains(bridges, n.Bridge):
+			report(p.At("networks", i, "bridge"), "network %s: the profile has no bridge %q (it has: %s)%s", n.Name, n.Bridge, orNone(bridges), didYouMean(n.Bridge, bridges))
+		}
+		if key, why := wrongVLANs(ovs.Port{Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode}); why != "" {
+			report(p.At("networks", i, key), "network %s %s", n.Name, why)
+		}
+	}
+}
+
+// resolveNetworks puts VFs in the places of references.
+func (r *resolver) resolveNetworks(w *Want) {
+	for i, n := range r.p.Networks {
+		refs := n.VFs
+		n.VFs = nil
+		for j, s := range refs {
+			ref, err := r.p.vfsOf(s)
+			if err == nil {
+				err = inRange(ref, r.counts[ref.portRef])
+			}
+			if err != nil {
+				r.fail(r.p.At("networks", i, "vfs", j), "set vfs of the port, or make the VFs", "network %s: %v", n.Name, err)
+				continue
+			}
+			for k := ref.first; k <= ref.last; k++ {
+				n.VFs = append(n.VFs, pci.VF(r.ports[ref.portRef].Address, k).String())
+			}
+		}
+		w.Networks = append(w.Networks, n)
+	}
+}
+
+// networks leaves out VFs of ports that are not there, and networks that have none then,
+// or whose switch is not there.
+func (a *available) networks(noSwitch bool) {
+	all := a.doc.get("networks")
+	var keep []*node
+	for i, n := range a.p.Networks {
+		vfs := all.items[i].get("vfs")
+		var has []*node
+		for j, s := range n.VFs {
+			if a.gone[s[:max(strings.LastIndex(s, "/"), 0)]] {
+				a.say("network %s: %s is not there", n.Name, s)
+				continue
+			}
+			has = append(has, vfs.items[j])
+		}
+		if noSwitch && n.Bridge != "" {
+			a.say("network %s: its bridge %s is not there", n.Name, n.Bridge)
+			continue
+		}
+		if len(has) > 0 {
+			keep = append(keep, all.items[i].with("vfs", vfs.of(has)))
+		}
+	}
+	a.doc = a.doc.with("networks", all.of(keep))
+}
