@@ -171,6 +171,9 @@ type Options struct {
 	// Only, where it is set, are the resources that may be deleted: a rollback takes away what its
 	// operation made, and not what others of the same profile did.
 	Only func(resource.ID) bool
+	// Made tells, of what carries no mark, whether an operation of the profile that is in force put
+	// it there, as the journal has it.
+	Made func(resource.ID) bool
 }
 
 // Owns tells whether a mark is one of the operation's own.
@@ -181,6 +184,17 @@ func (o Options) Owns(mark string) bool {
 // Deletes tells whether a resource with a mark is deleted where it is not wanted.
 func (o Options) Deletes(id resource.ID, mark string) bool {
 	return !o.Keep && o.Owns(mark) && (o.Only == nil || o.Only(id))
+}
+
+// Undoes tells whether a resource without a mark is taken away where it is not wanted.
+func (o Options) Undoes(id resource.ID) bool {
+	switch {
+	case o.Keep:
+		return false
+	case o.Only != nil:
+		return o.Only(id)
+	}
+	return o.Made != nil && o.Made(id)
 }
 
 // NoOwner is the owner of what was marked by a version whose marks named no profile.
