@@ -42,6 +42,7 @@ func (o *one) port(id resource.ID, w Port) {
 	case h != nil && o.effects.On(id, step.Remade):
 		s := o.add(o.w.Name, r, AttrPort, step.Unknown(), step.Text(w.becomes(h.vlans(), true)))
 		s.Reason = "its netdev is made again"
+	case h != nil && w.Back:
 	case h != nil:
 		o.vlans(r, h, w)
 	case w.IfThere:

@@ -50,7 +50,8 @@ func (p PortState) spec() Port {
 
 // Keep is what of a want that was observed an operation touched. What it only
 // changed, and did not make or take away, is not put back where somebody has removed
-// it since.
+// it since. Of a port whose netdev was touched, as by a bond that took it, nobody knows
+// whether it is there still: it is put back where it is not.
 func Keep(specs []Spec, touched func(id resource.ID, attribute string) bool) []Spec {
 	var all []Spec
 	for _, s := range specs {
@@ -66,10 +67,13 @@ func Keep(specs []Spec, touched func(id resource.ID, attribute string) bool) []S
 			}
 			r := resource.OfBridgePort(s.Name, netdev)
 			put := made || touched(r, AttrPort)
-			if put || touched(r, attrVLANs) {
-				p.IfThere = !put
-				k.Ports, some = append(k.Ports, p), true
+			exact := put || touched(r, attrVLANs)
+			put = put || ours(netdev) && touched(netdev, AttrPort)
+			if !exact && !put {
+				continue
 			}
+			p.IfThere, p.Back = !put, !exact
+			k.Ports, some = append(k.Ports, p), true
 		}
 		k.IfThere = !made
 		if !made {
@@ -80,6 +84,12 @@ func Keep(specs []Spec, touched func(id resource.ID, attribute string) bool) []S
 		}
 	}
 	return all
+}
+
+// ours tells the netdevs of which a profile can make a port; others, as those of VFs,
+// which come with their drivers, are hostnet's to put back.
+func ours(id resource.ID) bool {
+	return id.Kind == resource.Bond || id.Kind == resource.Representor && !id.IsSF || id.Kind == resource.Netdev && !id.IsSF && !id.Function.IsVF()
 }
 
 // cut takes out of a bridge's own what was not touched, and tells whether anything was.
