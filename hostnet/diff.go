@@ -281,6 +281,9 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 		d.leave(id, i.attribute(), "it is put back, and it is also "+i.Daemon+"'s, which may have to be told")
 	}
 	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: f.why}
+	if i.Kind == rtnet.FDB && d.want.Bridged[id].Elsewhere {
+		s.Phase = step.Addresses // when it is a port again, of which bonds are the last
+	}
 	if has {
 		s.From = step.Unknown()
 	}

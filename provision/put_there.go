@@ -11,8 +11,8 @@ import (
 	"github.com/nicwright/nicwright/provision/journal"
 )
 
-// putThere tells the ports of the kernel's bridges that a profile's operations in force,
-// and those of the profiles whose place it took, put there: they carry no mark.
+// putThere tells the kernel's bridges, and their ports, that a profile's operations in force,
+// and those of the profiles whose place it took, put there: ports carry no mark.
 func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 	var ops []*journal.Operation
 	for _, other := range append(r.alsoOwned(name), name) {
@@ -33,7 +33,8 @@ func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 		}
 		for id := range o.Touched {
 			switch {
-			case id.Kind != resource.BridgePort || !o.Touched.Has(id, bridge.AttrPort):
+			case id.Kind == resource.Link && !o.Touched.Has(id, bridge.Present):
+			case id.Kind != resource.Link && (id.Kind != resource.BridgePort || !o.Touched.Has(id, bridge.AttrPort)):
 			case !is[id]:
 				delete(put, id)
 			case !was[id]:
@@ -44,7 +45,7 @@ func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 	return func(id resource.ID) bool { return put[id] }, nil
 }
 
-// bridgePorts are the ports of bridges that a want of the journal names.
+// bridgePorts are the bridges, and their ports, that a want of the journal names.
 func bridgePorts(document json.RawMessage) (map[resource.ID]bool, error) {
 	w, err := wantOf(document)
 	if err != nil {
@@ -52,6 +53,7 @@ func bridgePorts(document json.RawMessage) (map[resource.ID]bool, error) {
 	}
 	all := map[resource.ID]bool{}
 	for _, b := range w.Bridges {
+		all[resource.OfLink(b.Name)] = true
 		for id := range bridge.Ports([]bridge.Spec{b}) {
 			all[resource.OfBridgePort(b.Name, id)] = true
 		}

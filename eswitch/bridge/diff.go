@@ -5,6 +5,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 )
 
 const (
-	present   = "present"
-	notWanted = "it was made by nicwright and is not wanted any more"
+	present     = "present"
+	interrupted = "it is as an apply leaves it that is interrupted while it makes the bridge"
+	notWanted   = "it was made by nicwright and is not wanted any more"
 	// asGiven is the value of a port whose VLANs are those that the bridge gives it.
 	asGiven = "as the bridge gives"
 )
@@ -49,6 +51,7 @@ func Diff(have State, want []Spec, effects step.Effects, opt step.Options) (step
 	for _, w := range want {
 		p.bridge(have.bridge(w.Name), w)
 	}
+	slices.SortStableFunc(p.result.Steps, func(a, b step.Step) int { return int(a.Phase) - int(b.Phase) })
 	return p.result, errors.Join(p.errs...)
 }
 
@@ -85,7 +88,8 @@ func (p *planner) add(bridge string, id resource.ID, attribute string, from, to 
 // old takes away what is not wanted any more: ports, and the bridge itself.
 func (p *planner) old(h Bridge, named bool) {
 	id := resource.OfLink(h.Name)
-	goes := !named && p.opt.Deletes(id, h.Owner)
+	unmarked := h.Alias == "" && p.opt.Only != nil && p.opt.Undoes(id) // as an apply leaves it that is interrupted while it makes it
+	goes := !named && (unmarked || p.opt.Deletes(id, h.Owner))
 	var others []string
 	for _, port := range h.Ports {
 		r := resource.OfBridgePort(h.Name, port.Netdev)
@@ -105,6 +109,9 @@ func (p *planner) old(h Bridge, named bool) {
 		p.add(h.Name, id, attrMark, step.Text(h.Alias), step.Absent()).Reason =
 			"it is not wanted any more, but ports that nicwright did not put there are in it: " + strings.Join(others, ", ")
 	case goes:
+		if unmarked {
+			p.add(h.Name, id, attrMark, step.Absent(), step.Text(markOf(orNoOwner(p.opt.Owner)))).Reason = interrupted
+		}
 		p.add(h.Name, id, Present, step.Text(present), step.Absent(),
 			step.Effect{Kind: step.Gone, On: id, For: step.ForGood}, step.Stop(id, step.ForGood, "all traffic of "+h.Name)).Reason = notWanted
 	}
@@ -175,10 +182,9 @@ func (o *one) make() {
 		if o.opt.Only != nil { // one that a rollback makes had things on it, which come back with it
 			s.Effects = []step.Effect{{Kind: step.Remade, On: o.id(), For: step.Apply}}
 		}
-		if owner == "" {
-			owner = step.NoOwner
-		}
-		o.step(attrMark, step.Absent(), step.Text(markOf(owner)))
+		o.step(attrMark, step.Absent(), step.Text(markOf(orNoOwner(owner))))
+	case !o.w.Exact && owner != "" && o.h.Alias == "" && o.opt.Made != nil && o.opt.Made(o.id()):
+		o.step(attrMark, step.Absent(), step.Text(markOf(owner))).Reason = interrupted
 	case o.w.Exact && o.w.Owner != o.h.Owner:
 		to := step.Absent()
 		if o.w.Owner != "" {
@@ -188,6 +194,13 @@ func (o *one) make() {
 	case !o.w.Exact && owner != "" && o.h.Owner != owner && o.opt.Owns(o.h.Owner) && o.opt.Only == nil:
 		o.step(attrMark, step.Text(o.h.Alias), step.Text(markOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
 	}
+}
+
+func orNoOwner(owner string) string {
+	if owner == "" {
+		return step.NoOwner
+	}
+	return owner
 }
 
 func alias(text string) step.Value {

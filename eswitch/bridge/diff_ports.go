@@ -40,8 +40,7 @@ func (o *one) port(id resource.ID, w Port) {
 	case o.gone(id):
 		o.left(r, AttrPort, "%s ceases to be, so it is no port of a bridge", id)
 	case h != nil && o.effects.On(id, step.Remade):
-		s := o.add(o.w.Name, r, AttrPort, step.Unknown(), step.Text(w.becomes(h.vlans(), true)))
-		s.Reason = "its netdev is made again"
+		o.put(r, id, step.Unknown(), w.becomes(h.vlans(), true)).Reason = "its netdev is made again"
 	case h != nil && w.Back:
 	case h != nil:
 		o.vlans(r, h, w)
@@ -50,6 +49,18 @@ func (o *one) port(id resource.ID, w Port) {
 	default:
 		o.join(r, id, w)
 	}
+}
+
+// put adds the step that puts a netdev into the bridge. The driver takes a bond into the
+// card's bridge as what it is at that moment, so it goes there when the card has made
+// its LAG (m5/en/rep/bridge.c, mlx5_esw_bridge_is_local); not so where addresses go with
+// it, which would be away for as long.
+func (o *one) put(r, id resource.ID, from step.Value, to string, effects ...step.Effect) *step.Step {
+	s := o.add(o.w.Name, r, AttrPort, from, step.Text(to), effects...)
+	if n := o.have.Netdevs[id]; id.Kind == resource.Bond && len(n.Hangs) == 0 {
+		s.Phase = step.Switch
+	}
+	return s
 }
 
 // becomes is the value of a port that goes into the bridge: what is wanted, else what it
@@ -119,8 +130,7 @@ func (o *one) join(r, id resource.ID, w Port) {
 		}
 		effects = append(effects, step.Stop(id, step.Moment, "all traffic of "+n.Name+", whose addresses go to "+o.w.Name))
 	}
-	s := o.add(o.w.Name, r, AttrPort, step.Absent(), step.Text(w.becomes(nil, false)), effects...)
-	s.Reason = reason
+	o.put(r, id, step.Absent(), w.becomes(nil, false), effects...).Reason = reason
 }
 
 // where is what it is a port of.

@@ -169,6 +169,9 @@ func (d *Doer) apply(ctx context.Context, name string, steps []step.Step) error 
 		return err
 	}
 	if c.remove {
+		if c.mark != nil {
+			br.Alias = *c.mark // of an operation that was interrupted before it set it
+		}
 		return remove(br)
 	}
 	return d.change(ctx, br, c, netdevs)
