@@ -66,7 +66,7 @@ type PortState struct {
 	PVID     int         `json:"pvid,omitempty"`
 	Untagged []int       `json:"untagged,omitempty"`
 	Tagged   []int       `json:"tagged,omitempty"`
-	Settings []byte      `json:"settings,omitempty"` // rtlink.BridgePort
+	Settings []byte      `json:"data,omitempty"` // rtlink.BridgePort
 }
 
 // Netdev is one that could be a port.
