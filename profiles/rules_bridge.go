@@ -6,7 +6,7 @@ package profiles
 func bridgeRules() []rule {
 	return []rule{
 		{
-			"NW018", "a VLAN of a port of a kernel bridge leaves with its tag or without, and the bridge filters VLANs",
+			"NW020", "a VLAN of a port of a kernel bridge leaves with its tag or without, and the bridge filters VLANs",
 			"net/bridge/br_vlan.c", checkBridgeVLANs,
 		},
 		{"NW019", "a bridge has a name of its own: it is a netdev, as bonds and the bridges of Open vSwitch are", "", checkBridgeNames},

@@ -80,7 +80,7 @@ type Port struct {
 	Other    string `yaml:"-" json:"port,omitempty"`     // the resource.ID of a netdev that is none of the above
 	IfThere  bool   `yaml:"-" json:"if_there,omitempty"` // it is not put where it is gone
 	Back     bool   `yaml:"-" json:"back,omitempty"`     // it is put where it is out, and left alone where it is in
-	Settings []byte `yaml:"-" json:"settings,omitempty"` // IFLA_INFO_SLAVE_DATA, for when it has to be put again
+	Settings []byte `yaml:"-" json:"data,omitempty"`     // IFLA_INFO_SLAVE_DATA, for when it has to be put again
 
 	before *Port // what it was, as Fill was told
 }
