@@ -139,8 +139,13 @@ func TestWhatARollbackWants(t *testing.T) {
 				word string
 				set  bool
 			}{
-				{"filtering", s.VLANFiltering != nil}, {"pvid", s.VLANDefaultPVID != nil}, {"stp", s.STPState != nil}, {"snooping", s.MulticastSnooping != nil},
-				{"mtu", s.MTU != nil}, {"up", s.Up != nil}, {"made", !s.IfThere},
+				{"filtering", s.VLANFiltering != nil},
+				{"pvid", s.VLANDefaultPVID != nil},
+				{"stp", s.STPState != nil},
+				{"snooping", s.MulticastSnooping != nil},
+				{"mtu", s.MTU != nil},
+				{"up", s.Up != nil},
+				{"made", !s.IfThere},
 			} {
 				if f.set {
 					words = append(words, f.word)

@@ -98,7 +98,7 @@ func (d *Doer) setPorts(ctx context.Context, br rtlink.Link, c changes, netdevs 
 		case !p.join:
 			return fmt.Errorf("%s (%s) was taken out of it since the plan was made: plan again", l.Name, p.netdev)
 		default:
-			if err := d.join(ctx, br, l, p); err != nil {
+			if err := d.join(br, l, p); err != nil {
 				return err
 			}
 			joined = append(joined, p)
@@ -121,7 +121,7 @@ func (d *Doer) setPorts(ctx context.Context, br rtlink.Link, c changes, netdevs 
 // frames pass a representor, and they are not to be in another VLAN for a moment.
 func hides(p portChange) bool { return p.netdev.Kind == resource.Representor && p.vlans != nil }
 
-func (d *Doer) join(ctx context.Context, br, l rtlink.Link, p portChange) error {
+func (d *Doer) join(br, l rtlink.Link, p portChange) error {
 	if l.Master != 0 {
 		master, err := rtlink.ByIndex(l.Master)
 		if err != nil {
