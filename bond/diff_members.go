@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -144,6 +145,8 @@ func (o *one) mayTake(id string, u Uplink) bool {
 	from := o.w.TakeFromOf[id]
 	switch {
 	case from != "" && (from == u.Master || from == u.Bridge):
+		return true
+	case u.MasterKind == "bridge" && o.opt.Undoes(resource.OfBridgePort(u.Master, memberID(id))):
 		return true
 	case o.opt.Takes(memberID(id)) || o.opt.Owns(u.Owner) || o.deleted[u.Master]:
 		return true

@@ -262,6 +262,8 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	switch {
 	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()) && (!f.bounces || !i.goesWithLink()):
 		return
+	case i.Kind == rtnet.BridgeVLAN && d.want.Bridged[id].Elsewhere:
+		return // the bridge domain's
 	case i.Kind == rtnet.Filter: // its actions name other netdevs, or programs that went with it
 		d.leave(id, i.attribute(), "it is not put back: note it before with tc filter show dev "+h.Name+", and make it again")
 		return
@@ -279,6 +281,9 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 		d.leave(id, i.attribute(), "it is put back, and it is also "+i.Daemon+"'s, which may have to be told")
 	}
 	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: f.why}
+	if i.Kind == rtnet.FDB && d.want.Bridged[id].Elsewhere {
+		s.Phase = step.Addresses // when it is a port again, of which bonds are the last
+	}
 	if has {
 		s.From = step.Unknown()
 	}
@@ -288,6 +293,12 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 // bridged tells a netdev that will have its master: it stays there, or comes back.
 func (d *differ) bridged(id resource.ID, stays bool) bool {
 	master := d.want.Netdevs[id].Master
+	switch place := d.want.Bridged[id]; {
+	case place.Elsewhere:
+		return true
+	case !place.NotIn.IsZero() && place.NotIn == master:
+		return false
+	}
 	if master.IsZero() {
 		return stays
 	}
@@ -314,6 +325,9 @@ const familyIPv6 = 10
 
 func (d *differ) master(id resource.ID, h Netdev, f fate) {
 	w := d.want.Netdevs[id]
+	if place := d.want.Bridged[id]; place.Elsewhere || !w.Master.IsZero() && place.NotIn == w.Master {
+		return
+	}
 	if w.Master.IsZero() || d.effects.On(id, step.Joins) || h.Master == w.Master && !f.remade && !d.effects.On(id, step.Leaves) {
 		return
 	}

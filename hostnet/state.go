@@ -30,6 +30,16 @@ type State struct {
 	Absent map[resource.ID][]string `json:"absent,omitempty"`
 	// Move says, of an uplink, to which bond its addresses and routes go.
 	Move map[resource.ID]resource.ID `json:"move,omitempty"`
+	// Bridged are the netdevs about whose place in bridges of the kernel the bridge domain decides.
+	Bridged map[resource.ID]Place `json:"-"`
+}
+
+// Place is what the bridge domain decides of a netdev.
+type Place struct {
+	// Elsewhere: it says which bridge it is a port of, and its VLANs there.
+	Elsewhere bool
+	// NotIn is the bridge that it is taken out of; others may have it.
+	NotIn resource.ID
 }
 
 // Netdev is one netdev. Of a want, what is not said is left alone.
@@ -133,8 +143,11 @@ func Observe(s *snapshot.Snapshot) State {
 
 // Hangs is what an uplink has that a member of a bond cannot: addresses and
 // routes, in words.
-func (s State) Hangs(pf pci.Address) []string {
-	n := s.Netdevs[resource.OfNetdev(pci.PF(pf))]
+func (s State) Hangs(pf pci.Address) []string { return s.HangsOn(resource.OfNetdev(pci.PF(pf))) }
+
+// HangsOn is Hangs of any netdev that could be a port.
+func (s State) HangsOn(id resource.ID) []string {
+	n := s.Netdevs[id]
 	if n.Master.Kind == resource.Bond {
 		return nil
 	}
@@ -182,7 +195,7 @@ func Fill(over, under State, effects step.Effects) State {
 // Lay lays what was before an operation upon s: of the netdevs that over has, over
 // counts.
 func (s State) Lay(over State) State {
-	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move}
+	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move, Bridged: s.Bridged}
 	if out.Netdevs == nil {
 		out.Netdevs = map[resource.ID]Netdev{}
 	}
@@ -196,7 +209,7 @@ func (s State) Lay(over State) State {
 
 // Keep is the part of a want that was touched.
 func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
-	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move}
+	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move, Bridged: s.Bridged}
 	for id, n := range s.Netdevs {
 		n.Items = slices.DeleteFunc(slices.Clone(n.Items), func(i Item) bool { return !touched(id, i.attribute()) })
 		if !touched(id, attrMaster) {

@@ -108,30 +108,54 @@ func (a *available) bonds() {
 	a.doc = a.doc.with("bonds", all.of(keep))
 }
 
-// ports leaves out those of Open vSwitch whose netdev there will not be.
+// ports leaves out those of bridges whose netdev there will not be.
 func (a *available) ports() {
+	if bridges := a.doc.get("bridges"); bridges != nil {
+		var all []*node
+		for i, b := range a.p.Bridges {
+			var on []string
+			for _, port := range b.Ports {
+				on = append(on, a.on(port.Bond+port.Uplink, port.VF))
+			}
+			all = append(all, a.portsOf(bridges.items[i], b.Name, "port", on))
+		}
+		a.doc = a.doc.with("bridges", bridges.of(all))
+	}
 	if a.p.OVS == nil {
 		return
 	}
 	bridges := a.doc.get("ovs").get("bridges")
 	var all []*node
 	for i, b := range a.p.OVS.Bridges {
-		ports := bridges.items[i].get("ports")
-		var keep []*node
-		for j, port := range b.Ports {
-			on := port.Bond + port.Uplink // one of them, or a VF, is said
-			if ref, err := parseVFRef(port.VF); port.VF != "" && err == nil {
-				on = ref.portRef.String()
-			}
-			if a.gone[on] {
-				a.say("OVS port %s of %s: %s is not there", port.Name, b.Name, on)
-				continue
-			}
-			keep = append(keep, ports.items[j])
+		var on []string
+		for _, port := range b.Ports {
+			on = append(on, a.on(port.Bond+port.Uplink, port.VF))
 		}
-		all = append(all, bridges.items[i].with("ports", ports.of(keep)))
+		all = append(all, a.portsOf(bridges.items[i], b.Name, "OVS port", on))
 	}
 	a.doc = a.doc.with("ovs", a.doc.get("ovs").with("bridges", bridges.of(all)))
+}
+
+// on is the bond, or the port as CARD/PORT, that a bridge's port is of: one of its keys is said.
+func (a *available) on(named, vfs string) string {
+	if ref, err := parseVFRef(vfs); vfs != "" && err == nil {
+		return ref.portRef.String()
+	}
+	return named
+}
+
+// portsOf is a bridge without the ports that are on what is not there.
+func (a *available) portsOf(bridge *node, name, kind string, on []string) *node {
+	ports := bridge.get("ports")
+	var keep []*node
+	for j, of := range on {
+		if a.gone[of] {
+			a.say("%s %s of %s: %s is not there", kind, ports.items[j].name(), name, of)
+			continue
+		}
+		keep = append(keep, ports.items[j])
+	}
+	return bridge.with("ports", ports.of(keep))
 }
 
 // with is the mapping with another value for a key that it has; nil takes the key away.

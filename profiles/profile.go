@@ -19,6 +19,7 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 )
 
@@ -38,6 +39,8 @@ type Profile struct {
 	Cards []Card `json:"cards,omitempty"`
 	// Bonds over the cards' ports, merged by name.
 	Bonds []bond.Spec `json:"bonds,omitempty"`
+	// Bridges of the kernel with VLAN filtering on top, for hosts without Open vSwitch, merged by name.
+	Bridges []bridge.Spec `json:"bridges,omitempty"`
 	// OVS is the Open vSwitch on top.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
 	// Networks are what VFs are leased for, merged by name.

@@ -10,6 +10,7 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -76,6 +77,8 @@ type Want struct {
 	Bonds []bond.Spec `json:"bonds,omitempty"`
 	// Net is what hangs on netdevs; no profile says any of it, what was before an operation does.
 	Net hostnet.State `json:"net,omitzero"`
+	// Bridges have in VF and Uplink what pci.Function.String gives, as OVS has.
+	Bridges []bridge.Spec `json:"bridges,omitempty"`
 	// OVS has in VF and Uplink what pci.Function.String gives. A range of VFs is a port each,
 	// named by the entry's name and -vfN.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
@@ -105,6 +108,7 @@ func Resolve(p *Profile, cards []CardInfo) (*Want, error) {
 	w := &Want{Profile: p.Name, Ports: map[pci.Address]eswitch.PortSpec{}, Offload: map[pci.Function]crypto.Spec{}}
 	r.resolvePorts(w)
 	r.resolveBonds(w, cards)
+	r.resolveBridges(w)
 	r.resolveOVS(w)
 	r.resolveNetworks(w)
 	r.resolveVerify(w)
@@ -234,7 +238,10 @@ func (r *resolver) resolveOVS(w *Want) {
 				}
 				bridge.Ports = append(bridge.Ports, port)
 			case port.VF != "":
-				bridge.Ports = append(bridge.Ports, r.vfPorts(port, r.p.At("ovs", "bridges", i, "ports", j, "vf"))...)
+				r.eachVF(port.Name, port.VF, r.p.At("ovs", "bridges", i, "ports", j, "vf"), func(name, vf string) {
+					port.Name, port.VF = name, vf
+					bridge.Ports = append(bridge.Ports, port)
+				})
 			default:
 				n := slices.IndexFunc(w.Bonds, func(b bond.Spec) bool { return b.Name == port.Bond })
 				if n >= 0 && port.TakeFrom == nil {
@@ -248,24 +255,21 @@ func (r *resolver) resolveOVS(w *Want) {
 	w.OVS = out
 }
 
-// vfPorts makes a port for each VF of a range.
-func (r *resolver) vfPorts(port ovs.Port, at Position) []ovs.Port {
-	ref, err := parseVFRef(port.VF)
+// eachVF goes over the VFs of a range: the names and the VFs of a port each.
+func (r *resolver) eachVF(name, vfs string, at Position, do func(name, vf string)) {
+	ref, err := parseVFRef(vfs)
 	if err == nil {
 		err = inRange(ref, r.counts[ref.portRef])
 	}
 	if err != nil {
-		r.fail(at, "set vfs of the port, or make the VFs", "port %s: %v", port.Name, err)
-		return nil
+		r.fail(at, "set vfs of the port, or make the VFs", "port %s: %v", name, err)
+		return
 	}
-	var out []ovs.Port
 	for n := ref.first; n <= ref.last; n++ {
-		one := port
-		one.VF = pci.VF(r.ports[ref.portRef].Address, n).String()
+		one := name
 		if ref.first != ref.last {
-			one.Name = fmt.Sprintf("%s-vf%d", port.Name, n)
+			one = fmt.Sprintf("%s-vf%d", name, n)
 		}
-		out = append(out, one)
+		do(one, pci.VF(r.ports[ref.portRef].Address, n).String())
 	}
-	return out
 }

@@ -150,11 +150,14 @@ func checkMiimon(p *Profile, report report) {
 	}
 }
 
-// switched are the ports of the profile that a bridge reaches: by their uplink,
+// switched are the ports of the profile that a bridge of Open vSwitch reaches: by their uplink,
 // their bond, or a VF.
 func (p *Profile) switched() map[portRef]string {
 	out := map[portRef]string{}
 	eachSwitchPort(p, func(sp switchPort) {
+		if sp.kernel != nil {
+			return
+		}
 		var refs []string
 		for _, b := range p.Bonds {
 			if sp.Bond != "" && b.Name == sp.Bond {

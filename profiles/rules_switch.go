@@ -5,17 +5,30 @@ package profiles
 import (
 	"fmt"
 
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 )
 
-// switchPort is a port of a bridge of the profile, and where it was written.
+// switchPort is a port of a bridge of the profile, and where it was written: one of Open
+// vSwitch, or one of the kernel, of which Port has what both have.
 type switchPort struct {
 	ovs.Port
 	bridge string
+	kernel *bridge.Port // of a bridge of the kernel
 	at     func(path ...any) Position
 }
 
 func eachSwitchPort(p *Profile, do func(switchPort)) {
+	for i, b := range p.Bridges {
+		for j, port := range b.Ports {
+			do(switchPort{
+				Port:   ovs.Port{Name: port.Name, Bond: port.Bond, VF: port.VF, Uplink: port.Uplink},
+				bridge: b.Name, kernel: &port, at: func(path ...any) Position {
+					return p.At(append([]any{"bridges", i, "ports", j}, path...)...)
+				},
+			})
+		}
+	}
 	if p.OVS == nil {
 		return
 	}
@@ -136,7 +149,7 @@ func checkPortOnce(p *Profile, report report) {
 func checkTag(p *Profile, report report) {
 	eachSwitchPort(p, func(sp switchPort) {
 		key, why := wrongVLANs(sp.Port)
-		if why != "" {
+		if why != "" && sp.kernel == nil {
 			report(sp.at(key), "port %s of bridge %s %s", sp.Name, sp.bridge, why)
 		}
 	})

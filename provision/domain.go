@@ -6,6 +6,7 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -53,6 +54,12 @@ func domains() []domain {
 			want: func(w *profiles.Want) *[]bond.Spec { return &w.Bonds },
 			look: bond.Observe, spec: bond.Specs, cut: bond.Keep, over: bond.Fill, plan: bond.Diff,
 			do: func(bond.State, []bond.Spec) step.Doer { return bond.NewDoer() },
+		},
+		part[bridge.State, []bridge.Spec]{
+			id: bridge.Domain, state: func(h *Host) *bridge.State { return &h.Bridges },
+			want: func(w *profiles.Want) *[]bridge.Spec { return &w.Bridges },
+			look: bridge.Observe, spec: bridge.Specs, cut: bridge.Keep, over: bridge.Fill, plan: bridge.Diff,
+			do: func(_ bridge.State, want []bridge.Spec) step.Doer { return bridge.NewDoer(want) },
 		},
 		part[hostnet.State, hostnet.State]{
 			id: hostnet.Domain, state: func(h *Host) *hostnet.State { return &h.Net },

@@ -8,6 +8,7 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -19,6 +20,7 @@ import (
 type Host struct {
 	Cards   []eswitch.Card                `json:"cards"`
 	Bonds   bond.State                    `json:"bonds"`
+	Bridges bridge.State                  `json:"bridges"`
 	Net     hostnet.State                 `json:"net"`
 	Switch  *ovs.State                    `json:"switch"`
 	Offload map[pci.Function]crypto.State `json:"offload"`
@@ -42,6 +44,10 @@ func HostOf(s *snapshot.Snapshot) Host {
 	for pf, u := range h.Bonds.Uplinks {
 		u.Hangs = h.Net.Hangs(pf)
 		h.Bonds.Uplinks[pf] = u
+	}
+	for id, n := range h.Bridges.Netdevs {
+		n.Hangs = h.Net.HangsOn(id)
+		h.Bridges.Netdevs[id] = n
 	}
 	return h
 }

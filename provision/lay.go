@@ -15,7 +15,9 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -27,14 +29,15 @@ import (
 // their entries point at, for that is replaced and never written to.
 func clone(w *profiles.Want) *profiles.Want {
 	c := *w
-	c.Ports, c.Offload, c.Bonds = maps.Clone(w.Ports), maps.Clone(w.Offload), slices.Clone(w.Bonds)
+	c.Ports, c.Offload, c.Bonds, c.Bridges = maps.Clone(w.Ports), maps.Clone(w.Offload), slices.Clone(w.Bonds), slices.Clone(w.Bridges)
 	return &c
 }
 
 // follow lets members follow their bond: that has the MTU that is wanted of them
 // and sets it and up of them, so that the ports' wants say nothing of either. The
-// addresses of an uplink go to the bond where the profile says so.
-func follow(have Host, w *profiles.Want) {
+// addresses of an uplink go to the bond or bridge where the profile says so; whose port
+// of a bridge a netdev is, is either the bridge domain's or hostnet's.
+func follow(have Host, w *profiles.Want, opt step.Options) {
 	ports := map[pci.Address]bond.Wanted{}
 	for a, spec := range w.Ports {
 		ports[a] = bond.Wanted{MTU: spec.MTU}
@@ -49,6 +52,17 @@ func follow(have Host, w *profiles.Want) {
 		}
 	}
 	w.Net.Move = moves(w)
+	w.Net.Bridged = map[resource.ID]hostnet.Place{}
+	for _, b := range have.Bridges.Bridges {
+		for _, p := range b.Ports {
+			if opt.Undoes(resource.OfBridgePort(b.Name, p.Netdev)) {
+				w.Net.Bridged[p.Netdev] = hostnet.Place{NotIn: resource.OfLink(b.Name)}
+			}
+		}
+	}
+	for id := range bridge.Ports(w.Bridges) {
+		w.Net.Bridged[id] = hostnet.Place{Elsewhere: true}
+	}
 }
 
 // membersOf are those that a bond will have.
@@ -59,7 +73,7 @@ func membersOf(have Host, b bond.Spec) []string {
 	return b.Members
 }
 
-// moves says of uplinks to which bond their addresses go.
+// moves says of uplinks, and of ports of bridges, where their addresses go.
 func moves(w *profiles.Want) map[resource.ID]resource.ID {
 	out := map[resource.ID]resource.ID{}
 	for _, b := range w.Bonds {
@@ -69,6 +83,16 @@ func moves(w *profiles.Want) map[resource.ID]resource.ID {
 		for _, m := range b.Members {
 			if a, err := pci.ParseAddress(m); err == nil {
 				out[resource.OfNetdev(pci.PF(a))] = resource.OfBond(b.Name)
+			}
+		}
+	}
+	for _, b := range w.Bridges {
+		for _, p := range b.Ports {
+			if p.TakeAddresses == nil || !*p.TakeAddresses {
+				continue
+			}
+			if id, err := p.Netdev(); err == nil {
+				out[id] = resource.OfLink(b.Name)
 			}
 		}
 	}
@@ -98,6 +122,7 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 		}
 	}
 	base.Bonds = bond.Lay(w.Bonds, base.Bonds, func(name string) bool { return t.Has(resource.OfBond(name), bond.Present) })
+	base.Bridges = bridge.Lay(w.Bridges, base.Bridges, t.Has)
 	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
 	base.Net = base.Net.Lay(w.Net)
 }
@@ -141,6 +166,10 @@ func made(t journal.Touched, id resource.ID) bool {
 	switch id.Kind {
 	case resource.Bond:
 		return t.Has(id, bond.Present)
+	case resource.Link: // a bridge of the kernel; documents that do not say what was touched knew none
+		return t != nil && t.Has(id, bridge.Present)
+	case resource.BridgePort:
+		return t != nil && t.Has(id, bridge.AttrPort)
 	case resource.Bridge:
 		return t.Has(id, ovs.AttrBridge)
 	case resource.SwitchPort:

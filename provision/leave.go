@@ -56,11 +56,13 @@ func (p *Plan) leaves(id resource.ID) bool {
 func partOf(id, whole resource.ID) bool {
 	switch whole.Kind {
 	case resource.PF:
-		return id.Function.PF == whole.Function.PF
+		return id.Function.PF == whole.Function.PF || id.NetdevOf().Function.PF == whole.Function.PF
 	case resource.VF, resource.SF:
 		return id.Function == whole.Function && id.SF == whole.SF && id.IsSF == whole.IsSF
 	case resource.Bond:
-		return id.Kind == resource.SwitchPort && id.Of == whole.String()
+		return (id.Kind == resource.SwitchPort || id.Kind == resource.BridgePort) && id.Of == whole.String()
+	case resource.Link, resource.Netdev, resource.Representor: // of a bridge, or what is a port of one
+		return id.Kind == resource.BridgePort && (id.Name == whole.Name || id.Of == whole.String())
 	case resource.Switch:
 		return id.Kind == resource.Bridge || id.Kind == resource.SwitchPort
 	case resource.Bridge:

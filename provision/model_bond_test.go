@@ -98,7 +98,10 @@ func (m *model) bond(s step.Step) error {
 				continue
 			}
 			p := m.Port(pci.Address(id))
-			if u := m.Bonds.Uplinks[p.Address]; u.Master != "" {
+			uplink := resource.OfNetdev(pci.PF(p.Address))
+			if u := m.Bonds.Uplinks[p.Address]; m.bridgeOf(u.Master) != nil && step.Effects(s.Effects).On(uplink, step.Leaves) {
+				m.takeOut(uplink)
+			} else if u.Master != "" {
 				if o := m.bondOf(u.Master); o == nil || o.Owner == "" {
 					return fmt.Errorf("EBUSY: %s is in %s", id, u.Master)
 				} else { // whose own step says so, too

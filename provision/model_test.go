@@ -14,6 +14,7 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
@@ -96,6 +97,8 @@ func (m *model) run(steps []step.Step) error {
 			err = m.eswitch(s)
 		case bond.Domain:
 			err = m.bond(s)
+		case bridge.Domain:
+			err = m.bridge(s)
 		case ovs.Domain:
 			err = m.ovs(s)
 		case crypto.Domain:
@@ -330,6 +333,7 @@ func (m *model) sync() {
 			}
 		}
 	}
+	m.syncBridges()
 }
 
 func (m *model) syncPort(p *eswitch.Port) {

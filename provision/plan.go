@@ -72,7 +72,7 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	if w.OVS == nil {
 		w.OVS = &ovs.Spec{} // as with bonds: what is the operation's own and not wanted any more goes
 	}
-	follow(have, w)
+	follow(have, w, opt)
 	var errs []error
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)

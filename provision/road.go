@@ -295,7 +295,12 @@ func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Al
 }
 
 // plan makes the plan and the operation that will be written for it.
-func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.Operation, a Allowed) (*Plan, error) {
+func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.Operation, a Allowed) (_ *Plan, err error) {
+	if op.Kind == journal.Apply {
+		if opt.Made, err = r.putThere(op.Profile.Name); err != nil {
+			return nil, err
+		}
+	}
 	leases := r.kept(opt)
 	result, filled, err := steps(r.Have, lease.Over(want, leases), before, opt)
 	if err != nil {
@@ -371,6 +376,13 @@ func shared(a, b *profiles.Want) string {
 		for _, y := range b.Bonds {
 			if x.Name == y.Name {
 				what = append(what, "bond "+x.Name)
+			}
+		}
+	}
+	for _, x := range a.Bridges {
+		for _, y := range b.Bridges {
+			if x.Name == y.Name {
+				what = append(what, "bridge "+x.Name)
 			}
 		}
 	}

@@ -116,6 +116,7 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 			w.OVS.Bridges = append(w.OVS.Bridges, b)
 		}
 	}
+	randomBridges(r, w, reps)
 	return w
 }
 

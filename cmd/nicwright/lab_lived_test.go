@@ -234,6 +234,10 @@ func readPlan(t *testing.T, text string) saidPlan {
 	}
 	for _, s := range p.Steps {
 		p.named[s.Resource] = true
+		if rest, ok := strings.CutPrefix(s.Resource, "bridge/"); ok { // the port of a bridge: the witness has it at the netdev
+			_, netdev, _ := strings.Cut(rest, "/")
+			p.named[netdev] = true
+		}
 		for _, e := range s.Effects {
 			p.named[e.On] = true
 		}

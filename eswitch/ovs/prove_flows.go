@@ -4,8 +4,6 @@ package ovs
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"regexp"
@@ -13,12 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
-
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/proof"
-	"github.com/nicwright/nicwright/internal/rtattr"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/internal/unixctl"
 )
@@ -128,7 +123,7 @@ func proveFlows(ctx context.Context, from, to *site.Place, reps []netdev.Link, s
 	var warm seenFlows
 	for {
 		var q proof.Proof
-		if _, err := sendPlain(ctx, from, to, warmBytes, &q, func(int64, float64) {}); err != nil {
+		if _, err := site.SendPlain(ctx, from, to, warmBytes, &q, func(int64, float64) {}); err != nil {
 			return seen, err
 		}
 		if warm.flows, err = dump(ctx, from, to); err != nil {
@@ -140,15 +135,15 @@ func proveFlows(ctx context.Context, from, to *site.Place, reps []netdev.Link, s
 	}
 	before := make([]uint64, len(reps))
 	for i, r := range reps {
-		if before[i], err = cpuHits(r.Index); err != nil {
+		if before[i], err = rtlink.CPUHits(r.Index); err != nil {
 			return seen, err
 		}
 	}
-	if seen.wire, err = sendPlain(ctx, from, to, size, p, rate); err != nil {
+	if seen.wire, err = site.SendPlain(ctx, from, to, size, p, rate); err != nil {
 		return seen, err
 	}
 	for i, r := range reps {
-		after, err := cpuHits(r.Index)
+		after, err := rtlink.CPUHits(r.Index)
 		if err != nil {
 			return seen, err
 		}
@@ -196,24 +191,6 @@ func moved(before, after []flow) (n uint64) {
 // allCounted tells whether the card's counters can account for the connection: the first
 // of its packets may have made a flow that was replaced.
 func (s seenFlows) allCounted() bool { return s.counted >= s.wire/2 }
-
-// sendPlain gives the packets that a connection took, both directions.
-func sendPlain(ctx context.Context, from, to *site.Place, size int64, p *proof.Proof, rate func(int64, float64)) (uint64, error) {
-	client, server, err := site.Connect(ctx, from, to, false)
-	if err != nil {
-		return 0, err
-	}
-	defer client.Close()
-	defer server.Close()
-	if err := site.Pump(ctx, client, server, size, p, rate); err != nil {
-		return 0, err
-	}
-	info, err := site.TCPInfo(client)
-	if err != nil {
-		return 0, err
-	}
-	return uint64(info.Segs_out) + uint64(info.Segs_in), nil
-}
 
 // dump asks for the flows between two places, there and back.
 func dump(ctx context.Context, from, to *site.Place) ([]flow, error) {
@@ -271,60 +248,4 @@ func judgeFlows(p *proof.Proof, seen seenFlows, size int64, err error) {
 		return
 	}
 	p.Verdict, p.Reason = proof.Software, strings.Join(why, "; ")
-}
-
-// Of include/uapi/linux/if_link.h.
-const (
-	iflaStatsLinkOffloadXstats = 4
-	iflaOffloadXstatsCPUHit    = 1
-)
-
-// cpuHits is the packets that a representor's netdev sent and received by the
-// processor: what the card forwarded is not among them
-// (IFLA_OFFLOAD_XSTATS_CPU_HIT).
-func cpuHits(index int) (uint64, error) {
-	req := nl.NewNetlinkRequest(unix.RTM_GETSTATS, unix.NLM_F_ACK)
-	msg := make([]byte, 12) // struct if_stats_msg
-	binary.NativeEndian.PutUint32(msg[4:], uint32(index))
-	binary.NativeEndian.PutUint32(msg[8:], 1<<(iflaStatsLinkOffloadXstats-1))
-	req.AddRawData(msg)
-	answers, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWSTATS)
-	if err == nil && len(answers) == 0 {
-		err = errors.New("no answer")
-	}
-	var n uint64
-	if err == nil {
-		n, err = parseCPUHits(answers[0])
-	}
-	if err != nil {
-		return 0, fmt.Errorf("reading what the processor saw at netdev %d (RTM_GETSTATS): %w", index, err)
-	}
-	return n, nil
-}
-
-// parseCPUHits reads the answer: struct if_stats_msg, then attributes. The
-// struct rtnl_link_stats64 in it begins with the packets received and sent.
-func parseCPUHits(b []byte) (uint64, error) {
-	if len(b) < 12 {
-		return 0, errors.New("the answer is cut short")
-	}
-	attrs, err := rtattr.Parse(b[12:])
-	if err != nil {
-		return 0, err
-	}
-	for _, a := range attrs {
-		if a.Attr.Type&nl.NLA_TYPE_MASK != iflaStatsLinkOffloadXstats {
-			continue
-		}
-		inner, err := rtattr.Parse(a.Value)
-		if err != nil {
-			return 0, err
-		}
-		for _, a := range inner {
-			if a.Attr.Type&nl.NLA_TYPE_MASK == iflaOffloadXstatsCPUHit && len(a.Value) >= 16 {
-				return binary.NativeEndian.Uint64(a.Value) + binary.NativeEndian.Uint64(a.Value[8:]), nil
-			}
-		}
-	}
-	return 0, errors.New("the driver does not count what the processor saw")
 }

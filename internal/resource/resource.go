@@ -29,6 +29,7 @@ const (
 	Switch      Kind = "switch"      // Open vSwitch as a whole
 	Bridge      Kind = "bridge"      // a bridge of Open vSwitch
 	SwitchPort  Kind = "switch-port" // a port of a bridge of Open vSwitch
+	BridgePort  Kind = "bridge-port" // a port of a bridge of the kernel; the bridge itself is a Link
 	Link        Kind = "link"        // a netdev that is of no function and no bond: a VLAN, a bridge of the kernel, ...
 )
 
@@ -42,7 +43,8 @@ type ID struct {
 	IsSF bool
 	// Name of the bond, the bridge (also of a port's) or the link.
 	Name string
-	// Of is, of a switch port, the text of the ID of what the port stands for, or "port/NAME".
+	// Of is, of a switch port, the text of the ID of what the port stands for, or "port/NAME"; of a
+	// bridge port, the text of the ID of the netdev.
 	Of string
 }
 
@@ -78,8 +80,30 @@ func OfBridge(name string) ID { return ID{Kind: Bridge, Name: name} }
 // "pci/0000:3b:00.0/vf/1", "pci/0000:3b:00.0", "port/eth7").
 func OfSwitchPort(bridge, of string) ID { return ID{Kind: SwitchPort, Name: bridge, Of: of} }
 
+// OfBridgePort is the place of a netdev in a bridge of the kernel: its being a port, and its VLANs.
+func OfBridgePort(bridge string, netdev ID) ID {
+	return ID{Kind: BridgePort, Name: bridge, Of: netdev.String()}
+}
+
 // OfLink is a netdev that is of no function and no bond, by its name.
 func OfLink(name string) ID { return ID{Kind: Link, Name: name} }
+
+// isNetdev tells what can be a port.
+func (id ID) isNetdev() bool {
+	return id.Kind == Netdev || id.Kind == Representor || id.Kind == Bond || id.Kind == Link
+}
+
+// NetdevOf is the netdev of a bridge port, the zero ID of what is none.
+func (id ID) NetdevOf() ID {
+	if id.Kind != BridgePort {
+		return ID{}
+	}
+	netdev, err := Parse(id.Of)
+	if err != nil {
+		return ID{}
+	}
+	return netdev
+}
 
 // IsZero tells the zero ID.
 func (id ID) IsZero() bool { return id == ID{} }
@@ -99,6 +123,7 @@ func (id ID) function() string {
 //	pci/0000:3b:00.0/vf/3/netdev         its own netdev
 //	pci/0000:3b:00.0/vf/3/representor    its representor
 //	bond/bond0   ovs   ovs/br0   ovs/br0/bond/bond0   link/vmbr0
+//	bridge/vmbr0/pci/0000:3b:00.0/vf/3/representor
 func (id ID) String() string {
 	switch id.Kind {
 	case PF, VF, SF:
@@ -113,6 +138,8 @@ func (id ID) String() string {
 		return "ovs/" + id.Name
 	case SwitchPort:
 		return "ovs/" + id.Name + "/" + id.Of
+	case BridgePort:
+		return "bridge/" + id.Name + "/" + id.Of
 	case Link:
 		return "link/" + id.Name
 	}
@@ -162,6 +189,13 @@ func Parse(s string) (ID, error) {
 		default:
 			return OfBridge(bridge), nil
 		}
+	case "bridge":
+		bridge, of, isPort := strings.Cut(rest, "/")
+		netdev, err := Parse(of)
+		if bridge == "" || !isPort || err != nil || netdev.String() != of || !netdev.isNetdev() {
+			return ID{}, fmt.Errorf("%q names no port of a bridge: want bridge/NAME/NETDEV", s)
+		}
+		return OfBridgePort(bridge, netdev), nil
 	case "pci", "netdevsim":
 		return parseFunction(s)
 	}

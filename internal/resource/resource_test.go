@@ -14,20 +14,22 @@ const pf = pci.Address("0000:3b:00.0")
 
 func all() map[string]ID {
 	return map[string]ID{
-		"pci/0000:3b:00.0":                  OfFunction(pci.PF(pf)),
-		"pci/0000:3b:00.0/vf/3":             OfFunction(pci.VF(pf, 3)),
-		"pci/0000:3b:00.0/sf/88":            OfSF(pf, 88),
-		"pci/0000:3b:00.0/netdev":           OfNetdev(pci.PF(pf)),
-		"pci/0000:3b:00.0/vf/3/netdev":      OfNetdev(pci.VF(pf, 3)),
-		"pci/0000:3b:00.0/vf/3/representor": OfRepresentor(pci.VF(pf, 3)),
-		"pci/0000:3b:00.0/sf/0/representor": {Kind: Representor, Function: pci.PF(pf), IsSF: true},
-		"netdevsim/netdevsim10/vf/0":        OfFunction(pci.VF("netdevsim/netdevsim10", 0)),
-		"bond/bond0":                        OfBond("bond0"),
-		"ovs":                               OfSwitch(),
-		"ovs/br0":                           OfBridge("br0"),
-		"ovs/br0/bond/bond0":                OfSwitchPort("br0", "bond/bond0"),
-		"ovs/br0/pci/0000:3b:00.0/vf/1":     OfSwitchPort("br0", "pci/0000:3b:00.0/vf/1"),
-		"link/vmbr0":                        OfLink("vmbr0"),
+		"pci/0000:3b:00.0":                               OfFunction(pci.PF(pf)),
+		"pci/0000:3b:00.0/vf/3":                          OfFunction(pci.VF(pf, 3)),
+		"pci/0000:3b:00.0/sf/88":                         OfSF(pf, 88),
+		"pci/0000:3b:00.0/netdev":                        OfNetdev(pci.PF(pf)),
+		"pci/0000:3b:00.0/vf/3/netdev":                   OfNetdev(pci.VF(pf, 3)),
+		"pci/0000:3b:00.0/vf/3/representor":              OfRepresentor(pci.VF(pf, 3)),
+		"pci/0000:3b:00.0/sf/0/representor":              {Kind: Representor, Function: pci.PF(pf), IsSF: true},
+		"netdevsim/netdevsim10/vf/0":                     OfFunction(pci.VF("netdevsim/netdevsim10", 0)),
+		"bond/bond0":                                     OfBond("bond0"),
+		"ovs":                                            OfSwitch(),
+		"ovs/br0":                                        OfBridge("br0"),
+		"bridge/vmbr0/pci/0000:3b:00.0/vf/1/representor": OfBridgePort("vmbr0", OfRepresentor(pci.VF("0000:3b:00.0", 1))),
+		"bridge/vmbr0/bond/bond0":                        OfBridgePort("vmbr0", OfBond("bond0")),
+		"ovs/br0/bond/bond0":                             OfSwitchPort("br0", "bond/bond0"),
+		"ovs/br0/pci/0000:3b:00.0/vf/1":                  OfSwitchPort("br0", "pci/0000:3b:00.0/vf/1"),
+		"link/vmbr0":                                     OfLink("vmbr0"),
 	}
 }
 
@@ -43,7 +45,7 @@ func TestTextIsReadBack(t *testing.T) {
 }
 
 func TestWhatNamesNoResource(t *testing.T) {
-	for _, s := range []string{"", "bond", "bond/", "bond/a/b", "ovs/", "ovs/br0/", "link/", "host/x", "eth0", "pci/3", "pci/0000:3b:00.0/vf/3/sf/1", "pci/0000:3b:00.0/sf/x"} {
+	for _, s := range []string{"", "bond", "bond/", "bond/a/b", "ovs/", "ovs/br0/", "link/", "bridge/vmbr0", "bridge/vmbr0/", "bridge//link/a", "bridge/vmbr0/pci/0000:3b:00.0", "bridge/a/bridge/b/link/c", "host/x", "eth0", "pci/3", "pci/0000:3b:00.0/vf/3/sf/1", "pci/0000:3b:00.0/sf/x"} {
 		if id, err := Parse(s); err == nil {
 			t.Errorf("%q is %+v", s, id)
 		}

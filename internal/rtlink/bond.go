@@ -112,15 +112,18 @@ func parseSlave(b []byte) (*Slave, error) {
 	return s, err
 }
 
-// BondOption is one option of a bond to be set.
-type BondOption struct {
-	Type  uint16 // IFLA_BOND_*
+// Option is one option of a bond or a bridge to be set.
+type Option struct {
+	Type  uint16 // IFLA_BOND_*, IFLA_BR_*
 	Size  int    // bytes of its value: 1, 2 or 4
 	Value int
 }
 
+// BondOption is one of a bond.
+type BondOption = Option
+
 // encode puts the option into an attribute.
-func (o BondOption) encode() (*nl.RtAttr, error) {
+func (o Option) encode() (*nl.RtAttr, error) {
 	switch o.Size {
 	case 1:
 		return nl.NewRtAttr(int(o.Type), []byte{byte(o.Value)}), nil
@@ -129,15 +132,15 @@ func (o BondOption) encode() (*nl.RtAttr, error) {
 	case 4:
 		return nl.NewRtAttr(int(o.Type), nl.Uint32Attr(uint32(o.Value))), nil
 	}
-	return nil, fmt.Errorf("the bond option %d has a size of %d bytes, want 1, 2 or 4", o.Type, o.Size)
+	return nil, fmt.Errorf("the option %d has a size of %d bytes, want 1, 2 or 4", o.Type, o.Size)
 }
 
-// linkInfo is IFLA_LINKINFO of a bond with nothing but these options: of what is
+// linkInfo is IFLA_LINKINFO of a kind with nothing but these options: of what is
 // not asked for a number would be a change, and some are refused (an ARP interval
 // of 0 with EACCES in 802.3ad mode).
-func linkInfo(options []BondOption) (*nl.RtAttr, error) {
+func linkInfo(kind string, options []Option) (*nl.RtAttr, error) {
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
-	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bond"))
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated(kind))
 	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
 	for _, o := range options {
 		a, err := o.encode()
@@ -153,10 +156,10 @@ func linkInfo(options []BondOption) (*nl.RtAttr, error) {
 // own. A bond that is made without a MAC address gets one of udev's, or of its first
 // member, whichever is quicker; one that is made with it keeps it.
 func AddBond(name string, mtu int, mac net.HardwareAddr, options []BondOption) error {
-	return sendBond(newBond(name, mtu, mac), name, "making the bond (RTM_NEWLINK)", options)
+	return sendBond(newLink(name, mtu, mac), name, "making the bond (RTM_NEWLINK)", options)
 }
 
-func newBond(name string, mtu int, mac net.HardwareAddr) *nl.NetlinkRequest {
+func newLink(name string, mtu int, mac net.HardwareAddr) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	req.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
@@ -179,7 +182,7 @@ func SetBond(l Link, options []BondOption, what string) error {
 }
 
 func sendBond(req *nl.NetlinkRequest, name, what string, options []BondOption) error {
-	info, err := linkInfo(options)
+	info, err := linkInfo("bond", options)
 	if err == nil {
 		req.AddData(info)
 		_, err = req.Execute(unix.NETLINK_ROUTE, 0)

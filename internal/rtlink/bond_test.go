@@ -13,7 +13,7 @@ import (
 
 // What is sent is what was asked for, and nothing else.
 func TestBondOptionsOnTheWire(t *testing.T) {
-	info, err := linkInfo([]BondOption{
+	info, err := linkInfo("bond", []BondOption{
 		{Type: nl.IFLA_BOND_MODE, Size: 1, Value: 4}, {Type: nl.IFLA_BOND_AD_ACTOR_SYS_PRIO, Size: 2, Value: 515}, {Type: nl.IFLA_BOND_MIIMON, Size: 4, Value: 100},
 	})
 	if err != nil {
@@ -32,7 +32,7 @@ func TestBondOptionsOnTheWire(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if _, err := linkInfo([]BondOption{{Size: 3}}); err == nil {
+	if _, err := linkInfo("bond", []BondOption{{Size: 3}}); err == nil {
 		t.Error("an option of three bytes is sent")
 	}
 }
@@ -41,10 +41,10 @@ func TestBondOptionsOnTheWire(t *testing.T) {
 func TestANewBondHasItsAddressOnTheWire(t *testing.T) {
 	mac := net.HardwareAddr{2, 0, 0, 0, 0, 7}
 	attr := nl.NewRtAttr(unix.IFLA_ADDRESS, mac).Serialize()
-	if b := newBond("bond0", 0, mac).Serialize(); !bytes.Contains(b, attr) {
+	if b := newLink("bond0", 0, mac).Serialize(); !bytes.Contains(b, attr) {
 		t.Errorf("it is not in %v", b)
 	}
-	if b := newBond("bond0", 0, nil).Serialize(); bytes.Contains(b, attr[:4]) {
+	if b := newLink("bond0", 0, nil).Serialize(); bytes.Contains(b, attr[:4]) {
 		t.Errorf("one of no address is in %v", b)
 	}
 }

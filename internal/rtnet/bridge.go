@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -95,4 +97,18 @@ func parseBridgePort(m []byte) ([]Entry, error) {
 		all = append(all, Entry{Kind: BridgeVLAN, Text: text, Index: int(index), Family: unix.AF_BRIDGE, Body: body})
 	}
 	return all, nil
+}
+
+// VLANOf is what an entry of kind BridgeVLAN says: the VLAN's number, 1..4094, whether
+// untagged frames that come in are of it, and whether its frames go out untagged.
+func VLANOf(e Entry) (vid int, pvid, untagged, ok bool) {
+	if e.Kind != BridgeVLAN {
+		return 0, false, false, false
+	}
+	words := strings.Fields(e.Text)
+	if len(words) == 0 {
+		return 0, false, false, false
+	}
+	vid, err := strconv.Atoi(words[0])
+	return vid, slices.Contains(words, "pvid"), slices.Contains(words, "untagged"), err == nil
 }

@@ -96,7 +96,7 @@ func (a Action) Glyph() string {
 // Step is one change.
 type Step struct {
 	Phase     Phase       `json:"phase"`
-	Domain    string      `json:"domain"`           // the package that does it: eswitch, bond, hostnet, ovs, crypto
+	Domain    string      `json:"domain"`           // the package that does it: eswitch, bond, bridge, hostnet, ovs, crypto
 	Device    string      `json:"device,omitempty"` // steps of one phase on different devices may run concurrently
 	Group     string      `json:"group,omitempty"`  // neighbours of one phase with the same group are done in one act
 	Resource  resource.ID `json:"resource"`
@@ -171,6 +171,9 @@ type Options struct {
 	// Only, where it is set, are the resources that may be deleted: a rollback takes away what its
 	// operation made, and not what others of the same profile did.
 	Only func(resource.ID) bool
+	// Made tells, of what carries no mark, whether an operation of the profile that is in force put
+	// it there, as the journal has it.
+	Made func(resource.ID) bool
 }
 
 // Owns tells whether a mark is one of the operation's own.
@@ -181,6 +184,17 @@ func (o Options) Owns(mark string) bool {
 // Deletes tells whether a resource with a mark is deleted where it is not wanted.
 func (o Options) Deletes(id resource.ID, mark string) bool {
 	return !o.Keep && o.Owns(mark) && (o.Only == nil || o.Only(id))
+}
+
+// Undoes tells whether a resource without a mark is taken away where it is not wanted.
+func (o Options) Undoes(id resource.ID) bool {
+	switch {
+	case o.Keep:
+		return false
+	case o.Only != nil:
+		return o.Only(id)
+	}
+	return o.Made != nil && o.Made(id)
 }
 
 // NoOwner is the owner of what was marked by a version whose marks named no profile.

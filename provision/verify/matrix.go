@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/nicwright/nicwright/crypto"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/proof"
 	"github.com/nicwright/nicwright/internal/site"
@@ -42,8 +43,8 @@ func matrix(want *profiles.Want, quick bool, granted crypto.Granted) []cell {
 		e.Offloads, e.Modes, e.Directions, e.Bytes = crypto.Offloads[:1], crypto.Modes[:1], []string{crypto.Tx}, &n
 	}
 	cells := append(ktlsCells(k), ipsecCells(e, granted)...)
-	if want.OVS != nil && len(want.OVS.Bridges) > 0 {
-		cells = append(cells, flowsCell(v, bytesOf(k.Bytes)))
+	if switches(want) {
+		cells = append(cells, flowsCell(want, bytesOf(k.Bytes)))
 	}
 	return cells
 }
@@ -71,13 +72,16 @@ func ipsecCells(e crypto.IPsecSpec, granted crypto.Granted) []cell {
 	return cells
 }
 
-func flowsCell(v *profiles.VerifySpec, size int64) cell {
+func flowsCell(want *profiles.Want, size int64) cell {
 	c := cell{kind: "flows", fields: func(from, to string) []proof.Field {
 		return []proof.Field{{Name: "from", Value: from}, {Name: "to", Value: to}}
 	}, run: func(ctx context.Context, from, to *site.Place, rate func(int64, float64)) proof.Proof {
+		if bridged(want, from.Function) {
+			return bridge.ProveFlows(ctx, from, to, size, rate)
+		}
 		return ovs.ProveFlows(ctx, from, to, size, rate)
 	}}
-	if v != nil && v.Flows != nil && v.Flows.Require != nil {
+	if v := want.Verify; v != nil && v.Flows != nil && v.Flows.Require != nil {
 		c.require = proof.Verdict(*v.Flows.Require)
 	}
 	return c

@@ -9,7 +9,9 @@ import (
 	"slices"
 
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/site"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/report"
@@ -162,7 +164,7 @@ func groups(h report.Host, want *profiles.Want) []group {
 		}
 		all[i].vfs = append(all[i].vfs, f)
 	}
-	if want.OVS == nil || len(want.OVS.Bridges) == 0 {
+	if !switches(want) {
 		for _, c := range h.Cards {
 			for _, p := range c.Ports {
 				for _, vf := range p.VFs {
@@ -170,6 +172,17 @@ func groups(h report.Host, want *profiles.Want) []group {
 				}
 			}
 		}
+		return all
+	}
+	for _, b := range want.Bridges {
+		for _, p := range b.Ports {
+			f, err := pci.ParseFunction(p.VF)
+			if vlan, access := p.Access(); p.VF != "" && err == nil && access {
+				add(group{name: fmt.Sprintf("VLAN %d of %s", vlan, b.Name), bridge: b.Name, vlan: vlan}, f)
+			}
+		}
+	}
+	if want.OVS == nil {
 		return all
 	}
 	for _, b := range want.OVS.Bridges {
@@ -186,6 +199,16 @@ func groups(h report.Host, want *profiles.Want) []group {
 		}
 	}
 	return all
+}
+
+// switches tells whether a bridge of Open vSwitch or of the kernel is between the VFs.
+func switches(want *profiles.Want) bool {
+	return want.OVS != nil && len(want.OVS.Bridges) > 0 || len(want.Bridges) > 0
+}
+
+// bridged tells whether the representor of a VF is a port of a bridge of the kernel.
+func bridged(want *profiles.Want, f pci.Function) bool {
+	return bridge.Ports(want.Bridges)[resource.OfRepresentor(f)]
 }
 
 // noNetdev tells why a VF has no netdev here, nil if it has.

@@ -97,6 +97,13 @@ func needs(w *profiles.Want) (names []string) {
 			return append(names, Addresses)
 		}
 	}
+	for _, b := range w.Bridges {
+		for _, p := range b.Ports {
+			if p.TakeAddresses != nil && *p.TakeAddresses {
+				return append(names, Addresses)
+			}
+		}
+	}
 	return names
 }
 

@@ -52,6 +52,8 @@ func suspects(s hostnet.State, id resource.ID, running []string) (all []string) 
 		netdev = resource.OfNetdev(id.Function)
 	case resource.SwitchPort:
 		netdev = ovs.NetdevOf(id.Of)
+	case resource.BridgePort:
+		netdev = id.NetdevOf()
 	}
 	if n, there := s.Netdevs[netdev]; there && n.MasterName != "" {
 		kind := n.MasterKind
