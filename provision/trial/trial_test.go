@@ -183,6 +183,7 @@ func TestTheDocument(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	want := story(Red)
+	want.Version = Version
 	want.Of(newKernel).Rehearsal = &Rehearsal{Begun: after(1), Verdict: "goes", Words: "it will go"}
 	want.Of(newKernel).Loader = &Loader{New: newEntry, Old: oldEntry}
 	if err := dir.Update(func(s *State) error { *s = *want; return nil }); err != nil {
