@@ -117,16 +117,6 @@ func (s *State) Accept(kernel string, now time.Time) {
 	s.Recorded(kernel, now)
 }
 
-// LeftUnjudged are the trials that were begun, or that GRUB was told to boot once and has
-// (consumed: next_entry is empty), and that have no verdict although another kernel runs:
-// they did not come up, or were left before they ended.
-func (s *State) LeftUnjudged(running string, consumed bool) []*Trial {
-	return slices.DeleteFunc(slices.Clone(s.Trials), func(t *Trial) bool {
-		began := t.Begun != nil || t.Loader != nil && consumed
-		return t.Kernel == running || t.Verdict != Waiting || t.Accepted != nil || !began
-	})
-}
-
 // Way is what is known of the way back.
 type Way struct {
 	Asked     bool     // --fall-back
@@ -147,6 +137,8 @@ func (t *Trial) MayReboot(w Way) (why string, ok bool) {
 		return "nobody asked for a reboot (install --kernel-checks --fall-back)", false
 	case t.Rebooted:
 		return "it was rebooted because of this trial before: that is done once", false
+	case t.Installed == "":
+		return "no package told of it: somebody may have booted it on purpose", false
 	case old == "" || old == w.Running:
 		return "no other kernel was recorded as good", false
 	case !slices.Contains(w.Installed, old):

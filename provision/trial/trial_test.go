@@ -76,13 +76,9 @@ func TestATrialThatWasCutGoesOn(t *testing.T) {
 	if s.Of(newKernel).Boots != 1 {
 		t.Errorf("%+v", s.Of(newKernel))
 	}
-	for name, tt := range map[string]struct {
-		running  string
-		consumed bool
-		want     int
-	}{"the old one runs": {oldKernel, true, 1}, "it runs again": {newKernel, true, 0}} {
-		if got := s.LeftUnjudged(tt.running, tt.consumed); len(got) != tt.want {
-			t.Errorf("%s: %+v", name, got)
+	for running, want := range map[string]How{oldKernel: Left, newKernel: Judging} {
+		if got := s.Status(running, true).How; got != want {
+			t.Errorf("%s runs: %s, want %s", running, got, want)
 		}
 	}
 	trial := s.Begin(newKernel, "boot-3", after(9))
@@ -90,14 +86,14 @@ func TestATrialThatWasCutGoesOn(t *testing.T) {
 		t.Errorf("%+v", trial)
 	}
 	s.End(newKernel, Green, "", "", after(10))
-	if s.Good.Kernel != newKernel || s.Good.Baseline != "kernel-check-"+newKernel || len(s.LeftUnjudged(oldKernel, true)) != 0 {
+	if s.Good.Kernel != newKernel || s.Good.Baseline != "kernel-check-"+newKernel || s.Status(newKernel, true).How != IsGreen {
 		t.Errorf("%+v", s.Good)
 	}
 	// One that never came up: GRUB was told to try it, and nobody began a trial.
 	s = &State{}
 	s.Recorded(oldKernel, noon)
 	s.Register(newKernel, "boot-1", nil, after(1)).Loader = &Loader{New: newEntry, Old: oldEntry}
-	if len(s.LeftUnjudged(oldKernel, false)) != 0 || len(s.LeftUnjudged(oldKernel, true)) != 1 {
+	if s.Status(oldKernel, false).How != Installed || s.Status(oldKernel, true).How != Left {
 		t.Error("a kernel that did not come up is not told from one that waits")
 	}
 }
@@ -156,6 +152,7 @@ func TestAHostGoesBackOnceAndOnlyWhereThatHolds(t *testing.T) {
 		"is not red":                      func(r *Trial, _ *Way) { r.Verdict = Unknown },
 		"nobody asked":                    func(_ *Trial, w *Way) { w.Asked = false },
 		"that is done once":               func(r *Trial, _ *Way) { r.Rebooted = true },
+		"on purpose":                      func(r *Trial, _ *Way) { r.Installed = "" },
 		"no other kernel":                 func(r *Trial, _ *Way) { r.Against = "" },
 		"not installed any more":          func(_ *Trial, w *Way) { w.Installed = []string{newKernel} },
 		"is not known":                    func(_ *Trial, w *Way) { w.Default = "" },
@@ -175,6 +172,64 @@ func TestAHostGoesBackOnceAndOnlyWhereThatHolds(t *testing.T) {
 	if _, ok := r.MayReboot(w); ok {
 		t.Error("it goes back to itself")
 	}
+}
+
+func TestWhatIsToldOfKernels(t *testing.T) {
+	back := story(Red)
+	back.Of(newKernel).Rebooted = true
+	accepted := story(Red)
+	accepted.Accept(newKernel, after(9))
+	recorded := &State{Good: story(Red).Good}
+	waiting := &State{}
+	waiting.Recorded(oldKernel, noon)
+	waiting.Register(newKernel, "boot-1", nil, after(1)).Loader = &Loader{New: newEntry, Old: oldEntry}
+	rebuilt := &State{}
+	rebuilt.Recorded(oldKernel, noon)
+	rebuilt.Register(oldKernel, "boot-1", nil, after(1))
+	rebuilt.Begin(oldKernel, "boot-2", after(2))
+	rebuilt.End(oldKernel, Red, "why", "", after(3))
+	var b strings.Builder
+	for _, tt := range []struct {
+		name    string
+		s       *State
+		running string
+		tried   bool
+	}{
+		{"recorded", recorded, oldKernel, false},
+		{"installed", waiting, oldKernel, false},
+		{"tried, and the old one runs", waiting, oldKernel, true},
+		{"booted", waiting, newKernel, true},
+		{"green", story(Green), newKernel, true},
+		{"green, and the old one runs", story(Green), oldKernel, true},
+		{"red", story(Red), newKernel, true},
+		{"red, and the old one runs", story(Red), oldKernel, true},
+		{"red, and back by itself", back, oldKernel, true},
+		{"not known", story(Unknown), newKernel, true},
+		{"accepted", accepted, newKernel, true},
+		{"another build of the good one is red", rebuilt, oldKernel, false},
+	} {
+		got := tt.s.Status(tt.running, tt.tried)
+		b.WriteString(tt.name + " [" + string(got.How) + "]\n  " + got.Words + "\n  do: " + got.Do + "\n")
+	}
+	golden.Text(t, "testdata/status.txt", b.String())
+	if got := (&State{}).Status(oldKernel, false); got != nil {
+		t.Errorf("nothing is known, and it tells %+v", got)
+	}
+	r := &Rehearsal{Begun: noon}
+	if got := r.Told(); !strings.HasPrefix(got, "under way since ") {
+		t.Error(got)
+	}
+	end := after(1)
+	r.Ended, r.Words = &end, "it will go"
+	if got := r.Told(); got != "it will go" {
+		t.Error(got)
+	}
+}
+
+// Times are told in the zone of who reads them.
+func TestMain(m *testing.M) {
+	time.Local = time.UTC
+	m.Run()
 }
 
 func TestTheDocument(t *testing.T) {
