@@ -2,8 +2,8 @@
 
 // Package trial keeps which kernel of a host is good, which are on trial and what the
 // trials said, and decides by that what is to be done: what is recorded before a kernel is
-// installed, what is judged at a boot, when a host may go back. It boots, records and
-// compares nothing itself.
+// installed, what is judged at a boot, when a host may go back. How a host is recorded,
+// and what systemd does, it is given.
 package trial
 
 import (

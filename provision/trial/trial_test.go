@@ -149,15 +149,15 @@ func TestAHostGoesBackOnceAndOnlyWhereThatHolds(t *testing.T) {
 		t.Fatalf("it may not: %s", why)
 	}
 	for want, change := range map[string]func(*Trial, *Way){
-		"is not red":                      func(r *Trial, _ *Way) { r.Verdict = Unknown },
-		"nobody asked":                    func(_ *Trial, w *Way) { w.Asked = false },
-		"that is done once":               func(r *Trial, _ *Way) { r.Rebooted = true },
-		"on purpose":                      func(r *Trial, _ *Way) { r.Installed = "" },
-		"no other kernel":                 func(r *Trial, _ *Way) { r.Against = "" },
-		"not installed any more":          func(_ *Trial, w *Way) { w.Installed = []string{newKernel} },
-		"is not known":                    func(_ *Trial, w *Way) { w.Default = "" },
-		"default is " + newKernel:         func(_ *Trial, w *Way) { w.Default = newKernel },
-		"told to boot " + newKernel:       func(_ *Trial, w *Way) { w.Next = newKernel },
+		"is not red":                       func(r *Trial, _ *Way) { r.Verdict = Unknown },
+		"nobody asked":                     func(_ *Trial, w *Way) { w.Asked = false },
+		"that is done once":                func(r *Trial, _ *Way) { r.Rebooted = true },
+		"on purpose":                       func(r *Trial, _ *Way) { r.Installed = "" },
+		"no other kernel":                  func(r *Trial, _ *Way) { r.Against = "" },
+		"not installed any more":           func(_ *Trial, w *Way) { w.Installed = []string{newKernel} },
+		"is not known":                     func(_ *Trial, w *Way) { w.Default = "" },
+		"default is " + newKernel:          func(_ *Trial, w *Way) { w.Default = newKernel },
+		"told to boot " + newKernel:        func(_ *Trial, w *Way) { w.Next = newKernel },
 		"told to boot something else next": func(_ *Trial, w *Way) { w.Next = "something else" },
 	} {
 		r, w := red(), way
@@ -260,12 +260,12 @@ func TestTheDocument(t *testing.T) {
 	}
 	golden.Text(t, "testdata/v1.json", string(text))
 	for name, bad := range map[string]string{
-		"":                 "no document",
-		"{}":               "version is 0",
-		`{"version":2}`:    "version is 2",
-		`{"version":1} {}`: "more follows",
-		`{"version":1,"good":{}}`:                                        "which kernel is good",
-		`{"version":1,"trials":[null]}`:                                  "no kernel of its own",
+		"":                              "no document",
+		"{}":                            "version is 0",
+		`{"version":2}`:                 "version is 2",
+		`{"version":1} {}`:              "more follows",
+		`{"version":1,"good":{}}`:       "which kernel is good",
+		`{"version":1,"trials":[null]}`: "no kernel of its own",
 		`{"version":1,"trials":[{"kernel":"a"},{"kernel":"a"}]}`:         "no kernel of its own",
 		`{"version":1,"trials":[{"kernel":"a","verdict":"chartreuse"}]}`: "chartreuse",
 	} {

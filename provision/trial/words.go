@@ -65,6 +65,11 @@ func (s *State) Status(running string, tried bool) *Status {
 		out.Words = since + "it runs, and is not judged yet"
 		out.Do = "nicwright kernel-check judge, where nicwright-trial.service is not at work"
 	case Left:
+		if t.Loader != nil && !tried {
+			out.Words = since + "its trial was cut off" + back + "; GRUB tries it once more"
+			out.Do = "reboot"
+			break
+		}
 		out.Words = since + "it was tried, and left before it was judged, or did not come up" + back
 		out.Do = "journalctl --boot=-1 may say why; boot it again, and its trial goes on"
 	case WasAccepted:
