@@ -135,12 +135,12 @@ func TestTheMenuOfDebian(t *testing.T) {
 		}
 	}
 	for id, want := range map[string]string{
-		"gnulinux-simple-8f3a": "7.3.4+deb13-amd64",
-		"gnulinux-6.12.117+deb13-amd64-advanced-8f3a": "6.12.117+deb13-amd64",
+		"gnulinux-simple-8f3a":                                               "7.3.4+deb13-amd64",
+		"gnulinux-6.12.117+deb13-amd64-advanced-8f3a":                        "6.12.117+deb13-amd64",
 		"gnulinux-advanced-8f3a>gnulinux-6.12.117+deb13-amd64-advanced-8f3a": "6.12.117+deb13-amd64",
-		"Somebody's other system": "5.10.0",
-		"uefi-firmware":           "",
-		"":                        "",
+		"Somebody's other system":                                            "5.10.0",
+		"uefi-firmware":                                                      "",
+		"":                                                                   "",
 	} {
 		if got := Boots(m.Entries, id); got != want {
 			t.Errorf("%s boots %q", id, got)
