@@ -262,6 +262,9 @@ func (a *app) uninstall(ctx context.Context, root string) error {
 	}
 	if root == "" {
 		out.Notes = append(out.Notes, reloaded(ctx, out.Changes, install.Reload)...)
+		if k, err := a.kernelsHere(); err == nil && len(there) > 0 {
+			out.Notes = append(out.Notes, leftWithGRUB(k)...)
+		}
 	}
 	if a.json() {
 		return a.printJSON(out)

@@ -127,6 +127,14 @@ kernels    kernel 7.3 on trial since 2026-11-29 12:00:00: it waits to be booted;
 	if got := ansi.Strip(b.String()); got != want {
 		t.Errorf("%s", got)
 	}
+	if notes := leftWithGRUB(s.Kernels); len(notes) != 1 || !strings.Contains(notes[0], "grub-set-default 'a'") {
+		t.Errorf("when trials are no more: %q", notes)
+	}
+	for _, how := range []trial.How{trial.IsGreen, trial.WasAccepted} {
+		if notes := leftWithGRUB(&trial.Status{Trial: s.Kernels.Trial, How: how}); notes != nil {
+			t.Errorf("%s: %q", how, notes)
+		}
+	}
 	// A menu that cannot be read is told, and the trial all the same; a document that cannot be read is told.
 	if err := os.MkdirAll(filepath.Join(boot.Root, "boot/grub/grub.cfg"), 0o755); err != nil {
 		t.Fatal(err)

@@ -63,3 +63,11 @@ func kernelLines(k *trial.Status) []string {
 	}
 	return lines
 }
+
+// leftWithGRUB says what GRUB was told and nobody will take back when trials are no more.
+func leftWithGRUB(k *trial.Status) []string {
+	if k == nil || k.Trial == nil || k.Trial.Loader == nil || k.How == trial.IsGreen || k.How == trial.WasAccepted {
+		return nil
+	}
+	return []string{fmt.Sprintf("kernel %s was on trial, and GRUB boots %s by default: grub-set-default '%s' makes it the default", k.Trial.Kernel, k.Trial.Against, k.Trial.Loader.New)}
+}
