@@ -80,15 +80,15 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := e.Bytes()
-		if err != nil {
+		if _, err := e.Bytes(); err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}
 		if name == "" || name[0] == '#' || strings.ContainsAny(name, "=\n\\\x00") {
 			return
 		}
 		e.Set(name, value)
-		if again, err = e.Bytes(); err != nil {
+		again, err := e.Bytes()
+		if err != nil {
 			return
 		}
 		other, err := Parse(again)

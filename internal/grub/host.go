@@ -152,7 +152,7 @@ func (h *Host) CanWrite(sys string) error {
 	if !writable[s.Type] {
 		return fmt.Errorf("%w: its file system is neither ext4, XFS nor FAT", ErrCannotWrite)
 	}
-	return plainDisk(sys, uint64(st.Dev))
+	return plainDisk(sys, st.Dev)
 }
 
 func plainDisk(sys string, dev uint64) error {

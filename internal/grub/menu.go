@@ -55,8 +55,7 @@ func Boots(entries []Entry, id string) string {
 // ParseMenu reads a grub.cfg, as far as it is as grub-mkconfig writes it.
 func ParseMenu(text string) Menu {
 	var m Menu
-	var open []string // IDs of the blocks around a line; "" of one that is no menu's
-	var ids []string
+	var open, ids []string // the blocks around a line, and the IDs of those that are the menu's
 	for l := range strings.Lines(text) {
 		l = strings.TrimSpace(l)
 		w := words(l)
@@ -74,10 +73,8 @@ func ParseMenu(text string) Menu {
 			}
 		}
 		if strings.HasSuffix(l, "{") {
-			id := ""
 			if w[0] == "menuentry" || w[0] == "submenu" {
-				id = identity(w)
-				ids = append(ids, id)
+				ids = append(ids, identity(w))
 			}
 			open = append(open, w[0])
 		}

@@ -118,11 +118,11 @@ type block struct {
 
 func readBlock(t *testing.T, disk string) *block {
 	t.Helper()
-	tool_, err := editenv()
+	edit, err := editenv()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &block{t, disk, filepath.Join(t.TempDir(), "grubenv"), tool_}
+	b := &block{t, disk, filepath.Join(t.TempDir(), "grubenv"), edit}
 	tool(t, "debugfs", "-R", "dump /boot/grub/grubenv "+b.file, disk)
 	return b
 }
