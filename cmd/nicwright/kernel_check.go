@@ -39,7 +39,7 @@ verified and compared. nicwright status says how it stands.`,
 		return &cobra.Command{
 			Use: name + " VERSION", Short: short, Long: long, Example: "  nicwright kernel-check " + name + " 7.3.4+deb13-amd64", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
-				a.hook(cmd.Context(), name, args[0], do)
+				a.kernelHook(cmd.Context(), name, args[0], do)
 				return nil
 			},
 		}
@@ -153,8 +153,8 @@ func unitOf(r install.Running) trial.Unit {
 	return trial.Unit{Active: r.Active == "active", Unconfirmed: r.Active != "active" && r.Status == exitBack, Words: words}
 }
 
-// hook does what a package's script asks for, and never fails.
-func (a *app) hook(ctx context.Context, name, release string, do func(*trial.Check, context.Context, string) error) {
+// kernelHook does what a package's script asks for, and never fails.
+func (a *app) kernelHook(ctx context.Context, name, release string, do func(*trial.Check, context.Context, string) error) {
 	tell := func(err error) {
 		fmt.Fprintf(style.Plain(os.Stderr), "nicwright: kernel-check %s %s: %v (the kernel is installed all the same)\n", name, release, err)
 	}
