@@ -139,10 +139,18 @@ func (c *Check) Judge(ctx context.Context) (*Trial, error) {
 	}
 	switch s.AtBoot(c.Running, c.BootID) {
 	case Nothing:
-		return nil, c.again(s)
+		c.again(s)
+		return nil, nil
 	case Record:
 		// Nobody is on trial: a boot is not to be taken for bad because of it.
-		if err := c.record(ctx); err != nil {
+		unit, err := c.Unit(ctx)
+		if err == nil && !unit.Active {
+			err = fmt.Errorf("kernel %s is not recorded as the one to hold others against: %s", c.Running, unit.Words)
+		}
+		if err == nil {
+			err = c.record(ctx)
+		}
+		if err != nil {
 			c.Say(err.Error())
 			return nil, nil //nolint:nilerr // said
 		}
@@ -191,23 +199,26 @@ const mostTries = 3
 
 // again has GRUB try kernels once more whose trial was cut off, as by a power cut: GRUB came
 // back to the good one, which runs now. A kernel that did not even come up is not tried again.
-func (c *Check) again(s *State) error {
+// The boot of the good kernel is good whatever comes of that.
+func (c *Check) again(s *State) {
 	said := "kernel " + c.Running + " is good"
 	for _, t := range s.Trials {
-		_, next, tried, err := c.Boot.Look(t.Loader)
-		if err != nil {
-			return err
-		}
-		if t.how(c.Running, tried) != Left || t.Begun == nil || t.Loader == nil || next != "" || t.Boots >= mostTries {
+		if t.Loader == nil || t.Begun == nil || t.Boots >= mostTries {
 			continue
 		}
-		if _, err := c.Boot.TryOnce(t.Kernel, c.Running); err != nil {
-			return fmt.Errorf("the trial of kernel %s was cut off: %w", t.Kernel, err)
+		_, next, tried, err := c.Boot.Look(t.Loader)
+		if err == nil && (t.how(c.Running, tried) != Left || next != "") {
+			continue
+		}
+		if err == nil {
+			_, err = c.Boot.TryOnce(t.Kernel, c.Running)
 		}
 		said = fmt.Sprintf("the trial of kernel %s was cut off: GRUB tries it once more at the next boot", t.Kernel)
+		if err != nil {
+			said = fmt.Sprintf("the trial of kernel %s was cut off: %v", t.Kernel, err)
+		}
 	}
 	c.Say(said)
-	return nil
 }
 
 // outcome is what a trial came to.

@@ -206,6 +206,20 @@ func TestATrialThatThePowerCuts(t *testing.T) {
 	if h.boots("last"); h.Running != oldKernel {
 		t.Errorf("it is tried for ever: %s is booted", h.Running)
 	}
+	// A menu that cannot be read makes no boot of the good kernel a bad one.
+	h = newHost(t, debian(t, nil))
+	h.upgrade()
+	h.boots("boot-2")
+	if err := h.Dir.Update(func(s *State) error { s.Begin(h.Running, h.BootID, h.clock); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	h.boots("boot-3")
+	if err := os.Remove(filepath.Join(h.Boot.Root, "boot/grub/grubenv")); err != nil {
+		t.Fatal(err)
+	}
+	if trial := h.judged(); trial != nil || !strings.Contains(strings.Join(h.did, " "), "was cut off: ") {
+		t.Errorf("%+v, %q", trial, h.did)
+	}
 	// One that never came up is not tried again.
 	h = newHost(t, debian(t, nil))
 	h.upgrade()
@@ -311,6 +325,11 @@ func TestARedKernelIsNobodysMeasure(t *testing.T) {
 }
 
 func TestAFirstBootThatCannotBeRecordedIsNoBadBoot(t *testing.T) {
+	without := newHost(t, debian(t, nil))
+	without.units = []Unit{{Words: "no card"}}
+	if trial := without.judged(); trial != nil || without.state().Good != nil || !strings.Contains(strings.Join(without.did, " "), "no card") {
+		t.Errorf("without the profile: %+v, %q", trial, without.did)
+	}
 	h := newHost(t, debian(t, nil))
 	h.verdict = ""
 	if trial := h.judged(); trial != nil || h.state().Good != nil || !strings.Contains(strings.Join(h.did, " "), "some error") {

@@ -67,6 +67,9 @@ func (b Boot) TryOnce(kernel, old string) (*Loader, error) {
 	if chosen := env.Get(grub.SavedEntry); chosen != "" && !slices.Contains([]string{kernel, old}, grub.Boots(h.Entries, chosen)) {
 		return refuse("somebody has chosen %q as the default, which is neither kernel %s nor %s; grub-set-default '%s' if that one is to be it", chosen, kernel, old, l.Old)
 	}
+	if next := env.Get(grub.NextEntry); next != "" && grub.Boots(h.Entries, next) == "" {
+		return refuse("somebody has told it to boot %q next; grub-reboot '%s' if the kernel is to be next", next, l.New)
+	}
 	if err := h.Write(map[string]string{grub.SavedEntry: l.Old, grub.NextEntry: l.New}); err != nil {
 		return refuse("%w", err)
 	}

@@ -111,6 +111,7 @@ func TestGRUBIsNotToldWhereThatWouldNotHold(t *testing.T) {
 		"no entry":        {ok, "7.4.0", oldKernel, "no entry for kernel 7.4.0"},
 		"no old entry":    {ok, newKernel, "6.1.0", "no entry for kernel 6.1.0"},
 		"somebody's own":  {debian(t, map[string]string{grub.SavedEntry: "Somebody's other system"}), newKernel, oldKernel, "somebody has chosen"},
+		"another is next": {debian(t, map[string]string{grub.NextEntry: "uefi-firmware"}), newKernel, oldKernel, "boot \"uefi-firmware\" next"},
 		"what is no more": {debian(t, map[string]string{grub.SavedEntry: "gone"}), newKernel, oldKernel, "somebody has chosen"},
 	} {
 		before, nextBefore := variables(t, tt.b)
