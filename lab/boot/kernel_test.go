@@ -339,6 +339,7 @@ func TestANewKernelThatIsWorseIsLeft(t *testing.T) {
 	boot(t, disk, grubs+`
 within 1500 through
 cat $state
+head -n 30 /var/lib/nicwright/trials/*.txt
 sleep 600
 die "it has not rebooted by itself"`, append(patient, "--kernel", newKernel)...)
 	if got := loader(t, disk); got != oldKernel {
@@ -352,6 +353,7 @@ trial_is active
 nicwright status
 nicwright status --json | jq -e --arg new $new '.kernels.state == "red" and .kernels.trial.kernel == $new' >/dev/null || die "status does not say what happened"
 grep "DO NOT KEEP" "$(trial $new report)" || die "the report is not kept"
+cat "$(trial $new report)"
 same /root/applied
 nothing_to_do
 reboot`, patient...)
