@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-boot test-rehearse test-machine soak lint fuzz bench bench-seed install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-boot test-rehearse kernels-table test-machine soak lint fuzz bench bench-seed install man packages packages-check clean
 
 all: build
 
@@ -89,6 +89,10 @@ test-rehearse:
 # A machine in the lab's machine gets a VF by vfio-pci: three minutes on a quiet host, all of it emulated twice.
 test-machine: lab
 	NICWRIGHT_MACHINE=1 $(GOTEST) -count=1 -v -timeout 70m ./lab/machine
+# What works on which kernel: recorded anew on each of the lab's kernels, and written to docs/kernels.md.
+kernels-table: build lab
+	lab/kernels-table.sh $(LAB) $(BIN) $(KERNELS)
+	NICWRIGHT_UPDATE=1 go test -count=1 -run 'TestKernels' ./provision/compare
 
 # A thousand runs of the quick matrix leave the machine as it was; make test does three.
 soak: build lab

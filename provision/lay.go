@@ -230,8 +230,8 @@ func HashOf(w *profiles.Want) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// bootID tells boots apart (Documentation/admin-guide/sysctl/kernel.rst, random).
-func bootID() (string, error) {
+// BootID tells boots apart (Documentation/admin-guide/sysctl/kernel.rst, random).
+func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("reading which boot this is: %w", err)

@@ -40,7 +40,7 @@ func Look(ctx context.Context, dir journal.Dir, tool string) (*Road, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, err := bootID()
+	boot, err := BootID()
 	if err != nil {
 		return nil, err
 	}

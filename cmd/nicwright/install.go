@@ -22,6 +22,7 @@ import (
 type installing struct {
 	root, names, binary string
 	print, watch        bool
+	checks, fallBack    bool
 	wait, limit         time.Duration
 }
 
@@ -38,11 +39,15 @@ VFs, representors and bonded uplinks alone. With --names the netdevs get names
 that are the same on every kernel. Files that are not its own it never touches.`,
 		Example: `  nicwright install -p vm-host --print     every file, and nothing is written
   nicwright install -p vm-host
+  nicwright install -p vm-host --kernel-checks --fall-back
   nicwright install -p vm-host --names '{card}{port}{vf}'   nic0p0, nic0p0v3, nic0p0r3 (its representor)`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := a.profileName(); err != nil {
 				return err
+			}
+			if in.fallBack && !in.checks {
+				return exitStatus{exitUsage, errors.New("--fall-back goes with --kernel-checks")}
 			}
 			if in.print {
 				return a.install(cmd.Context(), in)
@@ -53,6 +58,8 @@ that are the same on every kernel. Files that are not its own it never touches.`
 	f := c.Flags()
 	f.BoolVar(&in.print, "print", false, "print every file with its path and mode, and write nothing")
 	f.BoolVar(&in.watch, "watch", false, "have a unit that tells of drift (nicwright watch), too; without this flag there is none")
+	f.BoolVar(&in.checks, "kernel-checks", false, "have new kernels tried: hooks of the package manager, and a unit that judges them at boot")
+	f.BoolVar(&in.fallBack, "fall-back", false, "with --kernel-checks: a kernel that is worse has the host reboot, once, where the boot loader then takes the one before")
 	f.StringVar(&in.root, "root", "", "put the files below this `directory` (an image), without a look at this host's cards")
 	f.StringVar(&in.names, "names", "", "`template` of netdev names over {card}, {port} and {vf} (v3 of a VF, r3 of its representor); without it nothing is named")
 	f.StringVar(&in.binary, "binary", "", "`path` of the tool at boot (default: of this one)")
@@ -99,7 +106,10 @@ func (a *app) install(ctx context.Context, in installing) error {
 	o := install.Options{
 		Binary: in.binary, ConfigDir: config, StateDir: a.settings.GetString("state-dir"), RunDir: a.settings.GetString("run-dir"),
 		Wait: in.wait, Limit: in.limit, Names: in.names, Systemd: install.SystemdVersion(in.root), Managers: install.FindManagers(in.root),
-		Watch: in.watch,
+		Watch: in.watch, Kernels: install.Kernels{Check: in.checks, FallBack: in.fallBack, Hooks: install.FindHooks(in.root)},
+	}
+	if in.checks && !o.Kernels.Hooks.Dpkg && !o.Kernels.Hooks.KernelInstall {
+		out.Notes = append(out.Notes, "neither dpkg nor kernel-install is here: nobody tells of a new kernel, and it is judged at its first boot alone")
 	}
 	if o.Binary == "" {
 		if o.Binary, err = thisBinary(); err != nil {
@@ -252,6 +262,9 @@ func (a *app) uninstall(ctx context.Context, root string) error {
 	}
 	if root == "" {
 		out.Notes = append(out.Notes, reloaded(ctx, out.Changes, install.Reload)...)
+		if k, err := a.kernelsHere(); err == nil && len(there) > 0 {
+			out.Notes = append(out.Notes, leftWithGRUB(k)...)
+		}
 	}
 	if a.json() {
 		return a.printJSON(out)

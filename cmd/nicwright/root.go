@@ -82,7 +82,7 @@ is missing (--without-missing), 64 usage.`,
 	f.Duration("timeout", 0, "give up after this time (0: each wait has its own deadline)")
 	f.Duration("wait", lockWait, "how long to wait while another nicwright changes the host, before saying which")
 	root.AddCommand(
-		newShow(a), newCapture(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newBaseline(a), newCompare(a), newRehearse(a), newBisect(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
+		newShow(a), newCapture(a), newPlan(a), waiting(a, newApply(a)), newConfirm(a), newRollback(a), newRemove(a), newHistory(a), newVerify(a), newBaseline(a), newCompare(a), newRehearse(a), newBisect(a), newKernelCheck(a), newCheck(a), newDoctor(a), newPeer(a), newProfileCommand(a), newMan(),
 		newInstall(a), newUninstall(a), newStatus(a), newWatch(a), newTop(a), newVF(a), newSupport(a), newBench(a), newAdvice(a), newSettingsCommand(a), newAct(),
 	)
 	for _, c := range root.Commands() {

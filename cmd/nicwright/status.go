@@ -19,6 +19,7 @@ import (
 	"github.com/nicwright/nicwright/provision/confirm"
 	"github.com/nicwright/nicwright/provision/install"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/trial"
 )
 
 // hostStatus is what status prints.
@@ -28,7 +29,9 @@ type hostStatus struct {
 	// Verified is the last verification of what is, or was, in force; absent where there was none.
 	Verified    *lastVerified `json:"verified,omitempty"`
 	Interrupted *entry        `json:"interrupted,omitempty"`
-	Unknown     []string      `json:"unknown,omitempty"` // what could not be found out, and why
+	// Kernels is which kernel is good, and which is on trial; absent without kernel checks.
+	Kernels *trial.Status `json:"kernels,omitempty"`
+	Unknown []string      `json:"unknown,omitempty"` // what could not be found out, and why
 }
 
 // boot is what install put in place.
@@ -92,6 +95,7 @@ func (a *app) statusHere(ctx context.Context) (hostStatus, error) {
 	}
 	s := statusOf(ops)
 	s.verified(a.state(), ops, kernel())
+	s.kernels(a.kernelsHere())
 	p, err := a.bootHere(ctx, &s)
 	if err != nil {
 		return hostStatus{}, err
@@ -253,6 +257,11 @@ func (a *app) printStatus(s hostStatus, now time.Time) error {
 		line("verified", "%s", s.Verified.words(now))
 	case len(s.InForce) > 0:
 		line("verified", "never (nicwright verify)")
+	}
+	if s.Kernels != nil {
+		for n, l := range kernelLines(s.Kernels) {
+			line(map[bool]string{true: "kernels"}[n == 0], "%s", l)
+		}
 	}
 	if i := s.Interrupted; i != nil {
 		line("interrupted", "%s", style.Red(fmt.Sprintf("%s of %s: %s: nicwright rollback, or apply", i.ID, i.Profile, i.state())))

@@ -138,7 +138,7 @@ func (a *app) watchHost(ctx context.Context, flags watching, only string) error 
 	if flags.listen == "" && flags.textfile == "" {
 		return group.Wait()
 	}
-	r, err := metrics.Registry(&metrics.Collector{Version: version(), State: w.State, Counts: subs.Counts, Read: metrics.Read, Verified: host.Journal.LastVerified, Every: countersEvery})
+	r, err := metrics.Registry(&metrics.Collector{Version: version(), State: w.State, Counts: subs.Counts, Read: metrics.Read, Verified: host.Journal.LastVerified, Kernels: a.kernelsHere, Every: countersEvery})
 	if err != nil {
 		stop()
 		return errors.Join(err, group.Wait())

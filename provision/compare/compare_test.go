@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nicwright/nicwright/internal/golden"
+	"github.com/nicwright/nicwright/internal/hostkernel"
 	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/provision/baseline"
 )
@@ -113,6 +114,49 @@ func TestKernelsOfTheLab(t *testing.T) {
 		if strings.Contains(e.Source, "seen in the lab") && !explained[e.ID] {
 			t.Errorf("%s is said to be seen in the lab, and is not there", e.ID)
 		}
+	}
+}
+
+// The page of kernels is made of what was recorded in the lab (make kernels-table).
+func TestKernelsPage(t *testing.T) {
+	known, err := Table()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("testdata/kernels/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*baseline.Baseline
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := baseline.Decode(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+	}
+	slices.SortFunc(all, func(a, b *baseline.Baseline) int {
+		return hostkernel.Compare(a.Software["kernel.release"], b.Software["kernel.release"])
+	})
+	var b bytes.Buffer
+	b.WriteString(`# What works on which kernel
+
+What the proofs of the lab's profile found on Debian's kernels, on the emulated card, with the kernel's own mlx5_core built with TLS and IPsec (Debian's has neither: there, what hangs on them is in software). The card is ours, the driver
+is real: what is the driver's or the kernel's doing holds for a card of silicon, what is a firmware's may not. Made by ` + "`make kernels-table`" + ` from [what was recorded](../provision/compare/testdata/kernels); what is not proved there is not in the table, and *not possible
+here* and *software* may be for a setting of the profile (it leaves the VFs without IPsec). Your own host says it of itself: ` + "`nicwright verify`, `nicwright rehearse`" + ` ([upgrade a kernel](kernel-upgrade.md)).
+
+`)
+	if err := KernelsTable(&b, all, known); err != nil {
+		t.Fatal(err)
+	}
+	golden.Text(t, "../../docs/kernels.md", b.String())
+	all[0].Hash = "another"
+	if err := KernelsTable(&b, all, known); !errors.Is(err, ErrProfile) {
+		t.Errorf("of two profiles: %v", err)
 	}
 }
 

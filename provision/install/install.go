@@ -29,6 +29,9 @@ const Unit = "nicwright.service"
 // WatchUnit is the name of the systemd unit that tells of drift.
 const WatchUnit = "nicwright-watch.service"
 
+// TrialUnit is the name of the systemd unit that judges a kernel that is on trial.
+const TrialUnit = "nicwright-trial.service"
+
 // AgainUnit starts it again when a driver that was loaded anew has made an uplink.
 const AgainUnit = "nicwright-again.service"
 
@@ -39,6 +42,9 @@ const (
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + Unit
 	watchPath    = "/etc/systemd/system/" + WatchUnit
 	watchWants   = "/etc/systemd/system/multi-user.target.wants/" + WatchUnit
+	trialPath    = "/etc/systemd/system/" + TrialUnit
+	trialWants   = "/etc/systemd/system/multi-user.target.wants/" + TrialUnit
+	trialNeeds   = "/etc/systemd/system/boot-complete.target.requires/" + TrialUnit
 	rulesPath    = "/etc/udev/rules.d/70-nicwright.rules" // before 80-net-setup-link.rules, which names what has no name yet
 	linkPath     = "/etc/systemd/network/98-nicwright.link"
 	networkPath  = "/etc/systemd/network/05-nicwright.network"
@@ -88,6 +94,7 @@ type Options struct {
 	Ports     []Port        // of the profile's cards on this host; nil where no card is there
 	Managers  Managers      // who else is there
 	Watch     bool          // the host is watched, too
+	Kernels   Kernels       // new kernels are tried
 }
 
 // ErrNoCard is returned where names are asked for and no card is there to take them from.
@@ -148,12 +155,19 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 		}
 		files = append(files, File{Path: watchPath, Mode: 0o644, Text: watch}, File{Path: watchWants, Link: watchPath})
 	}
-	return append(files, File{Path: unitPath, Mode: 0o644, Text: unit}, File{Path: wantsPath, Link: unitPath}), nil
+	checks, err := o.kernelChecks(p)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(files, checks...), File{Path: unitPath, Mode: 0o644, Text: unit}, File{Path: wantsPath, Link: unitPath}), nil
 }
 
 // Known are the paths of all files that any version and any options put in place.
 func Known(configDir string) []string {
-	return []string{ProfilePath(configDir), againPath, rulesPath, linkPath, networkPath, cloudPath, watchPath, watchWants, unitPath, wantsPath}
+	return []string{
+		ProfilePath(configDir), againPath, rulesPath, linkPath, networkPath, cloudPath, watchPath, watchWants,
+		trialPath, greenbootPath, trialWants, trialNeeds, addBeforePath, addAfterPath, preinstPath, postinstPath, unitPath, wantsPath,
+	}
 }
 
 // profileText is the profile with all of its layers in one document. Each value

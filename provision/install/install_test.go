@@ -79,6 +79,13 @@ func TestFilesAreTheGoldenOnes(t *testing.T) {
 			o.ConfigDir, o.StateDir, o.RunDir = "/opt/etc/nicwright", "/srv/nicwright", "/run/other"
 			o.Managers = Managers{}
 		}},
+		"kernel-checks": {"tls-server", nil, func(o *Options) {
+			o.Kernels, o.Managers = Kernels{Check: true, Hooks: Hooks{Dpkg: true, Greenboot: true}}, Managers{}
+		}},
+		"kernel-checks-fedora": {"tls-server", nil, func(o *Options) {
+			o.Kernels, o.Managers = Kernels{Check: true, FallBack: true, Hooks: Hooks{KernelInstall: true}}, Managers{}
+			o.ConfigDir, o.StateDir, o.RunDir = "/opt/etc/nicwright", "/srv/nicwright", "/run/other"
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := load(t, tt.profile, tt.sets...)
@@ -90,7 +97,7 @@ func TestFilesAreTheGoldenOnes(t *testing.T) {
 			}
 			golden.Text(t, filepath.Join("testdata", name+".txt"), dump(files))
 			for _, f := range files {
-				if f.Link == "" && !strings.HasPrefix(f.Text, Mark+"\n") {
+				if f.Link == "" && !marked([]byte(f.Text)) {
 					t.Errorf("%s does not begin with our mark", f.Path)
 				}
 			}

@@ -86,10 +86,20 @@ func (h Host) look(path string) (state, string, error) {
 	if err != nil {
 		return foreign, "", fmt.Errorf("looking at what is there: %w", err)
 	}
-	if line, _, _ := bytes.Cut(text, []byte("\n")); string(line) != Mark {
+	if !marked(text) {
 		return foreign, "is somebody else's (its first line is not ours)", nil
 	}
 	return ours, "", nil
+}
+
+// marked tells whether a file has install's mark in its first line, or below the one by which
+// a script says who reads it.
+func marked(text []byte) bool {
+	line, rest, _ := bytes.Cut(text, []byte("\n"))
+	if bytes.HasPrefix(line, []byte("#!")) {
+		line, _, _ = bytes.Cut(rest, []byte("\n"))
+	}
+	return string(line) == Mark
 }
 
 // linked is where a path of ours points that is a link, else "".
@@ -99,6 +109,8 @@ func linked(path string) string {
 		return unitPath
 	case watchWants:
 		return watchPath
+	case trialWants, trialNeeds:
+		return trialPath
 	}
 	return ""
 }

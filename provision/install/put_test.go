@@ -240,10 +240,40 @@ func TestTheWatchComesAndGoes(t *testing.T) {
 	}
 }
 
+func allOptions(o *Options) {
+	o.Watch, o.Kernels = true, Kernels{Check: true, Hooks: Hooks{Dpkg: true, KernelInstall: true, Greenboot: true}}
+}
+
+// Without --kernel-checks there are neither hooks nor the unit, also where there were.
+func TestTheKernelChecksComeAndGo(t *testing.T) {
+	h := Host(t.TempDir())
+	with := files(t, func(o *Options) { o.Kernels = Kernels{Check: true, Hooks: Hooks{Dpkg: true}} })
+	put(t, h, with)
+	for _, link := range []string{trialWants, trialNeeds} {
+		if to, err := os.Readlink(h.at(link)); err != nil || to != trialPath {
+			t.Errorf("%s: %q, %v", link, to, err)
+		}
+	}
+	if info, err := os.Stat(h.at(postinstPath)); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the hook: %v, %v", info, err)
+	}
+	if got := did(put(t, h, with), Unchanged); len(got) != len(with) {
+		t.Errorf("the second did %v", got)
+	}
+	if got := did(put(t, h, files(t, nil)), TakenAway); !slices.Equal(got, []string{postinstPath, preinstPath, trialNeeds, trialWants, trialPath}) {
+		t.Errorf("taken away: %v", got)
+	}
+	write(t, h.at(postinstPath), "#!/bin/sh\n# mine\n")
+	var foreign *ForeignError
+	if _, err := h.Put(with, configDir); !errors.As(err, &foreign) || foreign.Path != postinstPath {
+		t.Errorf("over somebody's hook: %v", err)
+	}
+}
+
 func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	root := t.TempDir()
 	h := Host(root)
-	put(t, h, files(t, func(o *Options) { o.Watch = true }))
+	put(t, h, files(t, allOptions))
 	others := []string{"/etc/nicwright/config.yaml", "/etc/nicwright/profiles.d/vm-host/10.yaml", "/etc/systemd/system/nicwright.service.d/mine.conf", "/etc/udev/rules.d/70-other.rules"}
 	for _, o := range others {
 		write(t, h.at(o), "mine\n")
@@ -258,7 +288,7 @@ func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := did(changes, TakenAway); len(got) != 9 || got[0] != wantsPath || got[1] != unitPath {
+	if got := did(changes, TakenAway); len(got) != 17 || got[0] != wantsPath || got[1] != unitPath {
 		t.Errorf("taken away: %v", got)
 	}
 	if got := did(changes, Left); !slices.Equal(got, []string{cloudPath}) {

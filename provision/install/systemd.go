@@ -4,9 +4,7 @@ package install
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 
@@ -14,12 +12,13 @@ import (
 )
 
 // ErrNoSystemd is returned where systemd does not run.
-var ErrNoSystemd = errors.New("systemd does not run here")
+var ErrNoSystemd = systemd.ErrNotBooted
 
 // Running is how the unit is, as systemd has it.
 type Running struct {
 	Load   string `json:"load"`             // loaded, not-found, ...
 	Active string `json:"active"`           // active, failed, activating, inactive
+	Status int    `json:"status,omitempty"` // exit status of its last attempt
 	Result string `json:"result,omitempty"` // success, exit-code, timeout, start-limit-hit, ...
 	Says   string `json:"says,omitempty"`   // the last sentence that the tool gave it
 }
@@ -33,7 +32,7 @@ func Reload(ctx context.Context) error {
 // take nothing back.
 func Stop(ctx context.Context) error {
 	return overDBus(ctx, func(c *dbus.Conn) error {
-		for _, unit := range []string{WatchUnit, Unit} {
+		for _, unit := range []string{WatchUnit, TrialUnit, Unit} {
 			if err := stop(ctx, c, unit); err != nil {
 				return err
 			}
@@ -83,12 +82,12 @@ func runningOf(unit, service map[string]any) Running {
 		s, _ := m[key].(string)
 		return s
 	}
-	return Running{Load: text(unit, "LoadState"), Active: text(unit, "ActiveState"), Result: text(service, "Result"), Says: text(service, "StatusText")}
+	status, _ := service["ExecMainStatus"].(int32)
+	return Running{Status: int(status), Load: text(unit, "LoadState"), Active: text(unit, "ActiveState"), Result: text(service, "Result"), Says: text(service, "StatusText")}
 }
 
 func overDBus(ctx context.Context, do func(*dbus.Conn) error) error {
-	// sd_booted(3)
-	if _, err := os.Lstat("/run/systemd/system"); err != nil {
+	if systemd.Booted("") != nil {
 		return ErrNoSystemd
 	}
 	c, err := systemd.Connect(ctx)

@@ -34,13 +34,14 @@ func units(t *testing.T, p *profiles.Profile) string {
 	o.Systemd = SystemdVersion("/")
 	o.Binary = "/bin/true" // has to be there
 	o.Watch = true
+	o.Kernels = Kernels{Check: true, FallBack: true}
 	files, err := Files(p, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	for _, f := range files {
-		if f.Path != unitPath && f.Path != watchPath && f.Path != againPath {
+		if f.Path != unitPath && f.Path != watchPath && f.Path != againPath && f.Path != trialPath {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f.Path)), []byte(f.Text), 0o644); err != nil {
@@ -66,7 +67,7 @@ var stubs = map[string]string{
 // everything is a target that starts our unit with all of those.
 func everything(t *testing.T, dir string) string {
 	t.Helper()
-	wants := Unit + " " + WatchUnit
+	wants := Unit + " " + WatchUnit + " " + TrialUnit + " boot-complete.target"
 	for name, text := range stubs {
 		text += "[Service]\nType=oneshot\nExecStart=/bin/true\n"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -85,10 +86,13 @@ func everything(t *testing.T, dir string) string {
 func TestSystemdTakesTheUnits(t *testing.T) {
 	for _, name := range profiles.BuiltIn() {
 		dir := units(t, load(t, name))
-		for _, unit := range []string{Unit, WatchUnit, AgainUnit} {
+		for _, unit := range []string{Unit, WatchUnit, AgainUnit, TrialUnit} {
 			out, err := analyze(t, dir, "verify", "--man=no", filepath.Join(dir, unit))
 			if err != nil || strings.Contains(out, unit) {
 				t.Errorf("%s: %s: %v\n%s", name, unit, err, out)
+			}
+			if unit == TrialUnit { // it has the rights of a verify
+				continue
 			}
 			out, err = analyze(t, dir, "security", "--offline=true", "--threshold=29", filepath.Join(dir, unit))
 			if err != nil {
@@ -124,8 +128,8 @@ func TestNoUnitWaitsForOneThatWaitsForIt(t *testing.T) {
 }
 
 func TestTheUnitsPropertiesAreRead(t *testing.T) {
-	got := runningOf(map[string]any{"LoadState": "loaded", "ActiveState": "failed", "Id": Unit}, map[string]any{"Result": "timeout", "StatusText": "no card", "NRestarts": uint32(2)})
-	if d := cmp.Diff(Running{Load: "loaded", Active: "failed", Result: "timeout", Says: "no card"}, got); d != "" {
+	got := runningOf(map[string]any{"LoadState": "loaded", "ActiveState": "failed", "Id": Unit}, map[string]any{"Result": "timeout", "StatusText": "no card", "NRestarts": uint32(2), "ExecMainStatus": int32(5)})
+	if d := cmp.Diff(Running{Load: "loaded", Active: "failed", Status: 5, Result: "timeout", Says: "no card"}, got); d != "" {
 		t.Error(d)
 	}
 	if got := runningOf(nil, map[string]any{"Result": 7}); got != (Running{}) {

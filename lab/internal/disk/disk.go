@@ -34,6 +34,9 @@ var left = []string{"usr/lib/gcc", "usr/libexec/gcc"}
 // bootModules find the root's disk and its file system; what they depend on comes with them.
 var bootModules = []string{"virtio_blk", "ext4", "crc32c_generic"}
 
+// builtIn are those of them that later kernels have no module of.
+var builtIn = []string{"crc32c_generic"}
+
 // files are written to the disk as they are.
 var files = map[string]string{
 	"etc/fstab":                            "",
@@ -172,6 +175,9 @@ func addModules(ctx context.Context, k *kernels.Kernel, tree, dir string, log io
 	var order []string
 	for _, m := range bootModules {
 		out, err := box.Run(ctx, "modprobe", "--set-version", k.Release, "--show-depends", m)
+		if err != nil && slices.Contains(builtIn, m) && strings.Contains(err.Error(), "not found in directory") {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("find what %s depends on: %w", m, err)
 		}

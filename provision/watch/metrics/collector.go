@@ -15,6 +15,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/trial"
 	"github.com/nicwright/nicwright/provision/watch"
 )
 
@@ -34,6 +35,8 @@ type Collector struct {
 	Read func(context.Context, watch.Sight) []Sample
 	// Verified is the last verification that was kept, nil where there was none.
 	Verified func() (*journal.Verified, error)
+	// Kernels is how the kernels stand, nil where none is on trial.
+	Kernels func() (*trial.Status, error)
 	// Every is the least time between two reads: who asks more often gets what was read before.
 	Every time.Duration
 
@@ -63,6 +66,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	state := c.State()
 	told := map[string]bool{}
 	all := append(ofState(state, c.Counts(), c.Version), ofVerified(c.Verified, state.Profiles)...)
+	all = append(all, ofKernels(c.Kernels)...)
 	for _, s := range append(all, c.counters(state.Sight)...) {
 		f := families[s.Family]
 		for i, l := range s.Labels { // names are of others' making
@@ -168,6 +172,17 @@ func ofVerified(last func() (*journal.Verified, error), in []watch.Profile) []Sa
 	out.add("nicwright_verified_ok", one(v.OK()), "all")
 	for kind, ok := range v.Kinds() {
 		out.add("nicwright_verified_ok", one(ok), kind)
+	}
+	return out
+}
+
+// ofKernels are the samples of the kernel that is on trial.
+func ofKernels(read func() (*trial.Status, error)) []Sample {
+	var out samples
+	s, err := read()
+	out.add("nicwright_source_up", one(err == nil), "trial")
+	if s != nil && s.Trial != nil {
+		out.add("nicwright_kernel_trial", 1, s.Trial.Kernel, string(s.How))
 	}
 	return out
 }

@@ -22,6 +22,7 @@ func Families() []Family {
 		{"nicwright_applied_timestamp_seconds", "When the profile was applied, Unix time.", gauge, []string{"profile", "operation"}},
 		{"nicwright_verified_timestamp_seconds", "When the last verification of a profile in force ended, Unix time; no series where there was none.", gauge, nil},
 		{"nicwright_verified_ok", "1 if that found all proofs of the kind to be as the profile requires, else 0; kind all: the host was as wanted, too, and it came to its end.", gauge, []string{"kind"}},
+		{"nicwright_kernel_trial", "1 for the kernel that is, or was last, on trial (install --kernel-checks), by its state: waiting (installed, not booted), judging, green, red, unknown, left (tried, and another runs without a verdict), accepted.", gauge, []string{"kernel", "state"}},
 		{"nicwright_interrupted", "1 if an operation was begun and nobody is at work on it, else 0.", gauge, nil},
 		{"nicwright_repairs_total", "Repairs since the start, by how they ended (done, not-done).", counter, []string{"profile", "outcome"}},
 		{"nicwright_fight", "1 for a resource that is repaired no more, for somebody undoes it.", gauge, []string{"profile", "resource"}},
@@ -59,6 +60,6 @@ func Families() []Family {
 		{"nicwright_watch_busy", "1 while an operation or a verify is at work, and drift is not looked for, else 0.", gauge, nil},
 		{"nicwright_watch_events_total", "Events, by source.", counter, []string{"source"}},
 		{"nicwright_watch_events_lost_total", "How often events were lost, by source; each made it look again.", counter, []string{"source"}},
-		{"nicwright_source_up", "1 if what the source counts could be read, else 0: links, lag, netdevs, tls, sessions, ipsec, flows, health, verified.", gauge, []string{"source"}},
+		{"nicwright_source_up", "1 if what the source counts could be read, else 0: links, lag, netdevs, tls, sessions, ipsec, flows, health, verified, trial.", gauge, []string{"source"}},
 	}
 }

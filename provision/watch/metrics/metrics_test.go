@@ -33,6 +33,7 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/tcpdiag"
 	"github.com/nicwright/nicwright/provision/journal"
+	"github.com/nicwright/nicwright/provision/trial"
 	"github.com/nicwright/nicwright/provision/watch"
 )
 
@@ -157,6 +158,9 @@ func collector(t *testing.T, r reader, s watch.State) *Collector {
 		Read:   r.read,
 		Verified: func() (*journal.Verified, error) {
 			return &journal.Verified{Ended: time.Unix(950, 0), Profile: "vm-host", Status: 3, Proofs: []journal.Proved{{Kind: "ktls", OK: true}, {Kind: "ktls"}, {Kind: "vlan", OK: true}}}, nil
+		},
+		Kernels: func() (*trial.Status, error) {
+			return &trial.Status{Running: "7.3.4", How: trial.IsRed, Trial: &trial.Trial{Kernel: "7.3.4"}}, nil
 		},
 	}
 }
