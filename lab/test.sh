@@ -95,6 +95,7 @@ elif [ "${1:-}" = faults ]; then
 	for part in 1/3 2/3 3/3; do
 		NICWRIGHT_FAULTS_PART=$part later "faults, part $part" gotest cmd/nicwright "" -timeout 4h -run '^TestFaults$'
 	done
+	NICWRIGHT_CALLERS=50 later "cmd/nicwright, leases by fifty callers, with kills" gotest cmd/nicwright "" -timeout 4h -run '^TestVFLeaseStorm$'
 	later "faults of Open vSwitch's daemons" gotest cmd/nicwright "" -run '^TestOpenVSwitchFaults$'
 	later "faults of the journal's disk, and lost events" gotest cmd/nicwright "" -run "^($beyond)$"
 elif [ "${1:-}" = bench ]; then
@@ -115,7 +116,7 @@ elif [ $# = 0 ]; then
 	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
 	for package in $(grep -vxE 'cmd/nicwright|provision/bench/.*' <<<"$packages"); do later "$package" gotest "$package" ""; done
-	cardtests 6.12 legacy functions lag ovs tls-tx ipsec-packet vfio # one of each kind; make test-connectx has them all
+	cardtests 6.12 legacy functions ovs tls-tx vfio # one of each kind; make test-connectx has them all
 fi
 for kernel in "$@"; do
 	[ "$kernel" = 6.12 ] || later "crypto/ktls, $kernel" gotest crypto/ktls "$kernel" # 7.3 can change keys
