@@ -13,6 +13,7 @@ import (
 
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
@@ -28,6 +29,7 @@ type Document struct {
 	Description string          `json:"description"`
 	Cards       []profiles.Card `json:"cards"`
 	Bonds       []bond.Spec     `json:"bonds,omitempty"`
+	Bridges     []bridge.Spec   `json:"bridges,omitempty"`
 	OVS         *ovs.Spec       `json:"ovs,omitempty"`
 
 	// Left is what was left out.
@@ -47,7 +49,7 @@ const driver = "mlx5_core"
 // ports) are given, or of all. An error says that there is none of them.
 func Of(h provision.Host, name string, cards ...pci.Address) (Document, error) {
 	d := Document{Version: profiles.Version, Name: name, Description: "a host as it was captured"}
-	c := capturer{doc: &d, host: h, refs: map[pci.Address]string{}, bonded: map[pci.Address]bool{}}
+	c := capturer{doc: &d, host: h, refs: map[pci.Address]string{}, bonded: map[pci.Address]bool{}, leased: map[pci.Function]bool{}}
 	for _, b := range h.Bonds.Bonds {
 		for _, m := range b.Members {
 			c.bonded[pci.Address(m.ID)] = true
@@ -72,6 +74,7 @@ func Of(h provision.Host, name string, cards ...pci.Address) (Document, error) {
 		return Document{}, fmt.Errorf("capturing this host: it has no card with the driver %s; nicwright show lists those it has", driver)
 	}
 	c.bonds()
+	c.bridges()
 	c.ovs()
 	return d, nil
 }
@@ -80,6 +83,9 @@ func Of(h provision.Host, name string, cards ...pci.Address) (Document, error) {
 func Owner(h provision.Host) string {
 	owners := map[string]bool{}
 	for _, b := range h.Bonds.Bonds {
+		owners[b.Owner] = true
+	}
+	for _, b := range h.Bridges.Bridges {
 		owners[b.Owner] = true
 	}
 	if h.Switch != nil {
@@ -107,6 +113,7 @@ type capturer struct {
 	host   provision.Host
 	refs   map[pci.Address]string // CARD/PORT of what is captured
 	bonded map[pci.Address]bool   // ports that are in a bond
+	leased map[pci.Function]bool  // VFs whose lease says how they are
 	in     []string               // bonds that are captured
 }
 

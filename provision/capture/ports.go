@@ -39,6 +39,11 @@ func (c *capturer) port(p eswitch.Port, ref string) profiles.Port {
 	}
 	vfs := make([]profiles.VF, p.NumVFs)
 	for n := range vfs {
+		if i := slices.IndexFunc(p.VFs[n].Uses, func(u eswitch.Use) bool { return u.Kind == eswitch.Leased }); i >= 0 {
+			c.leased[pci.VF(p.Address, n)] = true
+			c.left(fmt.Sprintf("VF %d of %s", n, ref), "it is leased (%s), and its lease says how it is", p.VFs[n].Uses[i].By)
+			continue
+		}
 		vfs[n].FunctionSpec = is.Functions[n]
 		vfs[n].Offload = c.host.Offload[pci.VF(p.Address, n)].Captured()
 		if vf := p.VFs[n]; vf.Driver != "" && vfs[n].Driver == nil {

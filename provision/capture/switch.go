@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 )
@@ -49,6 +50,8 @@ func (c *capturer) ovs() {
 func (c *capturer) switchPort(p ovs.Port, bridge string) (ovs.Port, bool) {
 	is := ovs.Port{Tag: p.Tag, Trunks: p.Trunks, VLANMode: p.VLANMode, CVLANs: p.CVLANs}
 	switch f, err := pci.ParseFunction(cmp.Or(p.VF, p.Uplink)); {
+	case c.leased[f]:
+		return ovs.Port{}, false
 	case p.Bond != "" && slices.Contains(c.in, p.Bond):
 		is.Name, is.Bond = p.Bond, p.Bond
 	case err != nil || c.refs[f.PF] == "":
@@ -74,6 +77,41 @@ func (c *capturer) switchPort(p ovs.Port, bridge string) (ovs.Port, bool) {
 
 // nameOf is the name of a switch's port that stands for CARD/PORT or CARD/PORT/vfN.
 func nameOf(ref string) string { return strings.ReplaceAll(ref, "/", "-") }
+
+// bridges captures the bridges of the kernel that filter VLANs and have ports of the cards.
+func (c *capturer) bridges() {
+	for _, b := range bridge.Captured(c.host.Bridges) {
+		var ports []bridge.Port
+		for _, p := range b.Ports {
+			is := bridge.Port{PVID: p.PVID, Untagged: p.Untagged, Trunks: p.Trunks}
+			switch f, err := pci.ParseFunction(cmp.Or(p.VF, p.Uplink)); {
+			case p.Bond != "" && slices.Contains(c.in, p.Bond):
+				is.Name, is.Bond = p.Bond, p.Bond
+			case err != nil || c.refs[f.PF] == "" || c.leased[f]:
+				continue
+			case f.IsVF():
+				is.VF = fmt.Sprintf("%s/vf%d", c.refs[f.PF], f.VF)
+				is.Name = nameOf(is.VF)
+			default:
+				is.Uplink = c.refs[f.PF]
+				is.Name = nameOf(is.Uplink)
+			}
+			if b.VLANFiltering == nil { // what is set there holds for nothing
+				is.PVID, is.Untagged, is.Trunks = nil, nil, nil
+			}
+			ports = append(ports, is)
+		}
+		if len(ports) == 0 {
+			c.left("bridge "+b.Name, "it has no port of the cards here")
+			continue
+		}
+		if n := len(b.Ports) - len(ports); n > 0 {
+			c.left(fmt.Sprintf("other ports of bridge %s (%d)", b.Name, n), "they are no ports of the cards here, and stay as they are")
+		}
+		b.Ports = ports
+		c.doc.Bridges = append(c.doc.Bridges, b)
+	}
+}
 
 // runs are ports, of which those of VFs in a row with the same VLANs are one.
 func runs(ports []ovs.Port) []ovs.Port {

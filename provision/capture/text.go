@@ -5,6 +5,8 @@ package capture
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -17,7 +19,11 @@ func (d Document) YAML(of string) ([]byte, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	text, err := yaml.JSONToYAML(plain)
+	var tree yaml.MapSlice
+	if err := yaml.UnmarshalWithOptions(plain, &tree, yaml.UseOrderedMap()); err != nil {
+		return nil, fail(err)
+	}
+	text, err := yaml.Marshal(withRanges(tree))
 	if err != nil {
 		return nil, fail(err)
 	}
@@ -32,6 +38,50 @@ func (d Document) YAML(of string) ([]byte, error) {
 		b.WriteByte('\n')
 	}
 	return []byte(b.String()), nil
+}
+
+// withRanges is a tree in which VLANs in a row are written as ranges: a port that carries all has 4,094.
+func withRanges(v any) any {
+	switch v := v.(type) {
+	case yaml.MapSlice:
+		for i := range v {
+			if list, ok := v[i].Value.([]any); ok && slices.Contains([]any{"trunks", "untagged", "cvlans"}, v[i].Key) {
+				v[i].Value = ranged(list)
+				continue
+			}
+			v[i].Value = withRanges(v[i].Value)
+		}
+	case []any:
+		for i := range v {
+			v[i] = withRanges(v[i])
+		}
+	}
+	return v
+}
+
+// ranged is a list of VLANs, of which three and more in a row are one text.
+func ranged(list []any) []any {
+	all := []any{}
+	for i := 0; i < len(list); {
+		end := i + 1
+		for end < len(list) && fmt.Sprint(list[end]) == strconv.Itoa(number(list[i])+end-i) {
+			end++
+		}
+		if end-i < 3 {
+			all = append(all, list[i])
+			i++
+			continue
+		}
+		all = append(all, fmt.Sprintf("%v-%v", list[i], list[end-1]))
+		i = end
+	}
+	return all
+}
+
+// number is a VLAN of the tree.
+func number(v any) int {
+	n, _ := strconv.Atoi(fmt.Sprint(v)) // it was an int
+	return n
 }
 
 // line is text that stays within a comment: names on a host are anybody's.
