@@ -67,7 +67,7 @@ const (
 	attrRoCE        = "roce"
 	attrMigratable  = "migratable"
 	attrMaxIOEQs    = "max_io_eqs"
-	AttrMAC         = "mac"
+	attrMAC         = "mac"
 	attrVLAN        = "vlan"
 	attrQoS         = "qos"
 	attrVLANProto   = "vlan-proto"
@@ -200,7 +200,7 @@ func functionAttributes() []functionAttribute {
 			read:  func(vf VF) step.Value { return intOf(vf.MaxIOEQs) },
 			probe: probePortFunction(attrMaxIOEQs, "6.10", func(vf VF) bool { return vf.MaxIOEQs != nil }), write: (*Doer).writeMaxIOEQs,
 		},
-		unbound(admin(AttrMAC, none, func(s *FunctionSpec) field { return macField{textField{&s.MAC}} }, func(a Admin) step.Value { return word(a.MAC) })),
+		unbound(admin(attrMAC, none, func(s *FunctionSpec) field { return macField{textField{&s.MAC}} }, func(a Admin) step.Value { return word(a.MAC) })),
 		inLegacy(group("vlan", admin(attrVLAN, zero, func(s *FunctionSpec) field { return intField{&s.VLAN} }, func(a Admin) step.Value { return intOf(&a.VLAN) }))),
 		inLegacy(group("vlan", admin(attrQoS, zero, func(s *FunctionSpec) field { return intField{&s.QoS} }, func(a Admin) step.Value { return intOf(&a.QoS) }))),
 		inLegacy(group("vlan", admin(attrVLANProto, step.Text("802.1Q"), func(s *FunctionSpec) field { return textField{&s.VLANProto} }, func(a Admin) step.Value { return word(a.VLANProto) }))),

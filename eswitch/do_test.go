@@ -78,7 +78,7 @@ func TestVFAttributesOfOneActAreOneChange(t *testing.T) {
 			rtlink.VF{Index: 1, VLAN: 100, QoS: 3, VLANProto: "802.1Q", MinTxRate: 30, MaxTxRate: 40},
 		},
 		"an address": {
-			map[string]string{AttrMAC: "02:00:00:00:00:01"},
+			map[string]string{attrMAC: "02:00:00:00:00:01"},
 			rtlink.VFChange{MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}},
 			rtlink.VF{Index: 1, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, VLAN: 100, QoS: 3, VLANProto: "802.1Q", MinTxRate: 10, MaxTxRate: 20},
 		},
@@ -93,7 +93,7 @@ func TestVFAttributesOfOneActAreOneChange(t *testing.T) {
 			t.Errorf("%s: %v (-want +got)\n%s", name, err, d)
 		}
 	}
-	for _, bad := range []map[string]string{{attrVLAN: "x"}, {AttrMAC: "x"}, {"name": "x"}} {
+	for _, bad := range []map[string]string{{attrVLAN: "x"}, {attrMAC: "x"}, {"name": "x"}} {
 		if _, _, err := adminChange(now, bad); err == nil {
 			t.Errorf("%v is a change", bad)
 		}

@@ -49,7 +49,7 @@ func remedy(attribute string, err error) string {
 		{attrIPsecPacket, unix.EBUSY, "the VF has a driver, or the PF has IPsec SAs of its own, which exclude each other: unbind the VF, or remove the SAs (ip xfrm), and apply again"},
 		{attrIPsecCrypto, errors.ErrUnsupported, "it takes Linux 6.6, a driver built with MLX5_EN_IPSEC and a card with crypto: leave it unset"},
 		{attrIPsecPacket, errors.ErrUnsupported, "it takes Linux 6.6, a driver built with MLX5_EN_IPSEC, a card with crypto, and flow_steering_mode dmfs: leave it unset"},
-		{AttrMAC, unix.EINVAL, "the driver does not take this address: it has to be a unicast address"},
+		{attrMAC, unix.EINVAL, "the driver does not take this address: it has to be a unicast address"},
 		{attrVLAN, unix.EOPNOTSUPP, "the driver does not take a VLAN for a VF, or not in this eswitch mode: leave it unset"},
 		{attrVLANProto, unix.EPROTONOSUPPORT, "the driver takes 802.1Q only"},
 		{attrMinTxRate, unix.EINVAL, "the rate has to be between what the driver takes and max_tx_rate"},

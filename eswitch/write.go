@@ -146,7 +146,7 @@ func adminChange(now rtlink.VF, to map[string]string) (rtlink.VFChange, rtlink.V
 	on := func(s string) *bool { b := s == "true"; return &b }
 	for name, v := range to {
 		switch name {
-		case AttrMAC:
+		case attrMAC:
 			mac, err := net.ParseMAC(v)
 			errs = append(errs, err)
 			now.MAC, c.MAC = mac, mac

@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -73,10 +72,11 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 		w.OVS = &ovs.Spec{} // as with bonds: what is the operation's own and not wanted any more goes
 	}
 	follow(have, w, opt)
+	under := withoutMACs(before, want)
 	var errs []error
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)
-		d.lay(w, withoutMACs(before, all.Steps), effects)
+		d.lay(w, under, effects)
 		r, err := d.diff(&have, w, effects, opt)
 		errs = append(errs, err) // all that is wrong is told at once
 		all.Steps, all.Left = append(all.Steps, r.Steps...), append(all.Left, r.Left...)
@@ -85,20 +85,23 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	return all, w, errors.Join(errs...)
 }
 
-// withoutMACs is what was before without the MAC addresses of the netdevs of VFs that
-// the steps give others: a netdev that is made again has that of its VF.
-func withoutMACs(before *profiles.Want, all []step.Step) *profiles.Want {
+// withoutMACs is what was before without the MAC addresses of the netdevs of VFs that want
+// gives others than they had: a netdev that is made again has that of its VF.
+func withoutMACs(before, want *profiles.Want) *profiles.Want {
 	c := *before
 	c.Net.Netdevs = maps.Clone(before.Net.Netdevs)
-	for _, s := range all {
-		id := resource.OfNetdev(s.Resource.Function)
-		n, there := c.Net.Netdevs[id]
-		if s.Resource.Kind != resource.VF || s.Attribute != eswitch.AttrMAC || !there {
-			continue
+	for pf, port := range want.Ports {
+		for vf, f := range port.Functions {
+			was := before.Ports[pf].Functions[vf].MAC
+			id := resource.OfNetdev(pci.VF(pf, vf))
+			n, there := c.Net.Netdevs[id]
+			if f.MAC == nil || was == nil || *f.MAC == *was || !there {
+				continue
+			}
+			n.Settings = maps.Clone(n.Settings)
+			delete(n.Settings, hostnet.AttrMAC)
+			c.Net.Netdevs[id] = n
 		}
-		n.Settings = maps.Clone(n.Settings)
-		delete(n.Settings, hostnet.AttrMAC)
-		c.Net.Netdevs[id] = n
 	}
 	return &c
 }

@@ -111,11 +111,11 @@ func (s *storm) caller(name string, callers int) {
 	}
 }
 
-// Callers at once (NICWRIGHT_CALLERS, 16), a third of whose calls are killed at some instant: no VF is
+// Callers at once (NICWRIGHT_CALLERS, 6), a third of whose calls are killed at some instant: no VF is
 // given out twice, and none is lost.
 func TestVFLeaseStorm(t *testing.T) {
 	needLab(t)
-	callers := 16
+	callers := 6
 	if n, err := strconv.Atoi(os.Getenv("NICWRIGHT_CALLERS")); err == nil {
 		callers = n
 	}
@@ -129,7 +129,7 @@ func TestVFLeaseStorm(t *testing.T) {
 	expect(t, exitDone, "vf", "release", "first")
 	var all sync.WaitGroup
 	for n := range callers {
-		all.Go(func() { s.caller("vm"+itoa(n), callers/5) })
+		all.Go(func() { s.caller("vm"+itoa(n), max(callers/5, 2)) })
 	}
 	all.Wait()
 	t.Logf("%d leases, %d calls killed", s.gave, s.kills)
