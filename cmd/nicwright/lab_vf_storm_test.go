@@ -133,7 +133,7 @@ func TestVFLeaseStorm(t *testing.T) {
 	}
 	all.Wait()
 	t.Logf("%d leases, %d calls killed", s.gave, s.kills)
-	if s.gave != callers || s.kills == 0 {
+	if s.gave != callers || s.kills == 0 && callers >= 16 { // of few calls it can be that none is killed
 		t.Errorf("%d leases of %d, %d kills", s.gave, callers, s.kills)
 	}
 	// The next call finishes or undoes what the last kill left; then nothing is left of any.
