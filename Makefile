@@ -66,7 +66,7 @@ test-formats:
 test-compare: build lab
 	lab/test.sh $(LAB) $(BIN) compare
 
-# The emulated card's own tests, with stock tools only: on the default kernel (test has five of them, one of each kind), and on all.
+# The emulated card's own tests, with stock tools only: on the default kernel (test has four of them, of different kinds), and on all.
 test-connectx: lab
 	lab/test.sh $(LAB) $(BIN) 6.12
 
