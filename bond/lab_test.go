@@ -3,6 +3,7 @@
 package bond
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,9 +34,12 @@ func lab(t *testing.T) context.Context {
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
+	var said bytes.Buffer // apart: Open vSwitch's tools warn there of a slow machine
+	c := exec.Command(name, args...)
+	c.Stderr = &said
+	out, err := c.Output()
 	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, &said)
 	}
 	return string(out)
 }
