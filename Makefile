@@ -49,7 +49,7 @@ test-hosts: build lab
 	lab/test.sh $(LAB) $(BIN) hosts
 
 # Each command of the card and each call of the kernel that an apply makes fails once, Open vSwitch's daemons stop and are killed, the
-# journal's disk is full or read-only, events are lost (test has one of each kind). NICWRIGHT_FAULTS=all: with every errno, or a regular expression of
+# journal's disk is full or read-only, events are lost, and leases are asked for by fifty callers with kills (test has one of each kind, but for these callers). NICWRIGHT_FAULTS=all: with every errno, or a regular expression of
 # the faults' names. An hour or two.
 test-faults: build lab
 	lab/test.sh $(LAB) $(BIN) faults

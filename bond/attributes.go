@@ -16,9 +16,7 @@ import (
 // Attributes of steps that are no options.
 const (
 	// Present is the attribute of a bond's being there.
-	Present = "bond"
-
-	attrMark    = "mark"
+	Present     = "bond"
 	attrMembers = "members" // IDs with commas between
 	attrMTU     = "mtu"     // of the bond, or of a member that does not follow it
 	attrUp      = "up"      // likewise

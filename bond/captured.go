@@ -2,6 +2,8 @@
 
 package bond
 
+import "github.com/nicwright/nicwright/internal/rtlink"
+
 // defaults are the options of a new bond (drivers/net/bonding/bond_main.c, bond_check_params and
 // bond_setup). Mode, xmit_hash_policy and miimon are not among them: they are what a bond is.
 var defaults = map[string]string{
@@ -19,11 +21,8 @@ func (b Bond) Captured() Spec {
 			unset(a.spec(&s))
 		}
 	}
-	if *s.MTU == usualMTU {
+	if *s.MTU == rtlink.DefaultMTU {
 		s.MTU = nil
 	}
 	return s
 }
-
-// usualMTU is a netdev's of Ethernet, in bytes.
-const usualMTU = 1500

@@ -195,12 +195,12 @@ func (o *one) make() {
 		if o.opt.Only != nil { // one that a rollback makes had things on it, which come back with it
 			s.Effects = []step.Effect{{Kind: step.Remade, On: o.id(), For: step.Apply}}
 		}
-		o.add(attrMark, step.Absent(), step.Text(markOf(owner)))
+		o.add(step.AttrMark, step.Absent(), step.Text(step.AliasOf(owner)))
 	case o.w.Filled:
 	case o.opt.Owns(o.h.Owner) && o.h.Owner != owner:
-		o.add(attrMark, step.Text(o.h.Alias), step.Text(markOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
+		o.add(step.AttrMark, step.Text(o.h.Alias), step.Text(step.AliasOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
 	case o.h.Alias == "" && o.opt.Owner != "" && o.opt.Only == nil && o.untouched():
-		o.add(attrMark, step.Absent(), step.Text(markOf(owner))).Reason = "it is as an apply leaves it that is interrupted while it makes the bond"
+		o.add(step.AttrMark, step.Absent(), step.Text(step.AliasOf(owner))).Reason = "it is as an apply leaves it that is interrupted while it makes the bond"
 	}
 }
 

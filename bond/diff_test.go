@@ -55,7 +55,7 @@ func TestSpecOfStateIsNoStep(t *testing.T) {
 		set[s.Attribute] = s.To.Str()
 	}
 	for a, v := range map[string]string{
-		AttrMode: "802.3ad", attrMembers: port0 + "," + port1, attrMTU: "9000", attrLAG: "active", attrUp: "up", attrMark: "nicwright:p", "updelay": "200", "ad_actor_sys_prio": "65535",
+		AttrMode: "802.3ad", attrMembers: port0 + "," + port1, attrMTU: "9000", attrLAG: "active", attrUp: "up", step.AttrMark: "nicwright:p", "updelay": "200", "ad_actor_sys_prio": "65535",
 	} {
 		if set[a] != v {
 			t.Errorf("%s: got %q, want %q", a, set[a], v)

@@ -125,7 +125,7 @@ func parseChanges(name string, steps []step.Step) (changes, error) {
 			c.options = append(c.options, change{*a, to})
 		case s.Attribute == Present:
 			c.create, c.remove = !s.To.IsAbsent(), s.To.IsAbsent()
-		case s.Attribute == attrMark:
+		case s.Attribute == step.AttrMark:
 			c.mark = to
 		case s.Attribute == attrMTU:
 			n, err := strconv.Atoi(to)
@@ -313,8 +313,8 @@ func (d *Doer) setOfMember(ctx context.Context, s step.Step) error {
 }
 
 func (d *Doer) remove(ctx context.Context, bond rtlink.Link) error {
-	if ownerOf(bond.Alias) == "" {
-		return fmt.Errorf("it does not carry an alias that begins with %q, so nicwright did not make it and does not delete it: ip link del %s", Mark, bond.Name)
+	if step.OwnerOf(bond.Alias) == "" {
+		return fmt.Errorf("it does not carry an alias that begins with %q, so nicwright did not make it and does not delete it: ip link del %s", step.AliasMark, bond.Name)
 	}
 	if err := d.release(ctx, bond, func(rtlink.Link) bool { return true }, nil); err != nil {
 		return err

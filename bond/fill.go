@@ -189,7 +189,7 @@ func Keep(specs []Spec, touched func(id resource.ID, attribute string) bool) []S
 		if !touched(id, attrLAG) {
 			kept.LAG = nil
 		}
-		if !touched(id, attrMark) {
+		if !touched(id, step.AttrMark) {
 			kept.Owner = ""
 		}
 		all = append(all, kept)

@@ -93,7 +93,7 @@ func TestMarkOfWhatIsTakenOver(t *testing.T) {
 	if r, err = Diff(have, []Spec{{Name: "b"}}, nil, step.Options{Owner: "p"}); err != nil || len(r.Steps) != 0 {
 		t.Errorf("another's bond is marked: %v, %v", r.Steps, err)
 	}
-	before := Keep(Specs(have), func(_ resource.ID, attribute string) bool { return attribute == attrMark })
+	before := Keep(Specs(have), func(_ resource.ID, attribute string) bool { return attribute == step.AttrMark })
 	have.Bonds[0].Alias, have.Bonds[0].Owner = "nicwright:p", "p"
 	if r, err = Diff(have, before, nil, step.Options{Owner: "p"}); err != nil || len(r.Steps) != 1 || r.Steps[0].To.Str() != "nicwright" {
 		t.Errorf("taken back: %v, %v", r.Steps, err)

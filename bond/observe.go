@@ -12,6 +12,7 @@ import (
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/snapshot"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Observe makes the state of a look at the host.
@@ -66,7 +67,7 @@ func (o observer) id(l rtlink.Link) string {
 
 func (o observer) bond(l rtlink.Link, all []rtlink.Link) Bond {
 	b := Bond{
-		Name: l.Name, Index: l.Index, MTU: l.MTU, Up: l.Up, Carrier: l.Carrier, Alias: l.Alias, Owner: ownerOf(l.Alias),
+		Name: l.Name, Index: l.Index, MTU: l.MTU, Up: l.Up, Carrier: l.Carrier, Alias: l.Alias, Owner: step.OwnerOf(l.Alias),
 		ARPInterval: l.Bond.Values[arpInterval], LAG: LAG{State: LAGDisabled},
 	}
 	b.Master, b.MasterKind = o.master(l)

@@ -9,35 +9,10 @@ import (
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
-	"github.com/nicwright/nicwright/internal/step"
 )
 
 // Domain is the domain's name in steps.
 const Domain = "bond"
-
-// Mark begins the IFLA_IFALIAS of the bonds that nicwright made, and alone
-// deletes: nicwright:PROFILE. Older versions wrote it alone.
-const Mark = "nicwright"
-
-// markOf is the alias that marks a bond as an owner's.
-func markOf(owner string) string {
-	if owner == step.NoOwner {
-		return Mark
-	}
-	return Mark + ":" + owner
-}
-
-// ownerOf is the owner that an alias names, "" for none.
-func ownerOf(alias string) string {
-	if alias == Mark {
-		return step.NoOwner
-	}
-	owner, ok := strings.CutPrefix(alias, Mark+":")
-	if !ok {
-		return ""
-	}
-	return owner
-}
 
 // State is all bonds of the network namespace, and the uplinks that could go into
 // one.

@@ -84,8 +84,8 @@ func (m *model) do(s step.Step) error {
 		if a.name == AttrMode && b.Miimon == 0 && slices.Contains([]string{mode8023ad, balanceTLB, balanceALB}, to) {
 			b.Miimon = defaultMiimon
 		}
-	case s.Attribute == attrMark:
-		b.Alias, b.Owner = to, ownerOf(to)
+	case s.Attribute == step.AttrMark:
+		b.Alias, b.Owner = to, step.OwnerOf(to)
 	case s.Attribute == attrMTU:
 		b.MTU = atoi(to)
 		for i := range b.Members {

@@ -4,21 +4,25 @@ package eswitch
 
 import (
 	"slices"
+	"strconv"
 
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/step"
 )
+
+var usualMTU = step.Text(strconv.Itoa(rtlink.DefaultMTU))
 
 // defaults are what a port has that nobody has changed. Of flow_steering_mode the driver
 // chooses by the card, so there is none.
 var defaults = map[string]step.Value{
 	attrVFs: step.Text("0"), attrAutoprobe: step.Text("true"), attrMode: step.Text(legacy), attrInline: step.Text("none"),
-	attrEncap: step.Text("basic"), attrRateGroups: step.Text(NoGroup), AttrMTU: step.Text("1500"), AttrUp: step.Text("false"),
+	attrEncap: step.Text("basic"), attrRateGroups: step.Text(NoGroup), AttrMTU: usualMTU, AttrUp: step.Text("false"),
 }
 
 // functionDefaults are what a VF has from the start, beside what is fresh of all drivers' (attribute.fresh).
 var functionDefaults = map[string]step.Value{
 	attrIPsecCrypto: step.Text("false"), attrIPsecPacket: step.Text("false"), attrSpoofChk: step.Text("false"),
-	attrRepMTU: step.Text("1500"), attrRepUp: step.Text("false"),
+	attrRepMTU: usualMTU, attrRepUp: step.Text("false"),
 }
 
 // drivers are those that a profile can name.

@@ -10,15 +10,13 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
 // present is the value of an item that is to be there.
 const present = "present"
-
-// defaultMTU is what a netdev of Ethernet has when nobody says, in bytes.
-const defaultMTU = 1500
 
 // Diff is the steps that put back what hangs on the netdevs of want and is not
 // there, or will not be after the steps with the effects; that move what goes from
@@ -248,7 +246,7 @@ func (d *differ) vf(id resource.ID, why string) {
 	if !ofVF(id) {
 		return // eswitch's, bond's
 	}
-	if w.MTU != 0 && w.MTU != defaultMTU {
+	if w.MTU != 0 && w.MTU != rtlink.DefaultMTU {
 		d.add(step.Step{Phase: phase(id), Resource: id, Attribute: attrMTU, From: step.Unknown(), To: step.Text(strconv.Itoa(w.MTU)), Reason: why})
 	}
 	if w.Up {

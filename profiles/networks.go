@@ -11,6 +11,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // Network is VFs that are leased to machines (nicwright vf lease), and what each of
@@ -26,7 +27,7 @@ type Network struct {
 	// Tag makes an access port of this VLAN, 1..4094, as at a port of a bridge (switchdev only).
 	Tag *int `json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
 	// Trunks makes a trunk of these VLANs, 1..4094 each, and ranges of them, as at a port of a bridge (switchdev only).
-	Trunks ovs.VLANs `json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
+	Trunks vlans.List `json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
 	// VLANMode is that of a port of a bridge (switchdev only).
 	VLANMode string `json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
 	// VLAN that isolates the VF, 0 = none (legacy mode only).

@@ -88,6 +88,15 @@ type Want struct {
 	Verify *VerifySpec `json:"verify,omitempty"`
 }
 
+// takenFrom is the take-from of a bond of the want, nil where it says none.
+func (w *Want) takenFrom(name string) *string {
+	n := slices.IndexFunc(w.Bonds, func(b bond.Spec) bool { return b.Name == name })
+	if n < 0 {
+		return nil
+	}
+	return w.Bonds[n].TakeFrom
+}
+
 // resolver is the work of Resolve.
 type resolver struct {
 	p      *Profile
@@ -243,9 +252,8 @@ func (r *resolver) resolveOVS(w *Want) {
 					bridge.Ports = append(bridge.Ports, port)
 				})
 			default:
-				n := slices.IndexFunc(w.Bonds, func(b bond.Spec) bool { return b.Name == port.Bond })
-				if n >= 0 && port.TakeFrom == nil {
-					port.TakeFrom = w.Bonds[n].TakeFrom
+				if port.TakeFrom == nil {
+					port.TakeFrom = w.takenFrom(port.Bond)
 				}
 				bridge.Ports = append(bridge.Ports, port)
 			}

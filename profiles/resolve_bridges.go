@@ -3,9 +3,6 @@
 package profiles
 
 import (
-	"slices"
-
-	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/internal/pci"
 )
 
@@ -29,9 +26,8 @@ func (r *resolver) resolveBridges(w *Want) {
 					b.Ports = append(b.Ports, port)
 				})
 			default:
-				n := slices.IndexFunc(w.Bonds, func(b bond.Spec) bool { return b.Name == port.Bond })
-				if n >= 0 && port.TakeFrom == nil {
-					port.TakeFrom = w.Bonds[n].TakeFrom
+				if port.TakeFrom == nil {
+					port.TakeFrom = w.takenFrom(port.Bond)
 				}
 				b.Ports = append(b.Ports, port)
 			}

@@ -14,7 +14,7 @@ import (
 
 	reflector "github.com/invopop/jsonschema"
 
-	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // The published schema is that of the types that documents are decoded into, with
@@ -83,9 +83,9 @@ func newReflector(docs map[string]string) *reflector.Reflector {
 	r.Mapper = func(t reflect.Type) *reflector.Schema {
 		switch t {
 		case reflect.TypeFor[VFList]():
-		case reflect.TypeFor[ovs.VLANs]():
+		case reflect.TypeFor[vlans.List]():
 			return &reflector.Schema{Type: "array", UniqueItems: true, Items: &reflector.Schema{OneOf: []*reflector.Schema{
-				{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(ovs.MaxVLAN))},
+				{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(vlans.Max))},
 				{Type: "string", Pattern: "^[0-9]{1,4}-[0-9]{1,4}$"},
 			}}}
 		default:

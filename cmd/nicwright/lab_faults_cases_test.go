@@ -87,6 +87,7 @@ var kernelFaults = []struct {
 	{function: "devlink_nl_get_doit"},
 	{function: "devlink_nl_info_get_doit"},
 	{function: "devlink_nl_port_get_dumpit"},
+	{function: "devlink_nl_rate_get_dumpit"},
 	{function: "devlink_nl_port_get_doit"},
 	{function: "devlink_nl_eswitch_get_doit"},
 	{function: "devlink_nl_param_get_dumpit"},

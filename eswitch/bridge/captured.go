@@ -2,8 +2,7 @@
 
 package bridge
 
-// usualMTU is a netdev's of Ethernet, in bytes.
-const usualMTU = 1500
+import "github.com/nicwright/nicwright/internal/rtlink"
 
 // Captured are the bridges as a profile would say them, without what is so in a new one. Of
 // ports it has all, and those that no profile can name as Other.
@@ -17,7 +16,7 @@ func Captured(s State) []Spec {
 				o.unset(w)
 			}
 		}
-		if *w.MTU == usualMTU {
+		if *w.MTU == rtlink.DefaultMTU {
 			w.MTU = nil
 		}
 		for j := range w.Ports {

@@ -106,11 +106,11 @@ func (p *planner) old(h Bridge, named bool) {
 	}
 	switch {
 	case goes && len(others) > 0:
-		p.add(h.Name, id, attrMark, step.Text(h.Alias), step.Absent()).Reason =
+		p.add(h.Name, id, step.AttrMark, step.Text(h.Alias), step.Absent()).Reason =
 			"it is not wanted any more, but ports that nicwright did not put there are in it: " + strings.Join(others, ", ")
 	case goes:
 		if unmarked {
-			p.add(h.Name, id, attrMark, step.Absent(), step.Text(markOf(orNoOwner(p.opt.Owner)))).Reason = interrupted
+			p.add(h.Name, id, step.AttrMark, step.Absent(), step.Text(step.AliasOf(step.OrNoOwner(p.opt.Owner)))).Reason = interrupted
 		}
 		p.add(h.Name, id, Present, step.Text(present), step.Absent(),
 			step.Effect{Kind: step.Gone, On: id, For: step.ForGood}, step.Stop(id, step.ForGood, "all traffic of "+h.Name)).Reason = notWanted
@@ -182,25 +182,18 @@ func (o *one) make() {
 		if o.opt.Only != nil { // one that a rollback makes had things on it, which come back with it
 			s.Effects = []step.Effect{{Kind: step.Remade, On: o.id(), For: step.Apply}}
 		}
-		o.step(attrMark, step.Absent(), step.Text(markOf(orNoOwner(owner))))
+		o.step(step.AttrMark, step.Absent(), step.Text(step.AliasOf(step.OrNoOwner(owner))))
 	case !o.w.Exact && owner != "" && o.h.Alias == "" && o.opt.Made != nil && o.opt.Made(o.id()):
-		o.step(attrMark, step.Absent(), step.Text(markOf(owner))).Reason = interrupted
+		o.step(step.AttrMark, step.Absent(), step.Text(step.AliasOf(owner))).Reason = interrupted
 	case o.w.Exact && o.w.Owner != o.h.Owner:
 		to := step.Absent()
 		if o.w.Owner != "" {
-			to = step.Text(markOf(o.w.Owner))
+			to = step.Text(step.AliasOf(o.w.Owner))
 		}
-		o.step(attrMark, alias(o.h.Alias), to)
+		o.step(step.AttrMark, alias(o.h.Alias), to)
 	case !o.w.Exact && owner != "" && o.h.Owner != owner && o.opt.Owns(o.h.Owner) && o.opt.Only == nil:
-		o.step(attrMark, step.Text(o.h.Alias), step.Text(markOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
+		o.step(step.AttrMark, step.Text(o.h.Alias), step.Text(step.AliasOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
 	}
-}
-
-func orNoOwner(owner string) string {
-	if owner == "" {
-		return step.NoOwner
-	}
-	return owner
 }
 
 func alias(text string) step.Value {

@@ -122,7 +122,7 @@ func (c *changes) own(s step.Step) error {
 		c.options, c.names = append(c.options, v), append(c.names, o.name+" to "+to)
 	case s.Attribute == Present:
 		c.create, c.remove = !s.To.IsAbsent(), s.To.IsAbsent()
-	case s.Attribute == attrMark:
+	case s.Attribute == step.AttrMark:
 		c.mark = &to
 	case s.Attribute == attrMTU:
 		n, err := strconv.Atoi(to)
@@ -198,8 +198,8 @@ func create(name string, c changes, netdevs map[resource.ID]rtlink.Link) (rtlink
 }
 
 func remove(br rtlink.Link) error {
-	if ownerOf(br.Alias) == "" {
-		return fmt.Errorf("it does not carry an alias that begins with %q, so nicwright did not make it and does not delete it: ip link del %s", Mark, br.Name)
+	if step.OwnerOf(br.Alias) == "" {
+		return fmt.Errorf("it does not carry an alias that begins with %q, so nicwright did not make it and does not delete it: ip link del %s", step.AliasMark, br.Name)
 	}
 	return rtlink.Delete(br)
 }

@@ -18,7 +18,6 @@ const (
 	AttrPort = "port"
 
 	attrVLANs = "vlans" // of a port that is there
-	attrMark  = "mark"
 	attrMTU   = "mtu"
 	attrUp    = "up"
 

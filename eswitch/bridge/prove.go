@@ -70,14 +70,10 @@ func ProveFlows(ctx context.Context, from, to *site.Place, size int64, rate func
 	p := proof.Proof{Kind: "flows", Cell: []proof.Field{{Name: "from", Value: from.Function.String()}, {Name: "to", Value: to.Function.String()}}}
 	ctx, cancel := context.WithTimeout(ctx, site.Limit(size)+warmUp)
 	defer cancel()
-	var reps []netdev.Link
-	for _, place := range []*site.Place{from, to} {
-		r, err := netdev.Representor(ctx, place.Function)
-		if err != nil {
-			p.Impossible("%v: only in switchdev mode the card forwards for a bridge", err)
-			return p
-		}
-		reps = append(reps, r)
+	reps, err := site.Representors(ctx, from, to)
+	if err != nil {
+		p.Impossible("%v: only in switchdev mode the card forwards for a bridge", err)
+		return p
 	}
 	s, err := prove(ctx, []*site.Place{from, to}, reps, size, &p, rate)
 	judge(&p, s, size, err)

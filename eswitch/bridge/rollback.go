@@ -111,7 +111,7 @@ func (s *Spec) cut(id resource.ID, touched func(id resource.ID, attribute string
 	} else {
 		s.Up = nil
 	}
-	if touched(id, attrMark) {
+	if touched(id, step.AttrMark) {
 		return true
 	}
 	s.Exact, s.Owner = false, ""

@@ -13,29 +13,6 @@ import (
 	"github.com/nicwright/nicwright/internal/step"
 )
 
-// Mark begins the IFLA_IFALIAS of the bridges that nicwright made, and alone deletes:
-// nicwright:PROFILE. Of ports the journal knows which an operation put there.
-const Mark = "nicwright"
-
-func markOf(owner string) string {
-	if owner == step.NoOwner {
-		return Mark
-	}
-	return Mark + ":" + owner
-}
-
-// ownerOf is the owner that an alias names, "" for none.
-func ownerOf(alias string) string {
-	if alias == Mark {
-		return step.NoOwner
-	}
-	owner, ok := strings.CutPrefix(alias, Mark+":")
-	if !ok {
-		return ""
-	}
-	return owner
-}
-
 // State is all bridges of the network namespace that are the kernel's, and the netdevs
 // that could go into one.
 type State struct {
@@ -134,7 +111,7 @@ func Observe(s *snapshot.Snapshot) State {
 			state.Others[l.Name] = l.Kind
 			continue
 		}
-		b := Bridge{Name: l.Name, Index: l.Index, Options: map[string]int{}, MTU: l.MTU, Up: l.Up, Alias: l.Alias, Owner: ownerOf(l.Alias)}
+		b := Bridge{Name: l.Name, Index: l.Index, Options: map[string]int{}, MTU: l.MTU, Up: l.Up, Alias: l.Alias, Owner: step.OwnerOf(l.Alias)}
 		numbers := rtlink.Numbers(l.Data)
 		for _, o := range options {
 			if n, has := numbers[o.nla]; has {

@@ -17,7 +17,6 @@ import (
 // Attributes of the steps.
 const (
 	AttrBridge  = "bridge"        // its being there: "owner NAME"
-	attrMark    = "mark"          // of a bridge or port: whose it is
 	AttrPort    = "port"          // its being there, with all that it is (value)
 	attrVLAN    = "vlan"          // of a port that is there
 	attrOnPort  = "attached"      // of a port that is to stay: off while the eswitch changes, and on again
@@ -217,7 +216,7 @@ func (d *differ) bridgeRemovals() {
 			}
 		}
 		if len(stays) > 0 {
-			d.add(id, attrMark, step.Text(b.owner()), step.Absent()).Reason =
+			d.add(id, step.AttrMark, step.Text(b.owner()), step.Absent()).Reason =
 				"it is not wanted any more, but ports that nicwright did not make are on it: " + strings.Join(stays, ", ")
 			continue
 		}
@@ -257,11 +256,11 @@ func (d *differ) wantedBridge(w Bridge) error {
 		if w.Exact {
 			owner = w.Owner
 		}
-		d.add(resource.OfBridge(w.Name), AttrBridge, step.Absent(), step.Text(bridgeText(orNoOwner(owner), w.Rest)))
+		d.add(resource.OfBridge(w.Name), AttrBridge, step.Absent(), step.Text(bridgeText(step.OrNoOwner(owner), w.Rest)))
 	case w.Exact && w.Owner != b.owner():
-		d.add(resource.OfBridge(w.Name), attrMark, mark(b.owner()), mark(w.Owner))
+		d.add(resource.OfBridge(w.Name), step.AttrMark, mark(b.owner()), mark(w.Owner))
 	case !w.Exact && d.takesOver(b.owner()):
-		d.add(resource.OfBridge(w.Name), attrMark, mark(b.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
+		d.add(resource.OfBridge(w.Name), step.AttrMark, mark(b.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
 	}
 	for _, p := range w.Ports {
 		id, err := p.id()
@@ -275,13 +274,6 @@ func (d *differ) wantedBridge(w Bridge) error {
 		}
 	}
 	return nil
-}
-
-func orNoOwner(owner string) string {
-	if owner == "" {
-		return step.NoOwner
-	}
-	return owner
 }
 
 func mark(owner string) step.Value {

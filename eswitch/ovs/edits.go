@@ -106,7 +106,7 @@ func errAttribute(s step.Step) error {
 func (b *bridgeEdit) parse(s step.Step) error {
 	text, there := s.To.Get()
 	switch {
-	case s.Attribute == attrMark:
+	case s.Attribute == step.AttrMark:
 		b.mark = &s.To
 	case s.Attribute != AttrBridge:
 		return errAttribute(s)
@@ -125,7 +125,7 @@ func (b *bridgeEdit) parse(s step.Step) error {
 func (p *portEdit) parse(s step.Step) error {
 	text, there := s.To.Get()
 	switch {
-	case s.Attribute == attrMark:
+	case s.Attribute == step.AttrMark:
 		p.mark = &s.To
 	case s.Attribute == attrVLAN && there:
 		v, rest, err := parseVLAN(strings.Fields(text))

@@ -103,7 +103,7 @@ func (d *differ) wish(w Port, was value) value {
 	if vl, ok := w.vlan(); ok {
 		v.vlan = vl
 	}
-	v.owner = orNoOwner(d.opt.Owner)
+	v.owner = step.OrNoOwner(d.opt.Owner)
 	if w.Exact {
 		v = value{vlan: v.vlan, owner: w.Owner, rest: w.Rest, ofport: w.OFPort}
 	}
@@ -184,9 +184,9 @@ func (d *differ) changes(b BridgeState, p PortState, w Port) {
 	}
 	switch {
 	case w.Exact && w.Owner != p.owner():
-		d.add(r, attrMark, mark(p.owner()), mark(w.Owner))
+		d.add(r, step.AttrMark, mark(p.owner()), mark(w.Owner))
 	case !w.Exact && d.takesOver(p.owner()):
-		d.add(r, attrMark, mark(p.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
+		d.add(r, step.AttrMark, mark(p.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
 	}
 }
 

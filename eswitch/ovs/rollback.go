@@ -101,13 +101,13 @@ func Keep(s *Spec, touched func(id resource.ID, attribute string) bool) *Spec {
 			}
 			r := resource.OfSwitchPort(b.Name, id)
 			made := touched(r, AttrPort) || bridge // its ports go with a bridge
-			if !made && !touched(r, attrVLAN) && !touched(r, attrMark) {
+			if !made && !touched(r, attrVLAN) && !touched(r, step.AttrMark) {
 				continue
 			}
 			p.IfThere = !made
 			k.Ports = append(k.Ports, p)
 		}
-		if bridge || touched(resource.OfBridge(b.Name), attrMark) || len(k.Ports) > 0 {
+		if bridge || touched(resource.OfBridge(b.Name), step.AttrMark) || len(k.Ports) > 0 {
 			k.IfThere = !bridge
 			kept.Bridges = append(kept.Bridges, k)
 		}

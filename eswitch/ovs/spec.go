@@ -10,6 +10,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // Domain is the name of the domain in steps.
@@ -57,11 +58,11 @@ type Port struct {
 	Tag *int `yaml:"tag,omitempty" json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
 	// Trunks makes a trunk that carries exactly these VLANs, 1..4094 each, and ranges of them; an empty
 	// list makes one that carries all. It excludes Tag, unless VLANMode is a native one.
-	Trunks VLANs `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
+	Trunks vlans.List `yaml:"trunks,omitzero" json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
 	// VLANMode is Port.vlan_mode of ovs-vswitchd.conf.db(5); unset: access with a tag, else trunk.
 	VLANMode string `yaml:"vlan_mode,omitempty" json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
 	// CVLANs are the VLANs that a dot1q-tunnel carries, written likewise; none: all.
-	CVLANs VLANs `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"uniqueItems=true"`
+	CVLANs vlans.List `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"uniqueItems=true"`
 	// TakeFrom is the bridge, of Open vSwitch or of the kernel, or the bond, out of which the netdev
 	// may be taken: without it, what is in another one is left there with an error.
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`

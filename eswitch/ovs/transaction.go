@@ -140,7 +140,7 @@ func (t *transaction) makeBridge(b *bridgeEdit) string {
 	if ids == nil {
 		ids = map[string]string{}
 	}
-	ids[keyMark] = markOf(orNoOwner(owner))
+	ids[keyMark] = markOf(step.OrNoOwner(owner))
 	row["external_ids"], row["name"], row["ports"] = ovsdb.Map(ids), ovsdb.Atom(b.name), references(ports, ovsdb.Named)
 	name := t.uuid()
 	t.add(ovsdb.Insert(ovsdb.TableBridge, name, row))

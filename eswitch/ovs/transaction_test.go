@@ -86,7 +86,7 @@ func TestTransaction(t *testing.T) {
 		},
 		{
 			"a port changes its owner",
-			[]step.Step{sw(repPort, attrMark, step.Text("me"), step.Text(step.NoOwner))},
+			[]step.Step{sw(repPort, step.AttrMark, step.Text("me"), step.Text(step.NoOwner))},
 			[]string{`["external_ids","insert",["map",[["nicwright","1"],["nicwright-function","` + rep0 + `"]]]]`},
 			1,
 		},

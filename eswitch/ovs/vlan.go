@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/ovsdb"
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // VLAN modes (ovs-vswitchd.conf.db(5), Port.vlan_mode).
@@ -158,20 +159,13 @@ func parseVLAN(words []string) (v vlan, rest []string, err error) {
 // numbers is sorted, without doubles, with commas between, and of three and more
 // in a row only the first and the last.
 func numbers(n []int) string {
-	n = slices.Compact(slices.Sorted(slices.Values(n)))
 	var words []string
-	for i := 0; i < len(n); {
-		j := i
-		for j+1 < len(n) && n[j+1] == n[j]+1 {
-			j++
-		}
-		if j-i < 2 {
-			words = append(words, strconv.Itoa(n[i]))
-			i++
+	for _, r := range vlans.Runs(n) {
+		if r.Last == r.First+1 {
+			words = append(words, strconv.Itoa(r.First), strconv.Itoa(r.Last))
 			continue
 		}
-		words = append(words, strconv.Itoa(n[i])+"-"+strconv.Itoa(n[j]))
-		i = j + 1
+		words = append(words, r.String())
 	}
 	return strings.Join(words, ",")
 }

@@ -103,6 +103,23 @@ func (c *Client) request(ctx context.Context, op string, dev Device, cmd uint8, 
 	return msgs, nil
 }
 
+// dump lists what one dump of a command has, of all devices of the network namespace.
+func dump[T any](ctx context.Context, c *Client, op string, cmd uint8, parse func(genetlink.Message) (T, error)) ([]T, error) {
+	msgs, err := c.request(ctx, op, Device{}, cmd, netlink.Dump, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]T, 0, len(msgs))
+	for _, m := range msgs {
+		v, err := parse(m)
+		if err != nil {
+			return nil, newError(op, Device{}, err)
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
 // newError is the error of a request that the kernel refused or that could not be made.
 func newError(op string, dev Device, err error) error {
 	name := "devlink"

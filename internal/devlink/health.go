@@ -27,20 +27,7 @@ type Reporter struct {
 // Reporters lists the health reporters of all devices and ports of the network
 // namespace, in one dump.
 func (c *Client) Reporters(ctx context.Context) ([]Reporter, error) {
-	const op = "listing the health reporters"
-	msgs, err := c.request(ctx, op, Device{}, unix.DEVLINK_CMD_HEALTH_REPORTER_GET, netlink.Dump, nil)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Reporter, 0, len(msgs))
-	for _, m := range msgs {
-		r, err := parseReporter(m)
-		if err != nil {
-			return nil, newError(op, Device{}, err)
-		}
-		all = append(all, r)
-	}
-	return all, nil
+	return dump(ctx, c, "listing the health reporters", unix.DEVLINK_CMD_HEALTH_REPORTER_GET, parseReporter)
 }
 
 func parseReporter(m genetlink.Message) (r Reporter, err error) {

@@ -35,20 +35,7 @@ type Port struct {
 
 // Ports lists all ports of all devices of the network namespace, in one dump.
 func (c *Client) Ports(ctx context.Context) ([]Port, error) {
-	const op = "listing the devlink ports"
-	msgs, err := c.request(ctx, op, Device{}, cmdPortGet, netlink.Dump, nil)
-	if err != nil {
-		return nil, err
-	}
-	ports := make([]Port, 0, len(msgs))
-	for _, m := range msgs {
-		p, err := parsePort(m)
-		if err != nil {
-			return nil, newError(op, Device{}, err)
-		}
-		ports = append(ports, p)
-	}
-	return ports, nil
+	return dump(ctx, c, "listing the devlink ports", cmdPortGet, parsePort)
 }
 
 // Port asks for one port. errors.Is(err, unix.ENODEV) when there is none.

@@ -45,23 +45,11 @@ type Rate struct {
 // Rates lists all of the network namespace, in one dump; none where the kernel
 // (before Linux 5.14) knows no rates.
 func (c *Client) Rates(ctx context.Context) ([]Rate, error) {
-	const op = "listing the devlink rates"
-	msgs, err := c.request(ctx, op, Device{}, cmdRateGet, netlink.Dump, nil)
+	rates, err := dump(ctx, c, "listing the devlink rates", cmdRateGet, parseRate)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	rates := make([]Rate, 0, len(msgs))
-	for _, m := range msgs {
-		r, err := parseRate(m)
-		if err != nil {
-			return nil, newError(op, Device{}, err)
-		}
-		rates = append(rates, r)
-	}
-	return rates, nil
+	return rates, err
 }
 
 func parseRate(m genetlink.Message) (Rate, error) {

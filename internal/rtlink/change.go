@@ -35,6 +35,9 @@ func SetAlias(l Link, alias string) error {
 	return opError(fmt.Sprintf("setting the alias to %q", alias), l.Name, netlink.LinkSetAlias(device(l), alias))
 }
 
+// DefaultMTU is what a netdev of Ethernet has when nobody says, in bytes (ETH_DATA_LEN, if_ether.h).
+const DefaultMTU = 1500
+
 // SetMTU sets the MTU in bytes.
 func SetMTU(l Link, mtu int) error {
 	return opError(fmt.Sprintf("setting the MTU to %d", mtu), l.Name, netlink.LinkSetMTU(device(l), mtu))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/await"
 	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/netns"
 	"github.com/nicwright/nicwright/internal/pci"
 )
@@ -153,4 +154,18 @@ func (p *Place) goHome(home *netns.NS) error {
 
 func ipNet(a netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen())}
+}
+
+// Representors are those of places, in their order. errors.Is(err, netdev.ErrNone) where
+// one has none: they are there in switchdev mode only.
+func Representors(ctx context.Context, places ...*Place) ([]netdev.Link, error) {
+	var all []netdev.Link
+	for _, p := range places {
+		r, err := netdev.Representor(ctx, p.Function)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }

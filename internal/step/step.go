@@ -197,9 +197,6 @@ func (o Options) Undoes(id resource.ID) bool {
 	return o.Made != nil && o.Made(id)
 }
 
-// NoOwner is the owner of what was marked by a version whose marks named no profile.
-const NoOwner = "nicwright"
-
 // Takes tells whether a resource in use may be taken.
 func (o Options) Takes(id resource.ID) bool { return o.TakeAll || o.Take[id] }
 

@@ -60,6 +60,30 @@ func spread(text string) []int {
 	return all
 }
 
+// Run is VLANs in a row.
+type Run struct{ First, Last int }
+
+// String is the run as a profile writes it, 7 or 100-199.
+func (r Run) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(r.First)
+	}
+	return strconv.Itoa(r.First) + "-" + strconv.Itoa(r.Last)
+}
+
+// Runs are the VLANs of a list in order, each once, those in a row in one.
+func Runs(list []int) []Run {
+	var all []Run
+	for _, v := range slices.Compact(slices.Sorted(slices.Values(list))) {
+		if n := len(all) - 1; n >= 0 && all[n].Last == v-1 {
+			all[n].Last = v
+			continue
+		}
+		all = append(all, Run{v, v})
+	}
+	return all
+}
+
 // Wrong says what is wrong with the list, "" if nothing is.
 func (v List) Wrong() string {
 	sorted := slices.Sorted(slices.Values(v))

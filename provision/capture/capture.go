@@ -142,7 +142,7 @@ func Check(r *provision.Road, facts profiles.Facts, text []byte) (steps []string
 		return nil, err
 	}
 	for _, s := range plan.Steps {
-		if s.Attribute != "mark" { // another name takes over what is there
+		if s.Attribute != step.AttrMark { // another name takes over what is there
 			steps = append(steps, s.String())
 		}
 	}

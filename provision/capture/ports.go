@@ -3,7 +3,6 @@
 package capture
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -99,10 +98,10 @@ func ranges(vfs []profiles.VF) []profiles.Range {
 	var all []profiles.Range
 	for n := 0; n < len(vfs); {
 		end := n + 1
-		for end < len(vfs) && text(vfs[end]) == text(vfs[n]) {
+		for end < len(vfs) && reflect.DeepEqual(vfs[end], vfs[n]) {
 			end++
 		}
-		if text(vfs[n]) != text(profiles.VF{}) {
+		if vfs[n] != (profiles.VF{}) {
 			r := profiles.Range{Name: fmt.Sprintf("vf%d-%d", n, end-1), Indices: fmt.Sprintf("%d-%d", n, end-1), VF: vfs[n]}
 			if end-n == 1 {
 				r.Name, r.Indices = fmt.Sprintf("vf%d", n), strconv.Itoa(n)
@@ -112,15 +111,6 @@ func ranges(vfs []profiles.VF) []profiles.Range {
 		n = end
 	}
 	return all
-}
-
-// text is how a VF is, to be compared.
-func text(vf profiles.VF) string {
-	b, err := json.Marshal(vf)
-	if err != nil {
-		panic(err) // it is made of pointers to bool, int and string
-	}
-	return string(b)
 }
 
 // last is the highest VF of ranges.

@@ -12,6 +12,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // ovs captures the bridges that have ports of the cards, and of those these ports.
@@ -48,31 +49,41 @@ func (c *capturer) ovs() {
 
 // switchPort is a port as a profile says it, if it can.
 func (c *capturer) switchPort(p ovs.Port, bridge string) (ovs.Port, bool) {
-	is := ovs.Port{Tag: p.Tag, Trunks: p.Trunks, VLANMode: p.VLANMode, CVLANs: p.CVLANs}
-	switch f, err := pci.ParseFunction(cmp.Or(p.VF, p.Uplink)); {
-	case c.leased[f]:
-		return ovs.Port{}, false
-	case p.Bond != "" && slices.Contains(c.in, p.Bond):
-		is.Name, is.Bond = p.Bond, p.Bond
-	case err != nil || c.refs[f.PF] == "":
+	of := c.standsFor(p.Bond, p.VF, p.Uplink)
+	switch {
+	case of.name == "":
 		return ovs.Port{}, false
 	case p.Stale:
 		c.left("port "+p.Name+" of bridge "+bridge, "its netdev is gone")
 		return ovs.Port{}, false
-	case f.IsVF():
-		is.VF = fmt.Sprintf("%s/vf%d", c.refs[f.PF], f.VF)
-		is.Name = nameOf(is.VF)
-	default:
-		is.Uplink = c.refs[f.PF]
-		is.Name = nameOf(is.Uplink)
 	}
+	is := ovs.Port{Name: of.name, Bond: of.bond, VF: of.vf, Uplink: of.uplink, Tag: p.Tag, Trunks: p.Trunks, VLANMode: p.VLANMode, CVLANs: p.CVLANs}
 	switch { // what is meant without being said
 	case is.Tag != nil && is.VLANMode == "access" || is.Tag == nil && is.VLANMode == "trunk" && len(is.Trunks) > 0:
 		is.VLANMode = ""
 	case is.Tag == nil && is.VLANMode == "" && len(is.Trunks) == 0:
-		is.Trunks = ovs.VLANs{}
+		is.Trunks = vlans.List{}
 	}
 	return is, true
+}
+
+// portOf is what a port of a bridge stands for, as a profile names it, and a name for the port.
+type portOf struct{ name, bond, vf, uplink string }
+
+// standsFor is the bond, VF or uplink of a port; zero where it is none that is captured, or is leased.
+func (c *capturer) standsFor(bond, vf, uplink string) (of portOf) {
+	switch f, err := pci.ParseFunction(vf + uplink); {
+	case bond != "" && slices.Contains(c.in, bond):
+		of.bond, of.name = bond, bond
+	case err != nil || c.refs[f.PF] == "" || c.leased[f]:
+	case f.IsVF():
+		of.vf = fmt.Sprintf("%s/vf%d", c.refs[f.PF], f.VF)
+		of.name = nameOf(of.vf)
+	default:
+		of.uplink = c.refs[f.PF]
+		of.name = nameOf(of.uplink)
+	}
+	return of
 }
 
 // nameOf is the name of a switch's port that stands for CARD/PORT or CARD/PORT/vfN.
@@ -83,19 +94,11 @@ func (c *capturer) bridges() {
 	for _, b := range bridge.Captured(c.host.Bridges) {
 		var ports []bridge.Port
 		for _, p := range b.Ports {
-			is := bridge.Port{PVID: p.PVID, Untagged: p.Untagged, Trunks: p.Trunks}
-			switch f, err := pci.ParseFunction(cmp.Or(p.VF, p.Uplink)); {
-			case p.Bond != "" && slices.Contains(c.in, p.Bond):
-				is.Name, is.Bond = p.Bond, p.Bond
-			case err != nil || c.refs[f.PF] == "" || c.leased[f]:
+			of := c.standsFor(p.Bond, p.VF, p.Uplink)
+			if of.name == "" {
 				continue
-			case f.IsVF():
-				is.VF = fmt.Sprintf("%s/vf%d", c.refs[f.PF], f.VF)
-				is.Name = nameOf(is.VF)
-			default:
-				is.Uplink = c.refs[f.PF]
-				is.Name = nameOf(is.Uplink)
 			}
+			is := bridge.Port{Name: of.name, Bond: of.bond, VF: of.vf, Uplink: of.uplink, PVID: p.PVID, Untagged: p.Untagged, Trunks: p.Trunks}
 			if b.VLANFiltering == nil { // what is set there holds for nothing
 				is.PVID, is.Untagged, is.Trunks = nil, nil, nil
 			}

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // YAML is the document as people keep it: what it is of and what was left out in comments, and the profile.
@@ -61,27 +63,22 @@ func withRanges(v any) any {
 
 // ranged is a list of VLANs, of which three and more in a row are one text.
 func ranged(list []any) []any {
+	var numbers []int
+	for _, v := range list {
+		n, _ := strconv.Atoi(fmt.Sprint(v)) // it was an int
+		numbers = append(numbers, n)
+	}
 	all := []any{}
-	for i := 0; i < len(list); {
-		end := i + 1
-		for end < len(list) && fmt.Sprint(list[end]) == strconv.Itoa(number(list[i])+end-i) {
-			end++
-		}
-		if end-i < 3 {
-			all = append(all, list[i])
-			i++
+	for _, r := range vlans.Runs(numbers) {
+		if r.Last-r.First >= 2 {
+			all = append(all, r.String())
 			continue
 		}
-		all = append(all, fmt.Sprintf("%v-%v", list[i], list[end-1]))
-		i = end
+		for n := r.First; n <= r.Last; n++ {
+			all = append(all, n)
+		}
 	}
 	return all
-}
-
-// number is a VLAN of the tree.
-func number(v any) int {
-	n, _ := strconv.Atoi(fmt.Sprint(v)) // it was an int
-	return n
 }
 
 // line is text that stays within a comment: names on a host are anybody's.

@@ -70,14 +70,19 @@ func (c *Check) Before(ctx context.Context, kernel string) error {
 	})
 }
 
-// record records the kernel that runs as the one that others are held against.
-func (c *Check) record(ctx context.Context) error {
+// save records the kernel that runs, and keeps that.
+func (c *Check) save(ctx context.Context) error {
 	b, err := c.Record(ctx)
 	if err != nil {
 		return fmt.Errorf("recording kernel %s, to hold others against it: %w", c.Running, err)
 	}
 	b.Name = BaselineOf(c.Running)
-	if err := c.Baselines.Save(b); err != nil {
+	return c.Baselines.Save(b)
+}
+
+// record records the kernel that runs as the one that others are held against.
+func (c *Check) record(ctx context.Context) error {
+	if err := c.save(ctx); err != nil {
 		return err
 	}
 	return c.Dir.Update(func(s *State) error {
@@ -335,12 +340,7 @@ func (c *Check) back(ctx context.Context, t *Trial) error {
 // Accept takes the kernel that runs for good, because a person says so: it is recorded, and
 // GRUB's default where GRUB was told to try it.
 func (c *Check) Accept(ctx context.Context) error {
-	b, err := c.Record(ctx)
-	if err != nil {
-		return fmt.Errorf("recording kernel %s, to hold others against it: %w", c.Running, err)
-	}
-	b.Name = BaselineOf(c.Running)
-	if err := c.Baselines.Save(b); err != nil {
+	if err := c.save(ctx); err != nil {
 		return err
 	}
 	var t Trial
