@@ -31,6 +31,9 @@ func Until(ctx context.Context, what string, events <-chan struct{}, cond func()
 			return fmt.Errorf("waiting until %s: %w", what, context.Cause(ctx))
 		case _, open := <-events:
 			if !open {
+				if ctx.Err() != nil { // a source that ends with ctx: it is the time that is over
+					return fmt.Errorf("waiting until %s: %w", what, context.Cause(ctx))
+				}
 				return fmt.Errorf("waiting until %s: %w", what, ErrClosed)
 			}
 		}

@@ -30,6 +30,11 @@ func TestUntilSaysWhatItWaitedFor(t *testing.T) {
 	}
 	closed := make(chan struct{})
 	close(closed)
+	for range 64 { // a source that ends with its context is closed when it is chosen, or not: the reason is the same
+		if err := Until(ctx, "x", closed, func() (bool, error) { return false, nil }); !errors.Is(err, why) {
+			t.Fatalf("got %v, want the context's reason", err)
+		}
+	}
 	if err := Until(t.Context(), "x", closed, func() (bool, error) { return false, nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want ErrClosed", err)
 	}
