@@ -364,7 +364,8 @@ func (d *differ) move(uplink, bond resource.ID) {
 		if !moves(i) {
 			continue
 		}
-		if on.has(i) && i.Kind == rtnet.Address { // IPv6's too, which some hosts keep (keep_addr_on_down)
+		// IPv6's too: an uplink that stays up keeps its routes, and a new one beside them is another hop of theirs.
+		if on.has(i) && (i.Kind == rtnet.Address || i.Kind == rtnet.Route && i.Family == familyIPv6) {
 			d.add(step.Step{
 				Phase: step.Network, Resource: uplink, Attribute: i.attribute(), From: step.Text(present), To: step.Absent(),
 				Reason: "it goes to " + bond.Name,
@@ -375,7 +376,7 @@ func (d *differ) move(uplink, bond resource.ID) {
 		}
 		d.add(step.Step{
 			Phase: phase(i.others(uplink)...), Resource: bond, Attribute: i.attribute(), From: step.Absent(), To: step.Text(present),
-			Reason: "it comes from " + d.have.called(uplink) + ", which goes into the bond",
+			Reason: "it comes from " + d.have.called(uplink) + ", which goes into " + bond.Name,
 		})
 	}
 }

@@ -23,7 +23,7 @@ func (l *look) queueing() error {
 	classful := map[string]bool{}
 	for _, q := range qdiscs {
 		dev := text(q["dev"])
-		if q["handle"] == "0:" || q["kind"] == "noqueue" || q["kind"] == "ingress" && vswitch[dev] {
+		if q["handle"] == "0:" || q["kind"] == "noqueue" || vswitch[dev] != "" && q["kind"] == vswitch[dev] {
 			continue
 		}
 		parent := text(q["parent"])
@@ -107,18 +107,23 @@ func bare(v any) any {
 	return v
 }
 
-// portsOfOVS are the netdevs that Open vSwitch puts qdiscs on: its ports, and the
-// members of a bond that is one.
-func (l *look) portsOfOVS() (map[string]bool, error) {
+// portsOfOVS are the netdevs that Open vSwitch puts qdiscs on, its ports and the
+// members of a bond that is one, with the kind: what comes from an internal port
+// is what leaves the host, so its rules hang at egress (OVS, lib/netdev-offload-tc.c,
+// get_tc_qdisc_hook).
+func (l *look) portsOfOVS() (map[string]string, error) {
 	links, err := l.links("")
 	if err != nil {
 		return nil, err
 	}
-	ports := map[string]bool{}
+	ports := map[string]string{}
 	for range 2 { // the second time finds the members
 		for _, k := range links {
-			if k.Master == datapath || ports[k.Master] {
-				ports[k.Name] = true
+			switch {
+			case k.Info.Kind == "openvswitch":
+				ports[k.Name] = "clsact"
+			case k.Master == datapath || ports[k.Master] != "":
+				ports[k.Name] = "ingress"
 			}
 		}
 	}
