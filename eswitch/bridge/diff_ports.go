@@ -130,6 +130,9 @@ func (o *one) join(r, id resource.ID, w Port) {
 		}
 		effects = append(effects, step.Stop(id, step.Moment, "all traffic of "+n.Name+", whose addresses go to "+o.w.Name))
 	}
+	if !known && id.Kind == resource.Representor { // Open vSwitch takes what comes under the name of a port that it still has
+		effects = append(effects, step.Effect{Kind: step.Joins, On: id, From: o.id(), For: step.Moment})
+	}
 	o.put(r, id, step.Absent(), w.becomes(nil, false), effects...).Reason = reason
 }
 
