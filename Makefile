@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-boot test-rehearse kernels-table test-machine soak lint fuzz bench bench-seed install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-boot test-rehearse kernels-table test-machine soak lint fuzz bench bench-lease bench-seed install man packages packages-check clean
 
 all: build
 
@@ -113,6 +113,10 @@ bench: build lab
 	$(LAB) run --card ports=2,vfs=2 --icount --mem 4096 --boot-limit 5m --time-limit 1h --share $(CURDIR)/lab/bench -- /lab/share/throughput.sh
 	$(LAB) run --card ports=1,vfs=2 --icount --boot-limit 5m --time-limit 1h --share $(CURDIR) -- /lab/share/lab/bench/ktls.sh
 	$(LAB) run $(CARD) --ovs --cpus 1 --mem 4096 --time-limit 1h --share $(CURDIR) -- /lab/share/lab/bench/watch.sh
+
+# What a lease of a VF costs: user, kernel and clock, in the lab's machine with one processor.
+bench-lease: build lab
+	$(LAB) run --card ports=2,vfs=8 --ovs --cpus 1 --mem 3G --time-limit 30m --share $(CURDIR) -- /lab/share/lab/bench/lease.sh
 
 # The shape of the measurement that this project began with, by our own bench: a card that is slow to make keys, a server that is held back. The run
 # is in $(BIN)/seed/run.ndjson; docs/measurements has one. A quarter of an hour, or half of one: what else the host does changes that, and no figure.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
@@ -159,10 +160,22 @@ func portAttributes() []portAttribute {
 	}
 }
 
-// functionAttributes are those of a VF, in the order in which they are planned:
-// the port function's first, for packet offload builds on crypto; the highest rate
-// together with the guaranteed one.
+// The table of functionAttributes is made once: what asks for it does so for every VF.
+var (
+	functionTable     []functionAttribute
+	makeFunctionTable sync.Once
+)
+
+// functionAttributes are those of a VF, in the order in which they are planned. The
+// table is everybody's: nobody changes it.
 func functionAttributes() []functionAttribute {
+	makeFunctionTable.Do(func() { functionTable = newFunctionAttributes() })
+	return functionTable
+}
+
+// newFunctionAttributes makes the table: the port function's first, for packet offload
+// builds on crypto; the highest rate together with the guaranteed one.
+func newFunctionAttributes() []functionAttribute {
 	none, zero, off := step.Text(noMAC), step.Text("0"), step.Text("false")
 	admin := func(name string, fresh step.Value, at func(*FunctionSpec) field, read func(Admin) step.Value) functionAttribute {
 		return functionAttribute{

@@ -35,7 +35,7 @@ func (r *Road) ShowLease(l *lease.Lease) (lease.Shown, error) {
 	default:
 		s.State = string(l.State)
 	}
-	if l.State != lease.Leased {
+	if l.State != lease.Leased || r.holds == l {
 		return s, nil
 	}
 	base, err := r.inForceOf(l.Profile)

@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -30,6 +31,7 @@ import (
 
 // observe looks at the host; leased VFs are in use.
 func (r *Road) observe(ctx context.Context) (err error) {
+	r.holds = nil
 	if r.sees != nil {
 		r.Have = r.sees()
 		r.mark()
@@ -38,6 +40,22 @@ func (r *Road) observe(ctx context.Context) (err error) {
 	if r.Have, r.Snapshot, err = Observe(ctx); err != nil {
 		return err
 	}
+	r.mark()
+	return nil
+}
+
+// observeAfter looks at the host after steps of a lease: at all that they can have
+// changed, and who has a VF; not again at what no step of a lease can change.
+func (r *Road) observeAfter(ctx context.Context) (err error) {
+	if r.sees != nil || r.Snapshot == nil {
+		return r.observe(ctx)
+	}
+	r.holds = nil
+	s, err := snapshot.Again(ctx, r.Snapshot)
+	if err != nil {
+		return err
+	}
+	r.Have, r.Snapshot = HostOf(s), s
 	r.mark()
 	return nil
 }
@@ -163,7 +181,7 @@ func (r *Road) reach(ctx context.Context, vf pci.Function, want *profiles.Want, 
 	if err := r.act(ctx, ctx, all, filled, func(report.Done) {}); err != nil {
 		return err
 	}
-	if err := r.observe(ctx); err != nil {
+	if err := r.observeAfter(ctx); err != nil {
 		return fmt.Errorf("looking at the host after the last step: %w", err)
 	}
 	left, _, err := r.plans(vf, want, opt)
@@ -203,7 +221,7 @@ func (r *Road) set(ctx context.Context, base *profiles.Want, l *lease.Lease) err
 	if err := r.reach(ctx, l.VF, want, opt, all, filled); err != nil {
 		return err
 	}
-	l.State = lease.Leased
+	l.State, r.holds = lease.Leased, l
 	return r.writeLeases()
 }
 

@@ -28,6 +28,7 @@ type Road struct {
 
 	ops    []*journal.Operation
 	leases *lease.Document
+	holds  *lease.Lease // that Have is as it says, as its setting found; nil: nobody knows
 	// Of tests with a model host; nil: the domains' doers, and Observe.
 	does func([]step.Step) error
 	sees func() Host

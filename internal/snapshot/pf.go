@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -72,7 +73,7 @@ const mlx5 = "mlx5_core"
 const steering = "flow_steering_mode"
 
 // readPFs looks at the ports of network cards, their VFs, and by whom those are used.
-func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client) error {
+func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client, known []PF) error {
 	for _, bus := range []string{"pci", "netdevsim"} {
 		devices, err := sys.Devices(bus)
 		if err != nil {
@@ -83,7 +84,11 @@ func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client)
 				continue
 			}
 			p := PF{Address: a}
-			p.Err = errors.Join(p.readSysfs(sys), p.readDevlink(ctx, c))
+			var was *PF
+			if n := slices.IndexFunc(known, func(k PF) bool { return k.Address == a }); n >= 0 {
+				was = &known[n]
+			}
+			p.Err = errors.Join(p.readSysfs(sys, was), p.readDevlink(ctx, c, was))
 			if p.Err != nil && !sys.Exists(a) {
 				continue // it went away while it was looked at
 			}
@@ -161,7 +166,7 @@ func isPF(sys sysfs.FS, a pci.Address) bool {
 	return err == nil && driver == mlx5
 }
 
-func (p *PF) readSysfs(sys sysfs.FS) error {
+func (p *PF) readSysfs(sys sysfs.FS, was *PF) error {
 	var errs []error
 	var err error
 	if p.Driver, err = sys.Driver(p.Address); err != nil {
@@ -173,8 +178,9 @@ func (p *PF) readSysfs(sys sysfs.FS) error {
 			errs = append(errs, err)
 			*to = strings.TrimPrefix(v, "0x")
 		}
-		// Not every card has VPD, and a broken one is no reason to lose the card.
-		if v, err := sys.VPD(p.Address); err == nil {
+		if was != nil {
+			p.VPD = was.VPD
+		} else if v, err := sys.VPD(p.Address); err == nil { // not every card has VPD, and a broken one is no reason to lose the card
 			p.VPD = v
 		}
 	}
@@ -222,12 +228,24 @@ func (p *PF) readVFs(sys sysfs.FS) error {
 
 // readDevlink asks for the eswitch, the params and the versions. A device that
 // has none of them, or no devlink at all, is left without.
-func (p *PF) readDevlink(ctx context.Context, c *devlink.Client) error {
+func (p *PF) readDevlink(ctx context.Context, c *devlink.Client, was *PF) error {
 	if c == nil || p.Driver == "" {
 		return nil
 	}
 	dev := devlink.DeviceOf(p.Address)
 	var err error
+	if was != nil && was.HasDevlink && was.Driver == p.Driver && was.Err == nil {
+		p.Info = was.Info
+		if p.Eswitch, err = c.Eswitch(ctx, dev); errors.Is(err, unix.ENODEV) {
+			p.Info = devlink.Info{}
+			return nil
+		}
+		p.HasDevlink, p.Params = true, was.Params
+		if unsupported(err) {
+			return nil
+		}
+		return err
+	}
 	if p.Info, err = c.Info(ctx, dev); errors.Is(err, unix.ENODEV) {
 		return nil
 	}

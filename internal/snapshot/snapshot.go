@@ -55,9 +55,17 @@ type Snapshot struct {
 
 // Read looks at the host. It writes nothing. A dump that was interrupted by a
 // change is read again; what vanishes meanwhile is not there.
-func Read(ctx context.Context) (*Snapshot, error) {
+func Read(ctx context.Context) (*Snapshot, error) { return read(ctx, nil) }
+
+// Again looks at the host a second time, after steps that changed VFs, representors and
+// ports of switches alone. What is not theirs is taken from the first look: VPD and
+// devlink's info and parameters of cards whose driver is the same, rings, channels, coalescing of
+// uplinks, the sysctls of new netdevs, and the LAG.
+func Again(ctx context.Context, first *Snapshot) (*Snapshot, error) { return read(ctx, first) }
+
+func read(ctx context.Context, first *Snapshot) (*Snapshot, error) {
 	s := &Snapshot{Features: map[int]ethtool.Features{}}
-	if err := s.read(ctx); err != nil {
+	if err := s.read(ctx, first); err != nil {
 		if kernel.Errno(err) != 0 {
 			return nil, fmt.Errorf("looking at the host: %w (try again; the kernel's log, dmesg, may say more)", err)
 		}
@@ -66,7 +74,7 @@ func Read(ctx context.Context) (*Snapshot, error) {
 	return s, nil
 }
 
-func (s *Snapshot) read(ctx context.Context) (err error) {
+func (s *Snapshot) read(ctx context.Context, first *Snapshot) (err error) {
 	sys := sysfs.FS{}
 	c, err := devlink.Dial()
 	switch {
@@ -96,10 +104,14 @@ func (s *Snapshot) read(ctx context.Context) (err error) {
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
+	if first != nil {
+		s.Sysctls, s.Numbers, s.LAG = first.Sysctls, first.Numbers, first.LAG
+		return s.readPFs(ctx, sys, c, first.PFs)
+	}
 	if err := s.readSettings(ctx); err != nil {
 		return err
 	}
-	if err := s.readPFs(ctx, sys, c); err != nil {
+	if err := s.readPFs(ctx, sys, c, nil); err != nil {
 		return err
 	}
 	s.readLAGs(Debugfs)
