@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -74,26 +73,14 @@ const steering = "flow_steering_mode"
 
 // readPFs looks at the ports of network cards, their VFs, and by whom those are used.
 func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client, known []PF) error {
-	for _, bus := range []string{"pci", "netdevsim"} {
-		devices, err := sys.Devices(bus)
-		if err != nil {
-			return err
+	if known != nil { // which of all devices are PFs is known
+		for _, was := range known {
+			if sys.Exists(was.Address) {
+				s.readPF(ctx, sys, c, was.Address, &was)
+			}
 		}
-		for _, a := range devices {
-			if !isPF(sys, a) {
-				continue
-			}
-			p := PF{Address: a}
-			var was *PF
-			if n := slices.IndexFunc(known, func(k PF) bool { return k.Address == a }); n >= 0 {
-				was = &known[n]
-			}
-			p.Err = errors.Join(p.readSysfs(sys, was), p.readDevlink(ctx, c, was))
-			if p.Err != nil && !sys.Exists(a) {
-				continue // it went away while it was looked at
-			}
-			s.PFs = append(s.PFs, p)
-		}
+	} else if err := s.findPFs(ctx, sys, c); err != nil {
+		return err
 	}
 	own := s.ownNetdevs()
 	for i := range s.PFs {
@@ -110,6 +97,32 @@ func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client,
 		}
 	}
 	return nil
+}
+
+// findPFs looks for PFs among all devices, and reads what is the device's own.
+func (s *Snapshot) findPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client) error {
+	for _, bus := range []string{"pci", "netdevsim"} {
+		devices, err := sys.Devices(bus)
+		if err != nil {
+			return err
+		}
+		for _, a := range devices {
+			if isPF(sys, a) {
+				s.readPF(ctx, sys, c, a, nil)
+			}
+		}
+	}
+	return nil
+}
+
+// readPF reads what is a PF's own; was is what an earlier look saw of it, nil for none.
+func (s *Snapshot) readPF(ctx context.Context, sys sysfs.FS, c *devlink.Client, a pci.Address, was *PF) {
+	p := PF{Address: a}
+	p.Err = errors.Join(p.readSysfs(sys, was), p.readDevlink(ctx, c, was))
+	if p.Err != nil && !sys.Exists(a) {
+		return // it went away while it was looked at
+	}
+	s.PFs = append(s.PFs, p)
 }
 
 // ownNetdevs are the netdevs of PFs and VFs.
