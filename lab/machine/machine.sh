@@ -9,24 +9,41 @@ D=/sys/bus/pci/devices
 say() { echo "== $(cut -d . -f 1 /proc/uptime) s: $*"; }
 load ports=2 vfs=4
 ovs_start
-devlink dev eswitch set pci/$PF0 mode switchdev || die "switchdev"
-echo 3 > $D/$PF0/sriov_numvfs || die "no VFs"
-ovs-vsctl --timeout=60 add-br br0 || die "bridge"
-
-# what the machine gets: its VF with representor, MAC and VLAN. Here, and nowhere else, a lease of them would come in
+# what the machine gets is a lease: a VF with driver, MAC, VLAN, and the port of its representor
 MAC=02:00:00:00:0a:01 TAG=100 INDEX=0
-VF=$(basename "$(readlink -f $D/$PF0/virtfn$INDEX)") R=("$(rep pf0vf$INDEX)")
+NW=/lab/nicwright/nicwright
+cat > /tmp/machine.yaml << YAML
+version: 1
+name: machine
+description: VFs of one port, one of them for a machine
+cards:
+  - name: nic0
+    select: {model: ConnectX-6 Dx}
+    ports:
+      - {name: p0, port: 0, up: true, vfs: 3, eswitch-mode: switchdev, vf: {driver: mlx5_core}}
+ovs:
+  hw-offload: true
+  bridges:
+    - name: br0
+      ports: [{name: out, uplink: nic0/p0, trunks: [$TAG]}]
+networks:
+  - {name: machines, vfs: [nic0/p0/vf$INDEX], bridge: br0, tag: $TAG, driver: vfio-pci}
+YAML
+$NW apply -p /tmp/machine.yaml || die "the profile"
+R=("$(rep pf0vf$INDEX)")
 lease() {
-	ip link set "$(rep p0)" vf $INDEX mac $MAC && ip link set "${R[0]}" up &&
-		ovs-vsctl --timeout=60 add-port br0 "${R[0]}" tag=$TAG || die "the VF's MAC and VLAN"
-	echo "$VF" > /sys/bus/pci/drivers/mlx5_core/unbind
-	echo vfio-pci > "$D/$VF/driver_override"
-	echo "$VF" > /sys/bus/pci/drivers/vfio-pci/bind || die "vfio-pci does not take $VF"
+	$NW vf lease --network machines --vm guest --mac $MAC --json > /tmp/lease.json || die "no lease"
+	VF=$(jq -r .address /tmp/lease.json)
+	[ "$VF" = "$(basename "$(readlink -f $D/$PF0/virtfn$INDEX)")" ] || die "the lease is of $VF"
+	[ "$(basename "$(readlink "$D/$VF/driver")")" = vfio-pci ] || die "vfio-pci does not have $VF"
+	[ "$(ovs-vsctl --timeout=60 get port "${R[0]}" tag)" = $TAG ] || die "the port of ${R[0]}"
 }
+# released, the VF is the host's again, its port is gone and it can be leased
 release() {
-	echo "$VF" > /sys/bus/pci/drivers/vfio-pci/unbind
-	echo > "$D/$VF/driver_override"
-	echo "$VF" > /sys/bus/pci/drivers/mlx5_core/bind && [ -d "$D/$VF/net" ] || die "$VF does not come back to mlx5_core"
+	$NW vf release guest || die "no release"
+	[ "$(basename "$(readlink "$D/$VF/driver")")" = mlx5_core ] && [ -d "$D/$VF/net" ] || die "$VF does not come back to mlx5_core"
+	ovs-vsctl --timeout=60 list-ports br0 | grep -qx "${R[0]}" && die "${R[0]} is still a port"
+	[ "$($NW vf list --json | jq -r '.vfs[0].state')" = free ] || die "the lease is not free: $($NW vf list)"
 }
 
 # two VFs of the host: in the machine's VLAN, and in another
@@ -93,12 +110,9 @@ wait $qemu; wait $shown
 grep -q '^GUEST end' /tmp/guest.log || die "the machine did not end by itself"
 dmesg | grep -q 'DMA fault' && die "the machine's VF was refused memory: $(dmesg | grep 'DMA fault' | head -n 3)"
 
-# machine off: the VF is the host's, with the same address, in the same VLAN
+# machine off: the VF is the host's, without the machine's address, and its port is gone
 release
-vf_ns $PF0 $INDEX back 10.9.0.10/24
-[ "$(m back vf0)" = $MAC ] || die "the VF's address is $(m back vf0)"
-ping_ok back 10.9.0.11
-ip netns exec back ping -c 2 -W 1 -q 10.9.0.12 > /dev/null && die "VLAN $TAG reaches another"
+[ "$(cat "$D/$VF"/net/*/address)" != $MAC ] || die "the VF still has the machine's address"
 say "the VF is back"
 ovs-vsctl --timeout=60 del-br br0
 ovs_stop

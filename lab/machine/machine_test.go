@@ -36,7 +36,7 @@ func TestMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, "../../bin/lab", "run", "--kernel", kernels.Default, "--card", "ports=2,vfs=4,load=no", "--mem", "3G",
-		"--time-limit", timeLimit, "--share", "../connectx/tests", "--share", ".:/lab/machine:ro", "--share", guest+":/lab/guest:ro",
+		"--time-limit", timeLimit, "--share", "../connectx/tests", "--share", ".:/lab/machine:ro", "--share", "../../bin:/lab/nicwright:ro", "--share", guest+":/lab/guest:ro",
 		"--share", qemu+":/lab/qemu:ro", "--", "/lab/machine/machine.sh")
 	cmd.Env = append(os.Environ(), "LAB_FLAGS="+os.Getenv("NICWRIGHT_MACHINE_FLAGS"))
 	var out bytes.Buffer
