@@ -4,11 +4,14 @@ package provision
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
@@ -301,6 +304,9 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 			return nil, err
 		}
 	}
+	if before, err = r.toldBefore(before, want); err != nil {
+		return nil, err
+	}
 	leases := r.kept(opt)
 	result, filled, err := steps(r.Have, lease.Over(want, leases), before, opt)
 	if err != nil {
@@ -326,6 +332,27 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 		Take: a.Take, Replace: a.Replace, Steps: result.Steps, Left: result.Left, Summary: summary(r.Have, result.Steps),
 		before: &after, filled: filled, opt: opt, leases: leases, op: op, ops: r.ops,
 	}, nil
+}
+
+// toldBefore is before without what nobody here ever told a driver: of all that drivers can
+// be told, what want says, and the operations that are in force or open.
+func (r *Road) toldBefore(before, want *profiles.Want) (*profiles.Want, error) {
+	said := []map[pci.Function]tuning.Want{want.Tuning}
+	for _, o := range r.ops {
+		if !o.InForce() && !o.Open() {
+			continue
+		}
+		for _, doc := range []json.RawMessage{o.Want, o.Before} {
+			w, err := wantOf(doc)
+			if err != nil {
+				return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
+			}
+			said = append(said, w.Tuning)
+		}
+	}
+	out := *before
+	out.Tuning = tuning.Named(before.Tuning, said...)
+	return &out, nil
 }
 
 // Saved plans anew what a saved plan wanted; a *StalePlanError tells that it comes

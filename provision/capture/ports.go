@@ -101,7 +101,7 @@ func ranges(vfs []profiles.VF) []profiles.Range {
 		for end < len(vfs) && reflect.DeepEqual(vfs[end], vfs[n]) {
 			end++
 		}
-		if vfs[n] != (profiles.VF{}) {
+		if !reflect.DeepEqual(vfs[n], profiles.VF{}) {
 			r := profiles.Range{Name: fmt.Sprintf("vf%d-%d", n, end-1), Indices: fmt.Sprintf("%d-%d", n, end-1), VF: vfs[n]}
 			if end-n == 1 {
 				r.Name, r.Indices = fmt.Sprintf("vf%d", n), strconv.Itoa(n)
