@@ -54,7 +54,9 @@ func domains() []domain {
 			id: tuning.Domain, state: func(h *Host) *map[pci.Function]tuning.State { return &h.Tuning },
 			want: func(w *profiles.Want) *map[pci.Function]tuning.Want { return &w.Tuning },
 			look: tuning.Observe, spec: tuning.Specs, cut: tuning.Keep, over: tuning.Fill, plan: tuning.Diff,
-			do: func(map[pci.Function]tuning.State, map[pci.Function]tuning.Want) step.Doer { return tuning.NewDoer() },
+			do: func(_ map[pci.Function]tuning.State, want map[pci.Function]tuning.Want) step.Doer {
+				return tuning.NewDoer(want)
+			},
 		},
 		part[bond.State, []bond.Spec]{
 			id: bond.Domain, state: func(h *Host) *bond.State { return &h.Bonds },

@@ -118,7 +118,7 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 	// Of what the operation touched, that alone: an uplink in legacy mode has switches that it did not have before.
 	untouched := crypto.Keep(base.Offload, func(id resource.ID, attribute string) bool { return !t.Has(id, attribute) })
 	base.Offload = crypto.Lay(over.Offload, untouched)
-	base.Tuning = tuning.Over(over.Tuning, tuning.Keep(base.Tuning, func(id resource.ID, attribute string) bool { return !t.Has(id, attribute) }))
+	base.Tuning = tuning.Over(over.Tuning, base.Tuning) // of what over does not name, nobody had told the driver anything
 	for i, b := range base.Bonds {
 		if t.Resource(resource.OfBond(b.Name)) { // the card's LAG of now may be the operation's doing, as by a member more
 			base.Bonds[i].LAG = nil

@@ -159,10 +159,7 @@ func (r *Road) network(name, profile string) (*profiles.Want, profiles.Network, 
 
 // plans are the steps that bring one VF to what a want says of it.
 func (r *Road) plans(vf pci.Function, want *profiles.Want, opt step.Options) ([]step.Step, *profiles.Want, error) {
-	before, err := r.toldBefore(r.Have.want(), want)
-	if err != nil {
-		return nil, nil, err
-	}
+	before := r.told(want, &journal.Operation{Kind: journal.Apply})(r.Have.want())
 	result, filled, err := steps(r.Have, want, before, opt)
 	if err != nil {
 		return nil, nil, err

@@ -4,7 +4,6 @@ package provision
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -304,8 +303,10 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 			return nil, err
 		}
 	}
-	if before, err = r.toldBefore(before, want); err != nil {
-		return nil, err
+	full, told := before, r.told(want, op)
+	before = told(full)
+	if op.Kind != journal.Apply {
+		want = told(want)
 	}
 	leases := r.kept(opt)
 	result, filled, err := steps(r.Have, lease.Over(want, leases), before, opt)
@@ -313,7 +314,7 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 		return nil, err
 	}
 	op.Touched = op.Touched.With(touches(result.Steps))
-	kept := clone(before)
+	kept := clone(full)
 	for _, d := range domains() {
 		d.keep(kept, op.Touched.Has)
 	}
@@ -334,25 +335,35 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 	}, nil
 }
 
-// toldBefore is before without what nobody here ever told a driver: of all that drivers can
-// be told, what want says, and the operations that are in force or open.
-func (r *Road) toldBefore(before, want *profiles.Want) (*profiles.Want, error) {
-	said := []map[pci.Function]tuning.Want{want.Tuning}
+// told makes wants ones without what nobody here told a driver: of all that drivers can be
+// told, what want asks for and what the operations that are in force or open, and op, asked
+// for or set. What was before has more: who tells a netdev something while it is not there,
+// after an interruption, has to know what it had.
+func (r *Road) told(want *profiles.Want, op *journal.Operation) func(*profiles.Want) *profiles.Want {
+	asks := []map[pci.Function]tuning.Want{}
+	if op.Kind == journal.Apply {
+		asks = append(asks, want.Tuning)
+	}
+	touched := []journal.Touched{op.Touched}
 	for _, o := range r.ops {
 		if !o.InForce() && !o.Open() {
 			continue
 		}
-		for _, doc := range []json.RawMessage{o.Want, o.Before} {
-			w, err := wantOf(doc)
-			if err != nil {
-				return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
-			}
-			said = append(said, w.Tuning)
+		touched = append(touched, o.Touched)
+		if w, err := wantOf(o.Want); err == nil && o.Kind == journal.Apply { // who lays it tells what is wrong with it
+			asks = append(asks, w.Tuning)
 		}
 	}
-	out := *before
-	out.Tuning = tuning.Named(before.Tuning, said...)
-	return &out, nil
+	said := func(fn pci.Function, name string) bool {
+		asked := func(all map[pci.Function]tuning.Want) bool { _, is := all[fn].Values[name]; return is }
+		set := func(t journal.Touched) bool { return slices.Contains(t[resource.OfNetdev(fn)], name) }
+		return slices.ContainsFunc(asks, asked) || slices.ContainsFunc(touched, set)
+	}
+	return func(w *profiles.Want) *profiles.Want {
+		out := *w
+		out.Tuning = tuning.Only(w.Tuning, said)
+		return &out
+	}
 }
 
 // Saved plans anew what a saved plan wanted; a *StalePlanError tells that it comes

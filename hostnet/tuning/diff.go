@@ -129,7 +129,7 @@ func (d differ) step(name string) (*step.Step, error) {
 		s.From, s.Reason = step.Unknown(), "the driver's defaults come back"
 	case has && is == to, isFixed && fixed == to:
 		return nil, nil
-	case !asked && !has:
+	case !asked && (!has || isFixed): // what it is now has it not
 		return nil, nil
 	case isFixed:
 		return nil, fmt.Errorf("%s: %s: %s is wanted, but the driver of %s has it fixed %s (ethtool -k): leave it out of the profile", d.fn, name, to, d.state.Netdev, fixed)

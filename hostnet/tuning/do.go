@@ -24,11 +24,13 @@ import (
 
 // Doer tells the drivers of one operation. It looks for netdevs once for all functions.
 type Doer struct {
+	want    map[pci.Function]Want
 	netdevs netdev.Finder
 }
 
-// NewDoer makes a Doer for the network namespace of the threads that call Do.
-func NewDoer() *Doer { return &Doer{} }
+// NewDoer makes a Doer of the want that its steps were made from, for the network
+// namespace of the threads that call Do.
+func NewDoer(want map[pci.Function]Want) *Doer { return &Doer{want: want} }
 
 // Do tells the netdevs of the steps, one request for each setting of each netdev, and
 // reads back what became of it. What fails at one does not keep it from the others.
@@ -55,7 +57,7 @@ func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 		if ctx.Err() != nil {
 			return errors.Join(append(errs, context.Cause(ctx))...)
 		}
-		if err := d.with(ctx, fn, func(l netdev.Link) error { return tell(ctx, c, fn, l, want[fn]) }); err != nil {
+		if err := d.with(ctx, fn, func(l netdev.Link) error { return d.tell(ctx, c, fn, l, want[fn]) }); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -88,11 +90,16 @@ func (d *Doer) with(ctx context.Context, fn pci.Function, act func(netdev.Link) 
 const appearTime = 30 * time.Second
 
 // tell tells one netdev, setting by setting.
-func tell(ctx context.Context, c *ethtool.Client, fn pci.Function, l netdev.Link, want Values) error {
+func (d *Doer) tell(ctx context.Context, c *ethtool.Client, fn pci.Function, l netdev.Link, want Values) error {
 	if err := c.Until(ctx); err != nil {
 		return err
 	}
-	t := teller{c: c, of: fmt.Sprintf("%s (%s)", fn, l.Name), link: l}
+	t := teller{c: c, of: fmt.Sprintf("%s (%s)", fn, l.Name), link: l, kept: map[string]bool{}}
+	for name := range want {
+		_, asked := d.want[fn].Values[name]
+		_, before := d.want[fn].Before[name]
+		t.kept[name] = before && !asked
+	}
 	var errs []error
 	for _, g := range groups {
 		part := Values{}
@@ -119,6 +126,8 @@ type teller struct {
 	c    *ethtool.Client
 	of   string // as people name it
 	link netdev.Link
+	// kept are the attributes that nobody asks for and that are put back: where the driver has them now.
+	kept map[string]bool
 }
 
 func (t teller) mtu(v string) error {
@@ -133,7 +142,7 @@ func (t teller) mtu(v string) error {
 // they cannot have, as powers of two of the rings.
 func (t teller) numbers(g ethtool.Setting, part Values) error {
 	op := "setting " + words(part)
-	now, _, err := t.c.Numbers(t.link.Index, g)
+	now, most, err := t.c.Numbers(t.link.Index, g)
 	if err != nil {
 		return kernel.Wrap(op, t.of, err)
 	}
@@ -145,7 +154,11 @@ func (t teller) numbers(g ethtool.Setting, part Values) error {
 			return fmt.Errorf("%s: %s: %w", t.of, op, err)
 		}
 		for number, v := range n {
-			if _, has := now[number]; !has {
+			_, has := now[number]
+			if m, said := most[number]; t.kept[name] && (!has || said && v > m) {
+				continue
+			}
+			if !has {
 				return fmt.Errorf("%s: %s: its driver has no such setting (%s): leave it out of the profile", t.of, op, a.shown())
 			}
 			want[number] = v
@@ -185,9 +198,19 @@ func so(now, want ethtool.Numbers) bool {
 // features asks for all features of a netdev, and holds the answer against them: that the
 // kernel took the request says nothing.
 func (t teller) features(part Values) error {
+	now, err := t.c.Get(t.link.Index)
+	if err != nil {
+		return kernel.Wrap("setting "+words(part), t.of, err)
+	}
 	want := map[string]bool{}
 	for name, v := range part {
-		want[strings.TrimPrefix(name, featurePrefix)] = v == "on"
+		feature := strings.TrimPrefix(name, featurePrefix)
+		if is, has := now.Get(feature); !t.kept[name] || has && !is.Fixed() {
+			want[feature] = v == "on"
+		}
+	}
+	if len(want) == 0 {
+		return nil
 	}
 	change, err := t.c.Set(t.link.Index, want)
 	if err != nil {

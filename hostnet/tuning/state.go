@@ -135,9 +135,10 @@ func Specs(states map[pci.Function]State) map[pci.Function]Want {
 	return all
 }
 
-// some is the part of a want that is asked for.
-func some(all map[pci.Function]Want, asked func(pci.Function, string) bool) map[pci.Function]Want {
-	kept := map[pci.Function]Want{}
+// Only is of all wants what is asked for. Of what nobody ever told a netdev there is a lot,
+// and hostnet carries what of it can be lost.
+func Only(all map[pci.Function]Want, asked func(pci.Function, string) bool) map[pci.Function]Want {
+	var kept map[pci.Function]Want
 	for fn, w := range all {
 		cut := func(v Values) Values {
 			out := maps.Clone(v)
@@ -147,28 +148,20 @@ func some(all map[pci.Function]Want, asked func(pci.Function, string) bool) map[
 			}
 			return out
 		}
-		if w = (Want{cut(w.Values), cut(w.Before)}); !w.isZero() {
-			kept[fn] = w
+		if w = (Want{cut(w.Values), cut(w.Before)}); w.isZero() {
+			continue
 		}
+		if kept == nil {
+			kept = map[pci.Function]Want{}
+		}
+		kept[fn] = w
 	}
 	return kept
 }
 
 // Keep is of all wants what an operation touched.
 func Keep(all map[pci.Function]Want, touched func(id resource.ID, attribute string) bool) map[pci.Function]Want {
-	return some(all, func(fn pci.Function, name string) bool { return touched(resource.OfNetdev(fn), name) })
-}
-
-// Named is of all wants what any of others says something of. Of what nobody ever told a
-// netdev there is a lot, and hostnet carries what of it can be lost.
-func Named(all map[pci.Function]Want, others ...map[pci.Function]Want) map[pci.Function]Want {
-	return some(all, func(fn pci.Function, name string) bool {
-		return slices.ContainsFunc(others, func(o map[pci.Function]Want) bool {
-			_, value := o[fn].Values[name]
-			_, before := o[fn].Before[name]
-			return value || before
-		})
-	})
+	return Only(all, func(fn pci.Function, name string) bool { return touched(resource.OfNetdev(fn), name) })
 }
 
 // Over lays what over says upon under.
@@ -190,17 +183,13 @@ func Over(over, under map[pci.Function]Want) map[pci.Function]Want {
 	return all
 }
 
-// Fill is over and, as Before, what under says that it leaves alone. Of an uplink that the
-// driver sets back to its defaults, hostnet puts back what its mode has.
-func Fill(over, under map[pci.Function]Want, effects step.Effects) map[pci.Function]Want {
+// Fill is over and, as Before, what under says that it leaves alone.
+func Fill(over, under map[pci.Function]Want, _ step.Effects) map[pci.Function]Want {
 	all := maps.Clone(over)
 	if all == nil {
 		all = map[pci.Function]Want{}
 	}
 	for fn, u := range under {
-		if !fn.IsVF() && effects.On(resource.OfNetdev(fn), step.Reset) {
-			continue
-		}
 		w, before := all[fn], Values{}
 		for _, v := range []Values{u.Before, u.Values} {
 			for name, value := range v {
