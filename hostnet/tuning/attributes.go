@@ -210,6 +210,9 @@ func (a attribute) numbers(v string) (ethtool.Numbers, error) {
 	return ethtool.Numbers{a.number: uint32(n)}, err
 }
 
+// noFEC is what a port has of which nothing was ever set, as netdevsim's; nobody can bring that back.
+const noFEC = "none"
+
 // fecText is what a port's FEC is set to; several that are allowed are joined by "+".
 func fecText(n ethtool.Numbers) string {
 	if n["auto"] != 0 {
@@ -220,6 +223,9 @@ func fecText(n ethtool.Numbers) string {
 		if n[name] != 0 {
 			all = append(all, name)
 		}
+	}
+	if len(all) == 0 {
+		return noFEC
 	}
 	return strings.Join(all, "+")
 }

@@ -128,8 +128,12 @@ func (w Want) isZero() bool { return len(w.Values)+len(w.Before) == 0 }
 func Specs(states map[pci.Function]State) map[pci.Function]Want {
 	all := map[pci.Function]Want{}
 	for fn, s := range states {
-		if len(s.Values) > 0 {
-			all[fn] = Want{Values: s.Values}
+		v := maps.Clone(s.Values)
+		if v[attrFEC] == noFEC {
+			delete(v, attrFEC)
+		}
+		if len(v) > 0 {
+			all[fn] = Want{Values: v}
 		}
 	}
 	return all
