@@ -2,7 +2,7 @@
 
 // Package hostnet owns what hangs on a netdev: addresses, routes, permanent
 // neighbours, nexthop objects and the bridge or bond that it is a port of. No
-// profile says any of it. Other domains' steps take it away, as their effects say,
+// profile says any of it but what package tuning owns. Other domains' steps take it away, as their effects say,
 // and this one plans how it comes back: in the apply itself, and in a rollback.
 // What belongs to the card, the bond or the switch is theirs.
 package hostnet
