@@ -38,12 +38,7 @@ type granted struct {
 func newModel(t *testing.T, name string) *model {
 	t.Helper()
 	m := &model{Host: hostOf(t, name), granted: map[pci.Function]*granted{}}
-	m.Tuning = map[pci.Function]tuning.State{}
-	for f, st := range m.Offload { // the files are of a nicwright that did not look at it
-		if m.Tuning[f] = newTuning(st.Netdev, f.IsVF()); st.Netdev == "" {
-			m.Tuning[f] = tuning.State{Absent: st.Absent}
-		}
-	}
+	m.Tuning = tuningOf(m.Host)
 	for i := range m.Bonds.Bonds { // of the options, the model has the most used
 		b := &m.Bonds.Bonds[i]
 		b.LACPActive, b.ADSelect, b.MinLinks, b.UpDelay, b.DownDelay = nil, nil, nil, nil, nil

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -14,15 +15,31 @@ import (
 func newTuning(netdev string, vf bool) tuning.State {
 	st := tuning.State{
 		Netdev: netdev,
-		Values: tuning.Values{"rings rx": "1024", "channels combined": "8", "coalesce adaptive-rx": "on", "private_flags rx_cqe_compress": "off", "features rx-lro": "off"},
-		Most:   map[string]int{"rings rx": 8192, "channels combined": 8},
+		Values: tuning.Values{
+			"rings rx": "1024", "rings tx": "1024", "channels combined": "8", "coalesce adaptive-rx": "on", "coalesce rx-usecs": "8", "coalesce rx-frames": "128",
+			"private_flags rx_cqe_compress": "off", "private_flags rx_no_csum_complete": "off",
+			"features rx-lro": "off", "features rx-gro": "on", "features rx-udp-gro-forwarding": "off",
+		},
+		Most: map[string]int{"rings rx": 8192, "channels combined": 8},
 	}
 	if vf {
 		st.Values["mtu"] = "1500"
 	} else {
-		st.Values["fec"], st.Values["pause rx"] = "auto", "on"
+		st.Values["fec"], st.Values["pause rx"], st.Values["pause tx"] = "auto", "on", "on"
 	}
 	return st
+}
+
+// tuningOf is how the drivers run the netdevs of a host of testdata, whose files are of a nicwright that did not look
+// at it.
+func tuningOf(h Host) map[pci.Function]tuning.State {
+	all := map[pci.Function]tuning.State{}
+	for f, st := range h.Offload {
+		if all[f] = newTuning(st.Netdev, f.IsVF()); st.Netdev == "" {
+			all[f] = tuning.State{Absent: st.Absent}
+		}
+	}
+	return all
 }
 
 func (m *model) tuning(s step.Step) error {

@@ -76,7 +76,9 @@ func TestObserve(t *testing.T) {
 	pf, vf := pci.PF("0000:3b:00.0"), pci.VF("0000:3b:00.0", 1)
 	sf := uint32(3)
 	s := &snapshot.Snapshot{
-		Links: []rtlink.Link{{Index: 2, Name: "p0", MTU: 9000, MaxMTU: 9978}, {Index: 3, Name: "v1", MTU: 1400, MaxMTU: 9978}},
+		Links: []rtlink.Link{
+			{Index: 2, Name: "p0", MTU: 9000, MaxMTU: 9978}, {Index: 3, Name: "v1", MTU: 1400, MaxMTU: 9978},
+		},
 		Netdevs: []netdev.Link{
 			{Name: "p0", Index: 2, Function: pf}, {Name: "v1", Index: 3, Function: vf},
 			{Name: "r1", Index: 4, Function: vf, Representor: true}, {Name: "s3", Index: 5, Function: pf, SF: &sf},

@@ -52,7 +52,7 @@ func bitNames(data []byte) (map[uint32]string, error) {
 		if name != "" {
 			names[index] = name
 		}
-		return nil
+		return ad.Err()
 	}
 	for ad.Next() {
 		if ad.Type() != bitsetBits {
