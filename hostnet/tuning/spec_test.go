@@ -80,8 +80,10 @@ func TestObserve(t *testing.T) {
 			{Index: 2, Name: "p0", MTU: 9000, MaxMTU: 9978}, {Index: 3, Name: "v1", MTU: 1400, MaxMTU: 9978},
 		},
 		Netdevs: []netdev.Link{
-			{Name: "p0", Index: 2, Function: pf}, {Name: "v1", Index: 3, Function: vf},
-			{Name: "r1", Index: 4, Function: vf, Representor: true}, {Name: "s3", Index: 5, Function: pf, SF: &sf},
+			{Name: "p0", Index: 2, Function: pf},
+			{Name: "v1", Index: 3, Function: vf},
+			{Name: "r1", Index: 4, Function: vf, Representor: true},
+			{Name: "s3", Index: 5, Function: pf, SF: &sf},
 		},
 		Driver: map[int]map[ethtool.Setting]ethtool.Reading{2: {
 			ethtool.Rings:        {Now: ethtool.Numbers{"rx": 1024, "cqe-size": 64}, Most: ethtool.Numbers{"rx": 8192}},
