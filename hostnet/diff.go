@@ -133,7 +133,7 @@ func (d *differ) fate(id resource.ID) fate {
 func bouncing(have State, effects step.Effects) map[resource.ID]bool {
 	all := map[resource.ID]bool{}
 	for _, e := range effects {
-		if e.Kind == step.Reset {
+		if e.Kind == step.Reset || e.Kind == step.Bounces {
 			all[e.On] = true
 		}
 	}
@@ -246,7 +246,7 @@ func (d *differ) vf(id resource.ID, why string) {
 	if !ofVF(id) {
 		return // eswitch's, bond's
 	}
-	if w.MTU != 0 && w.MTU != rtlink.DefaultMTU {
+	if w.MTU != 0 && w.MTU != rtlink.DefaultMTU && !slices.Contains(d.want.Told[id], attrMTU) {
 		d.add(step.Step{Phase: phase(id), Resource: id, Attribute: attrMTU, From: step.Unknown(), To: step.Text(strconv.Itoa(w.MTU)), Reason: why})
 	}
 	if w.Up {

@@ -89,11 +89,12 @@ func setFeatures(ctx context.Context, l rtlink.Link, value string) error {
 		return err
 	}
 	change := map[string]bool{}
-	off := strings.Fields(strings.TrimPrefix(value, "off: "))
+	value, others, _ := strings.Cut(value, but)
+	off, told := strings.Fields(strings.TrimPrefix(value, "off: ")), strings.Fields(others)
 	for _, name := range f.Names() {
 		one, _ := f.Get(name)
 		wanted := value == allOn || !slices.Contains(off, name)
-		if !one.Fixed() && one.Wanted != wanted && !slices.Contains(alsoCryptos, name) {
+		if !one.Fixed() && one.Wanted != wanted && !slices.Contains(alsoCryptos, name) && !slices.Contains(told, name) {
 			change[name] = wanted
 		}
 	}

@@ -161,8 +161,40 @@ func (d *differ) settings(id resource.ID, h Netdev, f fate) {
 		default:
 			why, from = "it is not so any more", step.Absent()
 		}
-		d.add(step.Step{Phase: d.phase(id), Resource: id, Attribute: attribute, From: from, To: step.Text(w[attribute]), Reason: why})
+		if to := besides(attribute, w[attribute], d.want.Told[id]); to != "" {
+			d.add(step.Step{Phase: d.phase(id), Resource: id, Attribute: attribute, From: from, To: step.Text(to), Reason: why})
+		}
 	}
+}
+
+// but parts the features that are put back from those that are left to others.
+const but = " but "
+
+// besides is what of a setting that a driver has is not told it by somebody else, "" for
+// nothing.
+func besides(attribute, value string, told []string) string {
+	if !reset(attribute) || len(told) == 0 {
+		return value
+	}
+	of := strings.TrimPrefix(attribute, attrEthtool) + " "
+	var names []string
+	for _, t := range told {
+		if name, is := strings.CutPrefix(t, of); is {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return value
+	}
+	if attribute == attrFeatures {
+		return value + but + strings.Join(names, " ")
+	}
+	n, err := ethtool.ParseNumbers(value)
+	if err != nil {
+		return value
+	}
+	maps.DeleteFunc(n, func(name string, _ uint32) bool { return slices.Contains(names, name) })
+	return n.String()
 }
 
 // phase is that of what is on a netdev: it has to wait for those below.

@@ -4,6 +4,7 @@ package hostnet
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -126,6 +127,28 @@ func TestDiffSettings(t *testing.T) {
 			golden.Text(t, "testdata/settings/"+name+".txt", golden.Format(r))
 		})
 	}
+}
+
+// What a profile tells a driver (package tuning) is not told it by what is carried.
+func TestCarriedBesidesWhatIsTold(t *testing.T) {
+	pf, vf := resource.OfNetdev(onePF), resource.OfNetdev(oneVF)
+	have := Observe(told())
+	n := have.Netdevs[pf]
+	n.Settings = maps.Clone(n.Settings)
+	n.Settings[attrFeatures] = "off: rx-lro tx-nocache-copy"
+	have.Netdevs[pf] = n
+	n = have.Netdevs[vf]
+	n.MTU = 9000
+	have.Netdevs[vf] = n
+	effects := step.Effects{{Kind: step.Reset, On: pf}, {Kind: step.Remade, On: vf, For: step.Apply}}
+	want := Fill(State{Told: map[resource.ID][]string{
+		pf: {"channels combined", "features rx-gro", "features rx-lro", "rings rx"}, vf: {"mtu"},
+	}}, have, effects)
+	r, err := Diff(have, want, effects, step.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.Text(t, "testdata/settings/told.txt", golden.Format(r))
 }
 
 // A rollback puts back what its operation touched, and nothing else.

@@ -2,7 +2,7 @@
 
 // Package hostnet owns what hangs on a netdev: addresses, routes, permanent
 // neighbours, nexthop objects and the bridge or bond that it is a port of. No
-// profile says any of it. Other domains' steps take it away, as their effects say,
+// profile says any of it but what package tuning owns. Other domains' steps take it away, as their effects say,
 // and this one plans how it comes back: in the apply itself, and in a rollback.
 // What belongs to the card, the bond or the switch is theirs.
 package hostnet
@@ -32,6 +32,8 @@ type State struct {
 	Move map[resource.ID]resource.ID `json:"move,omitempty"`
 	// Bridged are the netdevs about whose place in bridges of the kernel the bridge domain decides.
 	Bridged map[resource.ID]Place `json:"-"`
+	// Told are the attributes of netdevs that the tuning domain decides, by its names: "rings rx", "features rx-gro", "mtu".
+	Told map[resource.ID][]string `json:"-"`
 }
 
 // Place is what the bridge domain decides of a netdev.
@@ -195,7 +197,7 @@ func Fill(over, under State, effects step.Effects) State {
 // Lay lays what was before an operation upon s: of the netdevs that over has, over
 // counts.
 func (s State) Lay(over State) State {
-	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move, Bridged: s.Bridged}
+	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move, Bridged: s.Bridged, Told: s.Told}
 	if out.Netdevs == nil {
 		out.Netdevs = map[resource.ID]Netdev{}
 	}
@@ -209,7 +211,7 @@ func (s State) Lay(over State) State {
 
 // Keep is the part of a want that was touched.
 func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
-	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move, Bridged: s.Bridged}
+	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move, Bridged: s.Bridged, Told: s.Told}
 	for id, n := range s.Netdevs {
 		n.Items = slices.DeleteFunc(slices.Clone(n.Items), func(i Item) bool { return !touched(id, i.attribute()) })
 		if !touched(id, attrMaster) {

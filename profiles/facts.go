@@ -46,6 +46,8 @@ type FunctionFacts struct {
 	Fixed map[string]bool
 	// NoTxChecksum and NoRxChecksum: checksum offload is off.
 	NoTxChecksum, NoRxChecksum bool
+	// Most is what the kernel says that a number may be at most, by the attributes of package tuning: "rings rx", "mtu".
+	Most map[string]int
 }
 
 // SwitchFacts are those of Open vSwitch.

@@ -113,6 +113,10 @@ func (o override) resolve(root schema, doc *node) ([]part, schema, *Error) {
 					candidates = append(candidates, it.name())
 				}
 			}
+		case at.values() != nil && o.folded:
+			return nil, nil, o.pathError(rest, fmt.Sprintf("the names in %s have characters that a variable's has not", strings.TrimSuffix(o.path, o.sep+rest)), "use --set, or a file")
+		case at.values() != nil: // names of others: all that is left is one
+			return append(parts, part{name: rest}), at.values(), nil
 		case at.isA("object"):
 			candidates = at.keys()
 		default:

@@ -3,7 +3,7 @@
 // Package profiles owns the profile document: it loads and layers it, says with
 // file, line and column what is wrong in it, and turns its references into the
 // identities of a host's cards. What the attributes mean, and what may be
-// written for them, is said by the Spec types of eswitch, ovs, bond and crypto;
+// written for them, is said by the Spec types of eswitch, ovs, bond, tuning and crypto;
 // what a host is like, and how it gets to be as a profile says, is provision's.
 //
 // A profile is made of layers, a later one over an earlier one: the built-in
@@ -21,6 +21,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 )
 
 // Version is the version of the document that this package reads.
@@ -85,6 +86,7 @@ type Port struct {
 	Port *int `json:"port,omitempty" jsonschema:"minimum=0,maximum=7"`
 
 	eswitch.PortSpec
+	tuning.UplinkSpec
 
 	// VFList is the number of VFs, 0..127, or ranges of them, merged by name: up to the highest index.
 	VFList VFList `json:"vfs,omitzero"`
@@ -97,6 +99,7 @@ type Port struct {
 // VF is how every VF of a port is to be.
 type VF struct {
 	eswitch.FunctionSpec
+	tuning.VFSpec
 
 	// Offload has the offload switches of the VF's own netdev.
 	Offload crypto.Spec `json:"offload,omitzero"`

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+
+	"github.com/nicwright/nicwright/hostnet/tuning"
 )
 
 // maxVFs is how many VFs a port can have; their indices are below it.
@@ -191,9 +193,9 @@ func (port *Port) vfSpec(n int) VF {
 // than mlx5_core would have on its netdev is left out, unless the range itself asks
 // for it (NW116): it has none.
 func overlaid(under, over VF) VF {
-	spec := VF{FunctionSpec: lay(under.FunctionSpec, over.FunctionSpec), Offload: lay(under.Offload, over.Offload)}
+	spec := VF{FunctionSpec: lay(under.FunctionSpec, over.FunctionSpec), Offload: lay(under.Offload, over.Offload), VFSpec: tuning.Lay(over.VFSpec, under.VFSpec)}
 	if over.Driver != nil && *over.Driver != driverWithNetdev {
-		spec.Offload = over.Offload
+		spec.Offload, spec.VFSpec = over.Offload, over.VFSpec
 	}
 	return spec
 }

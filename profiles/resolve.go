@@ -13,6 +13,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 )
 
@@ -73,6 +74,8 @@ type Want struct {
 	Ports map[pci.Address]eswitch.PortSpec `json:"ports,omitempty"`
 	// Offload has the offload switches of PFs and VFs that have any set.
 	Offload map[pci.Function]crypto.Spec `json:"offload,omitempty"`
+	// Tuning is what the drivers of the netdevs of PFs and VFs are told, of those that are told anything.
+	Tuning map[pci.Function]tuning.Want `json:"tuning,omitempty"`
 	// Bonds have the addresses of PFs as Members.
 	Bonds []bond.Spec `json:"bonds,omitempty"`
 	// Net is what hangs on netdevs; no profile says any of it, what was before an operation does.

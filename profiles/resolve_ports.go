@@ -7,6 +7,7 @@ import (
 
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 )
 
@@ -17,12 +18,23 @@ func (r *resolver) resolvePorts(w *Want) {
 		if !port.Offload.IsZero() {
 			w.Offload[pci.PF(pf)] = port.Offload
 		}
+		tell := func(fn pci.Function, v tuning.Values) {
+			if len(v) == 0 {
+				return
+			}
+			if w.Tuning == nil {
+				w.Tuning = map[pci.Function]tuning.Want{}
+			}
+			w.Tuning[fn] = tuning.Want{Values: v}
+		}
+		tell(pci.PF(pf), port.UplinkSpec.Values())
 		spec := port.PortSpec
 		for n := range r.counts[ref] {
 			vf := port.vfSpec(n)
 			if !vf.Offload.IsZero() {
 				w.Offload[pci.VF(pf, n)] = vf.Offload
 			}
+			tell(pci.VF(pf, n), vf.VFSpec.Values())
 			if vf.MAC != nil { // as the kernel prints it
 				mac := strings.ToLower(*vf.MAC)
 				vf.MAC = &mac

@@ -37,7 +37,7 @@ func hardwareRules() []rule {
 			"lib/netdev-offload-tc.c of Open vSwitch; net/core/dev.c, NETIF_F_HW_TC", checkTC,
 		},
 		{
-			"NW116", "the offload switches of a VF are on its own netdev, which it has while it is bound to mlx5_core only; who has a VF of vfio-pci sets them in the machine",
+			"NW116", "the offload switches of a VF, its MTU and what else its netdev is told are on that netdev, which it has while it is bound to mlx5_core only; who has a VF of vfio-pci sets them in the machine",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_main.c, mlx5e_probe", checkVFOffloadDriver,
 		},
 		{
@@ -73,6 +73,10 @@ func warningRules() []rule {
 		{
 			"NW110", "IPsec in packet mode on a PF in switchdev takes flow_steering_mode dmfs and, for tunnels, encap-mode none, both set before switchdev; set them, or use crypto mode",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec_offload.c, mlx5_ipsec_device_caps", checkPacketOnPF,
+		},
+		{
+			"NW120", "what a VF sends and its port or its representor does not take is dropped; give those at least the mtu of the VF's netdev",
+			"drivers/net/ethernet/mellanox/mlx5/core/en_main.c, mlx5e_set_mtu", checkVFMTU,
 		},
 		{
 			"NW118", "ConnectX-5 and later take no inline-mode but none; leave it out",
@@ -226,6 +230,14 @@ func checkVFOffloadDriver(p *Profile, report report) {
 	p.eachGroup(func(_ portRef, g group) {
 		if d := g.spec.Driver; d != nil && *d != driverWithNetdev && !g.spec.Offload.IsZero() {
 			report(g.at("offload"), "offload switches are set for %s, whose driver is to be %s", g, *d)
+		}
+	})
+	p.eachTold(func(t told) {
+		if t.group == nil || t.group.spec.Driver == nil || *t.group.spec.Driver == driverWithNetdev {
+			return
+		}
+		for _, name := range t.sorted() {
+			report(t.at(name), "%s is set for %s, whose driver is to be %s", name, t.of, *t.group.spec.Driver)
 		}
 	})
 }

@@ -37,6 +37,8 @@ func hostRules() []Rule {
 		"net/core/dev.c, __netdev_update_features", checkFixed)
 	add("NW164", Fatal, "IPsec on a PF and on its VFs exclude each other: the kernel answers EBUSY; remove the states of the PF (ip xfrm state), or leave ipsec_crypto and ipsec_packet out",
 		"drivers/net/ethernet/mellanox/mlx5/core/eswitch.c, mlx5_eswitch_block_ipsec", checkVFIPsecStates)
+	add("NW165", Fatal, "rings, channels and MTU are no more than the kernel says that the netdev takes (ethtool -g, -l; ip -d link show); lower them",
+		"net/ethtool/rings.c, ethnl_set_rings; net/core/dev.c, dev_validate_mtu", checkMost)
 	add("NW170", Warning, "turning hw-offload of Open vSwitch off takes a restart of ovs-vswitchd; until then it goes on offloading",
 		"ovs-vswitchd.conf.db(5), other_config:hw-offload", checkOffloadOff)
 	add("NW171", Warning, "tc-policy skip_sw breaks connection tracking in the card, and is read only when hw-offload is first turned on; leave it unset",

@@ -91,6 +91,16 @@ func (s schema) items() schema {
 	return nil
 }
 
+// values is the schema of all values of a mapping whose keys are not ours, nil of others.
+func (s schema) values() schema {
+	for _, one := range s.oneOf() {
+		if p := one.raw("additionalProperties"); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
 // keys are the properties' names in alphabetical order, "name" first.
 func (s schema) keys() []string {
 	var ks []string
@@ -166,6 +176,8 @@ func (s schema) allowed() string {
 		if s.isA("array") {
 			b.WriteString(", or a list")
 		}
+	case s.values() != nil:
+		b.WriteString("allowed: a mapping of names, each with " + article(s.values().types()))
 	case s.isA("object"):
 		b.WriteString("allowed: a mapping with the keys " + strings.Join(s.keys(), ", "))
 	case s.isA("array"):

@@ -91,7 +91,7 @@ func TestSchemaIsComplete(t *testing.T) {
 				t.Errorf("%s has the keyword %s, which explain does not know", path, k)
 			}
 		}
-		if s.isA("object") && s["additionalProperties"] != false {
+		if s.isA("object") && s["additionalProperties"] != false && s.values() == nil { // names that are the kernel's or the driver's are not known here
 			t.Errorf("%s lets unknown keys in", path)
 		}
 		for name, p := range s.properties() {

@@ -113,6 +113,10 @@ func (w *walker) fields(s schema, n *node, path, called string) {
 			w.walk(p, f.node, strings.TrimPrefix(path+"."+f.name, "."))
 			continue
 		}
+		if p := s.values(); p != nil {
+			w.walk(p, f.node, strings.TrimPrefix(path+"."+f.name, "."))
+			continue
+		}
 		w.fail(f.key, "allowed here: "+strings.Join(keys, ", "), "unknown key %q%s", f.name, didYouMean(f.name, keys))
 	}
 	required, _ := s["required"].([]any)

@@ -60,10 +60,14 @@ func (s schema) keyword(out *jsonschema.Schema, keyword string, v any) (err erro
 	case "maxItems":
 		out.MaxItems = new(int(*number(v)))
 	case "additionalProperties":
-		if v != false {
-			return fmt.Errorf("additionalProperties is %v, and only false is known", v)
+		switch of := s.raw(keyword); {
+		case of != nil:
+			out.AdditionalProperties, err = schema(of).validator()
+		case v == false:
+			out.AdditionalProperties = &jsonschema.Schema{Not: &jsonschema.Schema{}}
+		default:
+			return fmt.Errorf("additionalProperties is %v, and only false and a schema are known", v)
 		}
-		out.AdditionalProperties = &jsonschema.Schema{Not: &jsonschema.Schema{}}
 	case "properties":
 		out.Properties = map[string]*jsonschema.Schema{}
 		for name, p := range s.properties() {

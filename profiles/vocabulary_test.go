@@ -325,6 +325,8 @@ func alternative(path string, s schema) string {
 			words += "; each once"
 		}
 		return words
+	case s.values() != nil:
+		return "mapping of names to " + alternative(path, s.values())
 	case s.isA("object"):
 		return "mapping " + link(path)
 	case s.isA("string"):

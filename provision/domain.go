@@ -9,6 +9,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
@@ -48,6 +49,14 @@ func domains() []domain {
 				return eswitch.Diff(have, want, opt)
 			},
 			do: func([]eswitch.Card, map[pci.Address]eswitch.PortSpec) step.Doer { return eswitch.NewDoer() },
+		},
+		part[map[pci.Function]tuning.State, map[pci.Function]tuning.Want]{
+			id: tuning.Domain, state: func(h *Host) *map[pci.Function]tuning.State { return &h.Tuning },
+			want: func(w *profiles.Want) *map[pci.Function]tuning.Want { return &w.Tuning },
+			look: tuning.Observe, spec: tuning.Specs, cut: tuning.Keep, over: tuning.Fill, plan: tuning.Diff,
+			do: func(_ map[pci.Function]tuning.State, want map[pci.Function]tuning.Want) step.Doer {
+				return tuning.NewDoer(want)
+			},
 		},
 		part[bond.State, []bond.Spec]{
 			id: bond.Domain, state: func(h *Host) *bond.State { return &h.Bonds },

@@ -11,6 +11,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/profiles"
@@ -24,6 +25,7 @@ type Host struct {
 	Net     hostnet.State                 `json:"net"`
 	Switch  *ovs.State                    `json:"switch"`
 	Offload map[pci.Function]crypto.State `json:"offload"`
+	Tuning  map[pci.Function]tuning.State `json:"tuning,omitempty"`
 }
 
 // Observe looks at the host once and changes nothing.

@@ -18,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -30,6 +31,7 @@ import (
 func clone(w *profiles.Want) *profiles.Want {
 	c := *w
 	c.Ports, c.Offload, c.Bonds, c.Bridges = maps.Clone(w.Ports), maps.Clone(w.Offload), slices.Clone(w.Bonds), slices.Clone(w.Bridges)
+	c.Tuning = maps.Clone(w.Tuning)
 	return &c
 }
 
@@ -116,6 +118,7 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 	// Of what the operation touched, that alone: an uplink in legacy mode has switches that it did not have before.
 	untouched := crypto.Keep(base.Offload, func(id resource.ID, attribute string) bool { return !t.Has(id, attribute) })
 	base.Offload = crypto.Lay(over.Offload, untouched)
+	base.Tuning = tuning.Over(over.Tuning, base.Tuning) // of what over does not name, nobody had told the driver anything
 	for i, b := range base.Bonds {
 		if t.Resource(resource.OfBond(b.Name)) { // the card's LAG of now may be the operation's doing, as by a member more
 			base.Bonds[i].LAG = nil
@@ -147,7 +150,7 @@ func touches(steps []step.Step) journal.Touched {
 		}
 		for _, e := range s.Effects {
 			switch e.Kind {
-			case step.Stops, step.LetGo:
+			case step.Stops, step.LetGo, step.Bounces:
 			default:
 				t.Add(e.On, journal.All)
 				if e.On.Kind == resource.Netdev && !e.On.IsSF {

@@ -13,6 +13,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
@@ -158,7 +159,8 @@ func (r *Road) network(name, profile string) (*profiles.Want, profiles.Network, 
 
 // plans are the steps that bring one VF to what a want says of it.
 func (r *Road) plans(vf pci.Function, want *profiles.Want, opt step.Options) ([]step.Step, *profiles.Want, error) {
-	result, filled, err := steps(r.Have, want, r.Have.want(), opt)
+	before := r.told(want, &journal.Operation{Kind: journal.Apply})(r.Have.want())
+	result, filled, err := steps(r.Have, want, before, opt)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -288,6 +290,9 @@ func backOf(base *profiles.Want, l *lease.Lease) (*profiles.Want, error) {
 		if _, says := want.Offload[l.VF]; !says {
 			want.Offload = map[pci.Function]crypto.Spec{l.VF: o}
 		}
+	}
+	if t, had := before.Tuning[l.VF]; had {
+		want.Tuning = tuning.Over(want.Tuning, map[pci.Function]tuning.Want{l.VF: t})
 	}
 	if len(want.OVS.Bridges) == 0 {
 		want.OVS = &ovs.Spec{Bridges: before.OVS.Bridges}

@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
 )
@@ -37,6 +38,7 @@ type granted struct {
 func newModel(t *testing.T, name string) *model {
 	t.Helper()
 	m := &model{Host: hostOf(t, name), granted: map[pci.Function]*granted{}}
+	m.Tuning = tuningOf(m.Host)
 	for i := range m.Bonds.Bonds { // of the options, the model has the most used
 		b := &m.Bonds.Bonds[i]
 		b.LACPActive, b.ADSelect, b.MinLinks, b.UpDelay, b.DownDelay = nil, nil, nil, nil, nil
@@ -103,6 +105,8 @@ func (m *model) run(steps []step.Step) error {
 			err = m.ovs(s)
 		case crypto.Domain:
 			err = m.crypto(s)
+		case tuning.Domain:
+			err = m.tuning(s)
 		}
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", s.Phase, s, err)
@@ -170,6 +174,7 @@ func (m *model) eswitch(s step.Step) error {
 		}
 		p.InlineMode, p.EncapMode = "none", "basic"
 		m.Offload[pci.PF(p.Address)] = crypto.State{Netdev: p.Netdev, Features: features(false, p.Mode)}
+		m.Tuning[pci.PF(p.Address)] = newTuning(p.Netdev, false)
 	case "inline-mode":
 		p.InlineMode = to
 	case "encap-mode":
@@ -356,14 +361,17 @@ func (m *model) syncPort(p *eswitch.Port) {
 		case v.Driver == p.Driver && st.Netdev == "":
 			v.Netdev = fmt.Sprintf("v%d-%d", p.Number, n)
 			m.Offload[f] = crypto.State{Netdev: v.Netdev, Features: features(true, p.Mode)}
+			m.Tuning[f] = newTuning(v.Netdev, true)
 		case v.Driver != p.Driver:
 			v.Netdev = ""
 			m.Offload[f] = crypto.State{Absent: "it has no driver, and so no netdev"}
+			m.Tuning[f] = tuning.State{Absent: "it has no driver, and so no netdev"}
 		}
 	}
 	for f := range m.Offload {
 		if f.PF == p.Address && f.IsVF() && f.VF >= len(p.VFs) {
 			delete(m.Offload, f)
+			delete(m.Tuning, f)
 		}
 	}
 }

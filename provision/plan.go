@@ -18,6 +18,7 @@ import (
 
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -77,6 +78,9 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)
 		d.lay(w, under, effects)
+		if d.name() == tuning.Domain { // before hostnet plans what it carries
+			w.Net.Told = tuning.Told(w.Tuning)
+		}
 		r, err := d.diff(&have, w, effects, opt)
 		errs = append(errs, err) // all that is wrong is told at once
 		all.Steps, all.Left = append(all.Steps, r.Steps...), append(all.Left, r.Left...)

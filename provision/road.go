@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
@@ -301,13 +303,18 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 			return nil, err
 		}
 	}
+	full, told := before, r.told(want, op)
+	before = told(full)
+	if op.Kind != journal.Apply {
+		want = told(want)
+	}
 	leases := r.kept(opt)
 	result, filled, err := steps(r.Have, lease.Over(want, leases), before, opt)
 	if err != nil {
 		return nil, err
 	}
 	op.Touched = op.Touched.With(touches(result.Steps))
-	kept := clone(before)
+	kept := clone(full)
 	for _, d := range domains() {
 		d.keep(kept, op.Touched.Has)
 	}
@@ -326,6 +333,37 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 		Take: a.Take, Replace: a.Replace, Steps: result.Steps, Left: result.Left, Summary: summary(r.Have, result.Steps),
 		before: &after, filled: filled, opt: opt, leases: leases, op: op, ops: r.ops,
 	}, nil
+}
+
+// told makes wants ones without what nobody here told a driver: of all that drivers can be
+// told, what want asks for and what the operations that are in force or open, and op, asked
+// for or set. What was before has more: who tells a netdev something while it is not there,
+// after an interruption, has to know what it had.
+func (r *Road) told(want *profiles.Want, op *journal.Operation) func(*profiles.Want) *profiles.Want {
+	asks := []map[pci.Function]tuning.Want{}
+	if op.Kind == journal.Apply {
+		asks = append(asks, want.Tuning)
+	}
+	touched := []journal.Touched{op.Touched}
+	for _, o := range r.ops {
+		if !o.InForce() && !o.Open() {
+			continue
+		}
+		touched = append(touched, o.Touched)
+		if w, err := wantOf(o.Want); err == nil && o.Kind == journal.Apply { // who lays it tells what is wrong with it
+			asks = append(asks, w.Tuning)
+		}
+	}
+	said := func(fn pci.Function, name string) bool {
+		asked := func(all map[pci.Function]tuning.Want) bool { _, is := all[fn].Values[name]; return is }
+		set := func(t journal.Touched) bool { return slices.Contains(t[resource.OfNetdev(fn)], name) }
+		return slices.ContainsFunc(asks, asked) || slices.ContainsFunc(touched, set)
+	}
+	return func(w *profiles.Want) *profiles.Want {
+		out := *w
+		out.Tuning = tuning.Only(w.Tuning, said)
+		return &out
+	}
 }
 
 // Saved plans anew what a saved plan wanted; a *StalePlanError tells that it comes

@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -30,7 +31,7 @@ func maybe[T any](r *rand.Rand, of ...T) *T {
 
 // randomWant wants what a profile could, of the two ports of the host, each thing or not.
 func randomWant(r *rand.Rand, m *model) *profiles.Want {
-	w := &profiles.Want{Profile: "p", Ports: map[pci.Address]eswitch.PortSpec{}, Offload: map[pci.Function]crypto.Spec{}}
+	w := &profiles.Want{Profile: "p", Ports: map[pci.Address]eswitch.PortSpec{}, Offload: map[pci.Function]crypto.Spec{}, Tuning: map[pci.Function]tuning.Want{}}
 	// A LAG needs both ports alike, so that both have one mode here.
 	mode, mtu, inBond := maybe(r, legacy, switchdev, switchdev), maybe(r, 1500, 9000), r.IntN(2) == 0
 	if inBond && mode == nil {
@@ -69,10 +70,16 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 				}
 				s.Functions[i] = f
 				if f.Driver != nil && *f.Driver == "mlx5_core" {
+					if v := randomTuning(r, true); len(v) > 0 {
+						w.Tuning[pci.VF(p.Address, i)] = tuning.Want{Values: v}
+					}
 					if o := (crypto.Spec{TLSTx: maybe(r, true, false), TLSRx: maybe(r, true, false)}); !o.IsZero() {
 						w.Offload[pci.VF(p.Address, i)] = o
 					}
 				}
+			}
+			if v := randomTuning(r, false); len(v) > 0 {
+				w.Tuning[pci.PF(p.Address)] = tuning.Want{Values: v}
 			}
 			if o := maybe(r, true, false); o != nil {
 				w.Offload[pci.PF(p.Address)] = crypto.Spec{TC: o}

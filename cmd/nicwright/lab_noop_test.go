@@ -12,11 +12,11 @@ import (
 
 // reads are the netlink requests that change nothing, by family: whatever else is sent is a write. The commands are
 // DEVLINK_CMD_GET, _PORT_GET, _ESWITCH_GET, _PARAM_GET, _INFO_GET, _RATE_GET (linux/devlink.h) and ETHTOOL_MSG_STRSET_GET,
-// _FEATURES_GET, _RINGS_GET, _CHANNELS_GET, _COALESCE_GET (linux/ethtool_netlink.h), as strace prints them.
+// _FEATURES_GET, _PRIVFLAGS_GET, _RINGS_GET, _CHANNELS_GET, _COALESCE_GET, _PAUSE_GET, _FEC_GET (linux/ethtool_netlink.h), as strace prints them.
 var reads = map[string]*regexp.Regexp{
 	"nlctrl":      regexp.MustCompile(`cmd=CTRL_CMD_GETFAMILY\b`),
 	"devlink":     regexp.MustCompile(`cmd=(0x1|0x5|0x1d|0x26|0x33|0x4a)\b`),
-	"ethtool":     regexp.MustCompile(`cmd=(0x1|0xb|0xf|0x11|0x13)\b`),
+	"ethtool":     regexp.MustCompile(`cmd=(0x1|0xb|0xd|0xf|0x11|0x13|0x15|0x1d)\b`),
 	"RTM_GETLINK": regexp.MustCompile(``), "RTM_GETADDR": regexp.MustCompile(``), "RTM_GETROUTE": regexp.MustCompile(``), "RTM_GETNEIGH": regexp.MustCompile(``),
 	"RTM_GETNEXTHOP": regexp.MustCompile(``), "RTM_GETQDISC": regexp.MustCompile(``), "RTM_GETTFILTER": regexp.MustCompile(``), "RTM_GETRULE": regexp.MustCompile(``),
 	"RTM_GETTCLASS": regexp.MustCompile(``), "XFRM_MSG_GETSA": regexp.MustCompile(``), "XFRM_MSG_GETPOLICY": regexp.MustCompile(``),

@@ -22,6 +22,10 @@ const (
 	Rings    Setting = "rings"    // descriptors: ethtool -g, -G
 	Channels Setting = "channels" // ethtool -l, -L
 	Coalesce Setting = "coalesce" // microseconds, frames, 0 or 1: ethtool -c, -C
+	Pause    Setting = "pause"    // 0 or 1: ethtool -a, -A
+	// FEC and PrivateFlags are sets, of which a number is whether something is in it.
+	FEC          Setting = "fec"           // auto, off, rs, baser, llrs: ethtool --show-fec, --set-fec
+	PrivateFlags Setting = "private_flags" // by the driver's names: ethtool --show-priv-flags, --set-priv-flags
 )
 
 // AllSettings are all of them, in the order in which they can be set: channels
@@ -39,18 +43,20 @@ type field struct {
 type group struct {
 	get, set uint8
 	fields   []field
+	bits     uint16            // the attribute with a set, 0 for none
+	known    map[uint32]string // the bits of the set; nil: those that the kernel names
 }
 
 func (s Setting) group() group {
 	switch s {
 	case Rings:
-		return group{15, 16, []field{
+		return group{get: 15, set: 16, fields: []field{
 			{"rx", 6, 2, 4}, {"rx-mini", 7, 3, 4}, {"rx-jumbo", 8, 4, 4}, {"tx", 9, 5, 4}, {"cqe-size", 12, 0, 4}, {"tx-push", 13, 0, 1},
 		}}
 	case Channels:
-		return group{17, 18, []field{{"rx", 6, 2, 4}, {"tx", 7, 3, 4}, {"other", 8, 4, 4}, {"combined", 9, 5, 4}}}
+		return group{get: 17, set: 18, fields: []field{{"rx", 6, 2, 4}, {"tx", 7, 3, 4}, {"other", 8, 4, 4}, {"combined", 9, 5, 4}}}
 	case Coalesce:
-		return group{19, 20, []field{
+		return group{get: 19, set: 20, fields: []field{
 			{"rx-usecs", 2, 0, 4},
 			{"rx-frames", 3, 0, 4},
 			{"tx-usecs", 6, 0, 4},
@@ -60,6 +66,12 @@ func (s Setting) group() group {
 			{"cqe-mode-tx", 24, 0, 1},
 			{"cqe-mode-rx", 25, 0, 1},
 		}}
+	case Pause:
+		return group{get: 21, set: 22, fields: []field{{"autoneg", 2, 0, 1}, {"rx", 3, 0, 1}, {"tx", 4, 0, 1}}}
+	case FEC:
+		return group{get: msgFECGet, set: 30, fields: []field{{"auto", fecAuto, 0, 1}}, bits: 2, known: map[uint32]string{49: "off", 50: "rs", 51: "baser", 74: "llrs"}}
+	case PrivateFlags:
+		return group{get: 13, set: 14, bits: 2}
 	}
 	return group{}
 }
@@ -90,7 +102,35 @@ func (cl *Client) Numbers(index int, s Setting) (now, most Numbers, err error) {
 	case len(msgs) == 0:
 		return nil, nil, fmt.Errorf("reading the %s of the netdev with index %d: the kernel sent nothing", s, index)
 	}
-	return g.parse(msgs[0].Data)
+	_, r, err := g.parse(msgs[0].Data)
+	return r.Now, r.Most, err
+}
+
+// Reading is a setting of a netdev as it is, and the most that each number may be,
+// where the driver says so.
+type Reading struct {
+	Now, Most Numbers
+}
+
+// AllNumbers reads a setting of all netdevs whose driver has it, by ifindex, with one
+// request.
+func (cl *Client) AllNumbers(s Setting) (map[int]Reading, error) {
+	g := s.group()
+	ae := netlink.NewAttributeEncoder()
+	ae.Nested(featuresHeader, func(*netlink.AttributeEncoder) error { return nil })
+	msgs, err := cl.execute(g.get, ae, netlink.Request|netlink.Dump)
+	if err != nil {
+		return nil, fmt.Errorf("reading the %s of all netdevs: %w", s, err)
+	}
+	all := map[int]Reading{}
+	for _, m := range msgs {
+		index, r, err := g.parse(m.Data)
+		if err != nil {
+			return nil, fmt.Errorf("reading the %s of all netdevs: %w", s, err)
+		}
+		all[index] = r
+	}
+	return all, nil
 }
 
 // SetNumbers sets some of a setting's numbers. CAP_NET_ADMIN.
@@ -106,6 +146,9 @@ func (cl *Client) SetNumbers(index int, s Setting, want Numbers) error {
 		default:
 			ae.Uint32(f.attr, v)
 		}
+	}
+	if g.bits != 0 {
+		g.encodeBits(ae, want)
 	}
 	// The kernel answers with nothing but the acknowledgement.
 	if _, err := cl.execute(g.set, ae, netlink.Request|netlink.Acknowledge); err != nil {
@@ -124,30 +167,44 @@ func (group) header(index int) *netlink.AttributeEncoder {
 	return ae
 }
 
-func (g group) parse(data []byte) (now, most Numbers, err error) {
+// parse reads an answer, and of which netdev it is.
+func (g group) parse(data []byte) (index int, r Reading, err error) {
 	ad, err := netlink.NewAttributeDecoder(data)
 	if err != nil {
-		return nil, nil, err
+		return 0, r, err
 	}
+	r = Reading{Now: Numbers{}, Most: Numbers{}}
 	by := map[uint16]uint32{}
 	for ad.Next() {
-		switch b := ad.Bytes(); len(b) {
-		case 1:
+		switch b := ad.Bytes(); {
+		case ad.Type() == featuresHeader:
+			ad.Nested(func(nad *netlink.AttributeDecoder) error {
+				for nad.Next() {
+					if nad.Type() == headerDevIndex {
+						index = int(nad.Uint32())
+					}
+				}
+				return nil
+			})
+		case ad.Type() == g.bits && g.bits != 0:
+			if err := g.parseBits(b, r.Now); err != nil {
+				return 0, r, err
+			}
+		case len(b) == 1:
 			by[ad.Type()] = uint32(b[0])
-		case 4:
+		case len(b) == 4:
 			by[ad.Type()] = ad.Uint32()
 		}
 	}
-	now, most = Numbers{}, Numbers{}
 	for _, f := range g.fields {
 		if v, ok := by[f.attr]; ok {
-			now[f.name] = v
+			r.Now[f.name] = v
 		}
 		if v, ok := by[f.most]; ok && f.most != 0 {
-			most[f.name] = v
+			r.Most[f.name] = v
 		}
 	}
-	return now, most, ad.Err()
+	return index, r, ad.Err()
 }
 
 // ParseNumbers reads what String wrote.

@@ -35,6 +35,8 @@ func parse(m []byte) (Link, error) {
 			l.Alias = unix.ByteSliceToString(v)
 		case unix.IFLA_MTU:
 			l.MTU = number(v)
+		case unix.IFLA_MAX_MTU:
+			l.MaxMTU = number(v)
 		case unix.IFLA_MASTER:
 			l.Master = number(v)
 		case unix.IFLA_PROP_LIST:

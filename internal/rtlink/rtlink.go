@@ -38,6 +38,7 @@ type Link struct {
 	Kind     string   // IFLA_INFO_KIND: "bond", "openvswitch", ...; "" for hardware
 	Master   int      // ifindex, 0 = none
 	MTU      int      // bytes
+	MaxMTU   int      // IFLA_MAX_MTU, bytes: the most that the driver takes; 0 where it does not say
 	Up       bool     // IFF_UP: administratively up
 	Carrier  bool     // IFF_LOWER_UP
 	Promisc  int      // IFLA_PROMISCUITY: how many asked for it

@@ -12,8 +12,9 @@ import (
 	"github.com/nicwright/nicwright/internal/sysctl"
 )
 
-// readSettings reads the sysctls that new netdevs get and, of the uplinks, which
-// lose them when their eswitch changes its mode, rings, channels and coalescing.
+// readSettings reads the sysctls that new netdevs get and what drivers are told by
+// ethtool: with a request for all netdevs where the driver has it in memory, and of the
+// uplinks alone where it asks the card (pause, FEC).
 func (s *Snapshot) readSettings(ctx context.Context) error {
 	var err error
 	if s.Sysctls, err = sysctl.Defaults(); err != nil {
@@ -24,23 +25,44 @@ func (s *Snapshot) readSettings(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
+	s.Driver = map[int]map[ethtool.Setting]ethtool.Reading{}
+	for _, n := range s.Netdevs {
+		if !n.Representor && n.SF == nil {
+			s.Driver[n.Index] = map[ethtool.Setting]ethtool.Reading{}
+		}
+	}
+	for _, setting := range append([]ethtool.Setting{ethtool.PrivateFlags}, ethtool.AllSettings[:]...) {
+		all, err := c.AllNumbers(setting)
+		if err != nil {
+			return err
+		}
+		for index, r := range all {
+			if of, ours := s.Driver[index]; ours && len(r.Now) > 0 {
+				of[setting] = r
+			}
+		}
+	}
 	s.Numbers = map[int]map[ethtool.Setting]ethtool.Numbers{}
 	for _, n := range s.Netdevs {
 		if n.Function.IsVF() || n.Representor || n.SF != nil {
 			continue
 		}
-		all := map[ethtool.Setting]ethtool.Numbers{}
+		s.Numbers[n.Index] = map[ethtool.Setting]ethtool.Numbers{}
 		for _, setting := range ethtool.AllSettings {
-			now, _, err := c.Numbers(n.Index, setting)
+			if r, has := s.Driver[n.Index][setting]; has {
+				s.Numbers[n.Index][setting] = r.Now
+			}
+		}
+		for _, setting := range []ethtool.Setting{ethtool.Pause, ethtool.FEC} {
+			now, most, err := c.Numbers(n.Index, setting)
 			switch {
 			case errors.Is(err, unix.ENODEV): // it went away meanwhile
 			case err != nil:
 				return err
 			case len(now) > 0:
-				all[setting] = now
+				s.Driver[n.Index][setting] = ethtool.Reading{Now: now, Most: most}
 			}
 		}
-		s.Numbers[n.Index] = all
 	}
 	return nil
 }

@@ -45,6 +45,9 @@ type Snapshot struct {
 	Entries []rtnet.Entry
 	// Numbers are rings, channels and coalescing of the uplinks, by ifindex.
 	Numbers map[int]map[ethtool.Setting]ethtool.Numbers
+	// Driver is what the drivers of the own netdevs of PFs and VFs were told by ethtool, by ifindex: of
+	// VFs all but pause and FEC.
+	Driver map[int]map[ethtool.Setting]ethtool.Reading
 	// Sysctls are those that new netdevs get.
 	Sysctls sysctl.Conf
 	// OVS is Open vSwitch.

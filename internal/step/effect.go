@@ -29,6 +29,8 @@ const (
 	LetGo EffectKind = "let-go"
 	// Reset: attributes that nobody names go back to the driver's defaults, the netdev stays.
 	Reset EffectKind = "reset"
+	// Bounces: the link of the netdev goes and comes.
+	Bounces EffectKind = "bounces"
 	// Stops: traffic stops.
 	Stops EffectKind = "stops"
 )
@@ -66,7 +68,7 @@ func (e Effect) Words() string {
 		what = e.On.String() + " " + map[EffectKind]string{
 			Remade: "is made again", Gone: "ceases to be", Down: "goes down", Leaves: "leaves " + e.From.String(),
 			Joins: "goes into " + e.From.String(), Unbound: "loses its driver", LetGo: "has to be free of TC rules",
-			Reset: "goes back to the driver's defaults",
+			Reset: "goes back to the driver's defaults", Bounces: "loses its link",
 		}[e.Kind]
 	}
 	switch e.For {

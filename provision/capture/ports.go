@@ -11,6 +11,7 @@ import (
 
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/chain"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/profiles"
@@ -21,6 +22,7 @@ func (c *capturer) port(p eswitch.Port, ref string) profiles.Port {
 	number := p.Number
 	_, name, _ := strings.Cut(ref, "/")
 	is := profiles.Port{Name: name, Port: &number, PortSpec: p.Captured(), Offload: c.host.Offload[pci.PF(p.Address)].Captured()}
+	is.UplinkSpec = c.host.Tuning[pci.PF(p.Address)].CapturedUplink()
 	if c.bonded[p.Address] {
 		is.MTU, is.Up = nil, nil // they are said at the bond
 		if on(is.Offload.TLSTx) || on(is.Offload.TLSRx) {
@@ -45,6 +47,7 @@ func (c *capturer) port(p eswitch.Port, ref string) profiles.Port {
 		}
 		vfs[n].FunctionSpec = is.Functions[n]
 		vfs[n].Offload = c.host.Offload[pci.VF(p.Address, n)].Captured()
+		vfs[n].VFSpec = c.host.Tuning[pci.VF(p.Address, n)].CapturedVF()
 		if vf := p.VFs[n]; vf.Driver != "" && vfs[n].Driver == nil {
 			c.left(fmt.Sprintf("the driver of VF %d of %s", n, ref), "it is %s, which no profile can name", vf.Driver)
 		}
@@ -90,6 +93,14 @@ func common(vfs []profiles.VF) profiles.VF {
 			}
 		}
 	}
+	told := make([]tuning.VFSpec, len(vfs))
+	for n := range vfs {
+		told[n] = vfs[n].VFSpec
+	}
+	all.VFSpec, told = tuning.Common(told)
+	for n := range vfs {
+		vfs[n].VFSpec = told[n]
+	}
 	return all
 }
 
@@ -101,7 +112,7 @@ func ranges(vfs []profiles.VF) []profiles.Range {
 		for end < len(vfs) && reflect.DeepEqual(vfs[end], vfs[n]) {
 			end++
 		}
-		if vfs[n] != (profiles.VF{}) {
+		if !reflect.DeepEqual(vfs[n], profiles.VF{}) {
 			r := profiles.Range{Name: fmt.Sprintf("vf%d-%d", n, end-1), Indices: fmt.Sprintf("%d-%d", n, end-1), VF: vfs[n]}
 			if end-n == 1 {
 				r.Name, r.Indices = fmt.Sprintf("vf%d", n), strconv.Itoa(n)

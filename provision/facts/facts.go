@@ -17,6 +17,7 @@ import (
 	"github.com/nicwright/nicwright/crypto/ipsec"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/probe"
@@ -50,6 +51,8 @@ type Facts struct {
 
 	IPv6     map[int][]string // addresses, but for those of the link's own scope, by ifindex
 	AltNames map[int][]string // of netdevs, by ifindex
+	// Most is tuning.State's, of each function.
+	Most map[pci.Function]map[string]int
 }
 
 // Of are the facts of a look. Beside the look it reads the states of IPsec; all
@@ -72,7 +75,10 @@ func of(ctx context.Context, k *kconfig.Kernel, debugfs string, s *snapshot.Snap
 		GrantsIPsec: probe.Lazy(func() probe.Answer { return eswitch.GrantsIPsec(ctx, k, s) }),
 		Tunnels:     probe.Lazy(func() probe.Answer { return eswitch.OffloadsTunnels(k) }),
 		WithoutVFs:  map[pci.Address]probe.Fact{}, ShowsLAG: map[pci.Address]probe.Fact{},
-		IPv6: map[int][]string{}, AltNames: map[int][]string{},
+		IPv6: map[int][]string{}, AltNames: map[int][]string{}, Most: map[pci.Function]map[string]int{},
+	}
+	for fn, st := range tuning.Observe(s) {
+		f.Most[fn] = st.Most
 	}
 	f.Build = crypto.NewBuild(k, f.Devices)
 	for _, p := range s.PFs {

@@ -30,6 +30,7 @@ func (f Facts) Rules(cards []profiles.CardInfo) profiles.Facts {
 	for _, d := range f.Devices {
 		out.Functions[d.Function] = profiles.FunctionFacts{
 			Fixed: fixed(d.Features), NoTxChecksum: !d.Checksums(crypto.Transmit), NoRxChecksum: !d.Checksums(crypto.Receive),
+			Most: f.Most[d.Function],
 		}
 		if p, ok := out.Ports[d.Function.PF]; ok && !d.Function.IsVF() {
 			p.States, p.Packet, p.IPv6 = d.States, d.Packet, f.IPv6[d.Index]

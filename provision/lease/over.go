@@ -9,12 +9,13 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/profiles"
 )
 
-// netdevDriver is the driver whose VFs have netdevs, and so offload switches, here.
+// netdevDriver is the driver whose VFs have netdevs, and so offload switches and settings, here.
 const netdevDriver = "mlx5_core"
 
 // Over is a want with the leases laid over it: the leased VFs of its ports, and their
@@ -24,7 +25,7 @@ func Over(w *profiles.Want, leases []*Lease) *profiles.Want {
 		return w
 	}
 	c := *w
-	c.Ports, c.Offload = maps.Clone(w.Ports), maps.Clone(w.Offload)
+	c.Ports, c.Offload, c.Tuning = maps.Clone(w.Ports), maps.Clone(w.Offload), maps.Clone(w.Tuning)
 	for _, l := range leases {
 		port, ok := c.Ports[l.VF.PF]
 		if !ok || port.VFs != nil && l.VF.VF >= *port.VFs || l.State != Leased {
@@ -38,6 +39,7 @@ func Over(w *profiles.Want, leases []*Lease) *profiles.Want {
 		c.Ports[l.VF.PF] = port
 		if l.Driver() != netdevDriver {
 			delete(c.Offload, l.VF)
+			delete(c.Tuning, l.VF)
 		}
 		if l.Port != nil {
 			c.OVS = withPort(c.OVS, l.Bridge, *l.Port)
@@ -79,6 +81,9 @@ func Only(w *profiles.Want, vf pci.Function) *profiles.Want {
 	}
 	if o, ok := w.Offload[vf]; ok {
 		c.Offload = map[pci.Function]crypto.Spec{vf: o}
+	}
+	if t, ok := w.Tuning[vf]; ok {
+		c.Tuning = map[pci.Function]tuning.Want{vf: t}
 	}
 	c.OVS = &ovs.Spec{}
 	if w.OVS == nil {

@@ -23,6 +23,8 @@ func (l *look) ethtool(links []link) []func() error {
 				func() error { return l.ethtoolJSON(id, "rings", "-g", k.Name) },
 				func() error { return l.ethtoolJSON(id, "coalesce", "-c", k.Name) },
 				func() error { return l.ethtoolText(id, "channels", "-l", k.Name) },
+				func() error { return l.ethtoolText(id, "pause", "-a", k.Name) },
+				func() error { return l.ethtoolText(id, "FEC", "--show-fec", k.Name) },
 				func() error { return l.ethtoolText(id, "private flag", "--show-priv-flags", k.Name) })
 		}
 	}
