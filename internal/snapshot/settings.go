@@ -14,10 +14,13 @@ import (
 
 // readSettings reads the sysctls that new netdevs get and what drivers are told by
 // ethtool: with a request for all netdevs where the driver has it in memory, and of the
-// uplinks alone where it asks the card (pause, FEC).
-func (s *Snapshot) readSettings(ctx context.Context) error {
+// uplinks alone where it asks the card (pause, FEC). Of a first look it takes the sysctls,
+// and what the card would be asked for.
+func (s *Snapshot) readSettings(ctx context.Context, first *Snapshot) error {
 	var err error
-	if s.Sysctls, err = sysctl.Defaults(); err != nil {
+	if first != nil {
+		s.Sysctls = first.Sysctls
+	} else if s.Sysctls, err = sysctl.Defaults(); err != nil {
 		return err
 	}
 	c, err := ethtool.Dial(ctx)
@@ -54,6 +57,12 @@ func (s *Snapshot) readSettings(ctx context.Context) error {
 			}
 		}
 		for _, setting := range []ethtool.Setting{ethtool.Pause, ethtool.FEC} {
+			if first != nil {
+				if r, has := first.Driver[n.Index][setting]; has {
+					s.Driver[n.Index][setting] = r
+				}
+				continue
+			}
 			now, most, err := c.Numbers(n.Index, setting)
 			switch {
 			case errors.Is(err, unix.ENODEV): // it went away meanwhile

@@ -62,8 +62,8 @@ func Read(ctx context.Context) (*Snapshot, error) { return read(ctx, nil) }
 
 // Again looks at the host a second time, after steps that changed VFs, representors and
 // ports of switches alone. What is not theirs is taken from the first look: VPD and
-// devlink's info and parameters of cards whose driver is the same, rings, channels, coalescing of
-// uplinks, the sysctls of new netdevs, and the LAG.
+// devlink's info and parameters of cards whose driver is the same, pause and FEC of uplinks, the
+// sysctls of new netdevs, and the LAG.
 func Again(ctx context.Context, first *Snapshot) (*Snapshot, error) { return read(ctx, first) }
 
 func read(ctx context.Context, first *Snapshot) (*Snapshot, error) {
@@ -107,12 +107,12 @@ func (s *Snapshot) read(ctx context.Context, first *Snapshot) (err error) {
 	if err := s.readFeatures(ctx); err != nil {
 		return err
 	}
-	if first != nil {
-		s.Sysctls, s.Numbers, s.LAG = first.Sysctls, first.Numbers, first.LAG
-		return s.readPFs(ctx, sys, c, first.PFs)
-	}
-	if err := s.readSettings(ctx); err != nil {
+	if err := s.readSettings(ctx, first); err != nil {
 		return err
+	}
+	if first != nil {
+		s.LAG = first.LAG
+		return s.readPFs(ctx, sys, c, first.PFs)
 	}
 	if err := s.readPFs(ctx, sys, c, nil); err != nil {
 		return err

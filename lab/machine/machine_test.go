@@ -19,10 +19,16 @@ import (
 	"github.com/nicwright/nicwright/lab/internal/cache"
 	"github.com/nicwright/nicwright/lab/internal/debian"
 	"github.com/nicwright/nicwright/lab/internal/kernels"
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
 )
 
 // timeLimit of the lab's machine: three minutes on a quiet host, and far more on one with much else to do.
 const timeLimit = "60m"
+
+func TestMain(m *testing.M) {
+	sandbox.Hook(1)
+	os.Exit(m.Run())
+}
 
 // TestMachine runs machine.sh in the lab. NICWRIGHT_MACHINE_FLAGS are more flags of the lab's (--cpus 1).
 func TestMachine(t *testing.T) {

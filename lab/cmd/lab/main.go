@@ -55,6 +55,7 @@ The cache is ${XDG_CACHE_HOME:-~/.cache}/nicwright. It may be removed at any tim
 `
 
 func main() {
+	sandbox.Hook(vm.StatusLab)
 	// The machine's first process and its agent are this program as well.
 	switch {
 	case os.Getpid() == 1 && os.Args[0] == guest.InitPath:
@@ -67,9 +68,6 @@ func main() {
 		os.Exit(inUnit(guest.Card()))
 	case len(os.Args) == 3 && os.Args[1] == guest.LoadVerb:
 		os.Exit(inUnit(guest.Load(os.Args[2])))
-	case len(os.Args) == 3 && os.Args[1] == sandbox.Verb:
-		fmt.Fprintln(os.Stderr, "lab sandbox:", sandbox.Enter(os.Args[2]))
-		os.Exit(vm.StatusLab)
 	}
 	os.Exit(start(os.Args[1:]))
 }

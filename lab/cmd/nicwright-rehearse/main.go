@@ -32,6 +32,7 @@ see nicwright rehearse --help. It reads a request as JSON and prints an outcome.
 const niceness = 10
 
 func main() {
+	sandbox.Hook(vm.StatusLab)
 	// The machine's first process, its agent, and what the agent runs are this program as well.
 	switch {
 	case os.Getpid() == 1 && os.Args[0] == guest.InitPath:
@@ -46,9 +47,6 @@ func main() {
 			os.Exit(1)
 		}
 		return
-	case len(os.Args) == 3 && os.Args[1] == sandbox.Verb:
-		fmt.Fprintln(os.Stderr, sandbox.Enter(os.Args[2]))
-		os.Exit(vm.StatusLab)
 	}
 	if len(os.Args) > 1 {
 		fmt.Fprint(os.Stderr, usage)

@@ -20,9 +20,21 @@ import (
 	"syscall"
 )
 
-// Verb is the first argument with which the program calls itself; main hands
-// such a call to Enter.
-const Verb = "__sandbox"
+// verb is the first argument with which the program calls itself.
+const verb = "__sandbox"
+
+// hooked: calls of this program by itself come back here.
+var hooked bool
+
+// Hook is what main, or a test's TestMain, begins with in a program that uses a Box: where the
+// program was called by itself it becomes what runs in the box, or says why not and ends with the status.
+func Hook(status int) {
+	hooked = true
+	if len(os.Args) == 3 && os.Args[1] == verb {
+		fmt.Fprintf(os.Stderr, "%s, in a sandbox: %v\n", filepath.Base(os.Args[0]), enter(os.Args[2]))
+		os.Exit(status)
+	}
+}
 
 // Bind mounts a file or directory of the host at a path in the root.
 type Bind struct {
@@ -53,6 +65,9 @@ type request struct {
 // Run runs args and returns its standard output. A failing program's error
 // has the last lines that it wrote.
 func (b Box) Run(ctx context.Context, args ...string) (string, error) {
+	if !hooked { // the program would run again as a whole, and its end be taken for that of args
+		return "", errors.New("run in a sandbox: main does not begin with sandbox.Hook")
+	}
 	req, err := json.Marshal(request{b.Root, b.Binds, args})
 	if err != nil {
 		return "", fmt.Errorf("encode the request: %w", err)
@@ -61,7 +76,7 @@ func (b Box) Run(ctx context.Context, args ...string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find our own program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, Verb, string(req))
+	cmd := exec.CommandContext(ctx, self, verb, string(req))
 	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}, b.Env...)
 	var out, all bytes.Buffer
 	var log io.Writer = &all
@@ -97,9 +112,9 @@ func RunLocked(cmd *exec.Cmd) error {
 	return <-done
 }
 
-// Enter is the other side of Run: it mounts, changes the root and becomes the
+// enter is the other side of Run: it mounts, changes the root and becomes the
 // program. It returns only on an error.
-func Enter(arg string) error {
+func enter(arg string) error {
 	var req request
 	if err := json.Unmarshal([]byte(arg), &req); err != nil {
 		return fmt.Errorf("decode the request: %w", err)
