@@ -364,8 +364,9 @@ func (d *differ) move(uplink, bond resource.ID) {
 		if !moves(i) {
 			continue
 		}
-		// IPv6's too: an uplink that stays up keeps its routes, and a new one beside them is another hop of theirs.
-		if on.has(i) && (i.Kind == rtnet.Address || i.Kind == rtnet.Route && i.Family == familyIPv6) {
+		// IPv6's too: an uplink that stays up keeps its routes, and a new one beside them is another hop of theirs,
+		// but where it goes by an object, which moves.
+		if on.has(i) && (i.Kind == rtnet.Address || i.Kind == rtnet.Route && i.Family == familyIPv6 && !i.goesWithLink()) {
 			d.add(step.Step{
 				Phase: step.Network, Resource: uplink, Attribute: i.attribute(), From: step.Text(present), To: step.Absent(),
 				Reason: "it goes to " + bond.Name,
