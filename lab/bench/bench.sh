@@ -14,6 +14,7 @@ here=/usr/local/bin
 sizes=("$@"); [ $# -gt 0 ] || sizes=(4 16 32 64 127)
 mapfile -t pfs < <(for d in /sys/bus/pci/drivers/mlx5_core/*:*; do [ -e "$d/physfn" ] || basename "$d"; done | sort)
 tmp=$(mktemp -d)
+noops=
 
 profile() { # profile VFS: vm-host with this many, the first half of them in one VLAN, and no more than the scripts do
 	local vfs=$1 half=$(($1 / 2)) sets=(--set verify.ipsec=null --set cards.nic0.ports.p0.vf.ipsec_crypto=null --set cards.nic0.ports.p1.vf.ipsec_crypto=null)
@@ -61,10 +62,12 @@ for vfs in "${sizes[@]}"; do
 	# On one processor all that is not the tool's own user code is the kernel's, or Open vSwitch's, or waiting for them.
 	kernel=$(awk "BEGIN {print $apply - $apply_user}")
 	row "2 x $vfs" "$script" "$apply" "$first" "$again" "$noop" "$second" "$kernel" "$(ratio "$apply" "$kernel")"
+	noops+=$(awk "BEGIN {printf \"2 x %-6s %.3f of %.3f\", \"$vfs\", $noop - $noop_user, $noop}")$'\n'
 	clean
 done
 printf '\ngoals: apply <= 0.6 of the script at 2 x 32 and 2 x 64, no-op <= 0.1 of its second run, apply <= 1.25 of the kernel'"'"'s own time\n'
 
+printf '\nthe kernel'"'"'s and Open vSwitch'"'"'s part of a no-op, seconds\n%s' "$noops"
 printf '\nphases of nicwright, seconds (and each VF, milliseconds)\n'
 phases=$(for vfs in "${sizes[@]}"; do jq -r '.phases | keys[]' "$tmp/apply.$vfs"; done | sort -u)
 printf '%-10s' phase; printf '%18s' "${sizes[@]/#/2 x }"; echo
