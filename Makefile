@@ -89,6 +89,7 @@ test-rehearse:
 # A machine in the lab's machine gets a VF by vfio-pci: three minutes on a quiet host, all of it emulated twice.
 test-machine: build lab
 	NICWRIGHT_MACHINE=1 $(GOTEST) -count=1 -v -timeout 70m ./lab/machine
+
 # What works on which kernel: recorded anew on each of the lab's kernels, and written to docs/kernels.md.
 kernels-table: build lab
 	lab/kernels-table.sh $(LAB) $(BIN) $(KERNELS)

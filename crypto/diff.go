@@ -10,36 +10,9 @@ import (
 
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
-
-// fate is what the steps of other domains do to a function's netdev.
-type fate struct {
-	last  step.EffectKind // Remade or Gone, whichever is later in the plan; "" for neither
-	reset bool            // its features go back to the driver's defaults
-}
-
-// fates goes over the effects once, for there are many with many VFs.
-func fates(effects step.Effects) map[pci.Function]fate {
-	all := map[pci.Function]fate{}
-	for _, e := range effects {
-		f := all[e.On.Function]
-		switch {
-		case e.On == resource.OfFunction(e.On.Function) && e.Kind == step.Gone:
-			f.last = step.Gone
-		case e.On != resource.OfNetdev(e.On.Function):
-			continue
-		case e.Kind == step.Remade || e.Kind == step.Gone:
-			f.last = e.Kind
-		case e.Kind == step.Reset:
-			f.reset = true
-		default:
-			continue
-		}
-		all[e.On.Function] = f
-	}
-	return all
-}
 
 // Diff is the steps from have to want, in a plan whose other steps have the
 // effects. A function that will have no netdev here when the plan is done has no
@@ -55,11 +28,11 @@ func Diff(have map[pci.Function]State, want map[pci.Function]Spec, effects step.
 	})
 	var result step.Result
 	var errs []error
-	becomes := fates(effects)
+	becomes := effects.Fates()
 	for _, fn := range functions {
 		spec := want[fn]
 		d := differ{fn: fn, state: have[fn], fate: becomes[fn]}
-		if why := d.noNetdev(); why != "" {
+		if why := snapshot.WithoutNetdev(d.fate, d.state.Netdev, d.state.Absent, "its offload switches"); why != "" {
 			if names := spec.set(); len(names) > 0 {
 				result.Left = append(result.Left, step.Left{Resource: resource.OfNetdev(fn), Attribute: strings.Join(names, ", "), Reason: why})
 			}
@@ -75,25 +48,7 @@ func Diff(have map[pci.Function]State, want map[pci.Function]Spec, effects step.
 type differ struct {
 	fn    pci.Function
 	state State
-	fate  fate
-}
-
-// noNetdev says why the function will have no netdev in this network namespace,
-// "" if it will.
-func (d differ) noNetdev() string {
-	switch {
-	case d.fate.last == step.Remade:
-		return ""
-	case d.fate.last == step.Gone:
-		return "it will have no netdev here once the plan is done: whoever has the VF sets its offload switches"
-	case d.state.Netdev != "":
-		return ""
-	case d.state.Absent == noDriver:
-		return noDriver + ": say driver: mlx5_core, or leave it out"
-	case d.state.Absent != "":
-		return d.state.Absent + ": whoever has it sets its offload switches"
-	}
-	return "it is not there, and nothing in the plan makes it"
+	fate  step.Fate
 }
 
 // steps are those of a function that will have a netdev.
@@ -130,13 +85,13 @@ func (d differ) step(name string, on, asked bool) (*step.Step, error) {
 	}
 	f, known := d.state.Features[name]
 	switch {
-	case d.fate.last == step.Remade:
+	case d.fate.Last == step.Remade:
 		if s.Reason = "its netdev is made again"; d.state.Netdev == "" {
 			s.Reason = "its netdev is made"
 		} else {
 			s.From = step.Unknown()
 		}
-	case d.fate.reset:
+	case d.fate.Reset:
 		s.From, s.Reason = step.Unknown(), "the driver's defaults come back"
 	case known && f.Active == on:
 		return nil, nil

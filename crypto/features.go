@@ -85,8 +85,6 @@ type State struct {
 	Absent string `json:"absent,omitempty"`
 }
 
-const noDriver = "it has no driver, and so no netdev"
-
 // Observe makes the states of all PFs and VFs of a look.
 func Observe(s *snapshot.Snapshot) map[pci.Function]State {
 	states := map[pci.Function]State{}
@@ -103,32 +101,10 @@ func Observe(s *snapshot.Snapshot) map[pci.Function]State {
 		}
 		states[l.Function] = state
 	}
-	for _, pf := range s.PFs {
-		absent(states, pci.PF(pf.Address), pf.Driver, pf.Driver)
-		for n, vf := range pf.VFs {
-			if vf.Address != "" { // netdevsim's have none, and no netdev either
-				absent(states, pci.VF(pf.Address, n), vf.Driver, pf.Driver)
-			}
-		}
+	for fn, why := range s.Absent() {
+		states[fn] = State{Absent: why}
 	}
 	return states
-}
-
-// absent says why a function without a netdev here has none: by its driver, and
-// by that of its PF, whose VFs' netdevs it makes.
-func absent(states map[pci.Function]State, fn pci.Function, driver, pfs string) {
-	if _, here := states[fn]; here {
-		return
-	}
-	why := "its netdev is in another network namespace"
-	switch driver {
-	case "":
-		why = noDriver
-	case pfs:
-	default:
-		why = "its driver is " + driver + ", which makes no netdev here"
-	}
-	states[fn] = State{Absent: why}
 }
 
 // Specs are all switches as a want that would bring them back.

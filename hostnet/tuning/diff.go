@@ -13,36 +13,9 @@ import (
 	"github.com/nicwright/nicwright/internal/ethtool"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/internal/step"
 )
-
-// fate is what the steps of other domains do to a function's netdev.
-type fate struct {
-	last  step.EffectKind // Remade or Gone, whichever is later in the plan; "" for neither
-	reset bool            // the driver goes back to its defaults
-}
-
-// fates goes over the effects once, for there are many with many VFs.
-func fates(effects step.Effects) map[pci.Function]fate {
-	all := map[pci.Function]fate{}
-	for _, e := range effects {
-		f := all[e.On.Function]
-		switch {
-		case e.On == resource.OfFunction(e.On.Function) && e.Kind == step.Gone:
-			f.last = step.Gone
-		case e.On != resource.OfNetdev(e.On.Function):
-			continue
-		case e.Kind == step.Remade || e.Kind == step.Gone:
-			f.last = e.Kind
-		case e.Kind == step.Reset:
-			f.reset = true
-		default:
-			continue
-		}
-		all[e.On.Function] = f
-	}
-	return all
-}
 
 // Diff is the steps from have to want, in a plan whose other steps have the effects. A
 // function that will have no netdev here when the plan is done has no steps: what is wanted
@@ -53,10 +26,10 @@ func Diff(have map[pci.Function]State, want map[pci.Function]Want, effects step.
 	})
 	var result step.Result
 	var errs []error
-	becomes := fates(effects)
+	becomes := effects.Fates()
 	for _, fn := range functions {
 		d := differ{fn: fn, state: have[fn], fate: becomes[fn], want: want[fn]}
-		if why := d.noNetdev(); why != "" {
+		if why := snapshot.WithoutNetdev(d.fate, d.state.Netdev, d.state.Absent, "it"); why != "" {
 			if names := slices.SortedFunc(maps.Keys(d.want.Values), order); len(names) > 0 {
 				result.Left = append(result.Left, step.Left{Resource: resource.OfNetdev(fn), Attribute: strings.Join(names, ", "), Reason: why})
 			}
@@ -79,25 +52,8 @@ func Diff(have map[pci.Function]State, want map[pci.Function]Want, effects step.
 type differ struct {
 	fn    pci.Function
 	state State
-	fate  fate
+	fate  step.Fate
 	want  Want
-}
-
-// noNetdev says why the function will have no netdev in this network namespace, "" if it will.
-func (d differ) noNetdev() string {
-	switch {
-	case d.fate.last == step.Remade:
-		return ""
-	case d.fate.last == step.Gone:
-		return "it will have no netdev here once the plan is done: whoever has the VF sets it"
-	case d.state.Netdev != "":
-		return ""
-	case d.state.Absent == noDriver:
-		return noDriver + ": say driver: mlx5_core, or leave it out"
-	case d.state.Absent != "":
-		return d.state.Absent + ": whoever has it sets it"
-	}
-	return "it is not there, and nothing in the plan makes it"
 }
 
 // step is the one of an attribute, or nil.
@@ -119,13 +75,13 @@ func (d differ) step(name string) (*step.Step, error) {
 	}
 	is, has := d.state.Values[name]
 	fixed, isFixed := d.state.Fixed[name]
-	again := d.fate.last == step.Remade
+	again := d.fate.Last == step.Remade
 	switch {
 	case again && d.state.Netdev == "":
 		s.Reason = "its netdev is made"
 	case again:
 		s.From, s.Reason = step.Unknown(), "its netdev is made again"
-	case d.fate.reset:
+	case d.fate.Reset:
 		s.From, s.Reason = step.Unknown(), "the driver's defaults come back"
 	case has && is == to, isFixed && fixed == to:
 		return nil, nil
@@ -154,7 +110,7 @@ func (d differ) step(name string) (*step.Step, error) {
 func (d differ) most(a attribute, to string, asked bool) error {
 	most, said := d.state.Most[a.name]
 	n, err := strconv.Atoi(to)
-	if !said || err != nil || n <= most || !asked || a.setting == ethtool.Channels && d.fate.last == step.Remade {
+	if !said || err != nil || n <= most || !asked || a.setting == ethtool.Channels && d.fate.Last == step.Remade {
 		return nil
 	}
 	return fmt.Errorf("%s: %s: %d is wanted, but the kernel says that %s takes %d at most (%s): lower it", d.fn, a.name, n, d.state.Netdev, most, a.shown())

@@ -101,7 +101,7 @@ func TestObserve(t *testing.T) {
 			Most: map[string]int{"rings rx": 8192}, Fixed: Values{},
 		},
 		vf:                        {Netdev: "v1", Values: Values{"mtu": "1400"}, Most: map[string]int{"mtu": 9978}, Fixed: Values{}},
-		pci.VF("0000:3b:00.0", 0): {Absent: noDriver},
+		pci.VF("0000:3b:00.0", 0): {Absent: snapshot.NoDriver},
 		pci.VF("0000:3b:00.0", 2): {Absent: "its driver is vfio-pci, which makes no netdev here"},
 		pci.VF("0000:3b:00.0", 3): {Absent: "its netdev is in another network namespace"},
 	}

@@ -29,8 +29,6 @@ type State struct {
 	Absent string `json:"absent,omitempty"`
 }
 
-const noDriver = "it has no driver, and so no netdev"
-
 // Elsewhere are the features that profiles say under offload (crypto), and those that go with them.
 var Elsewhere = []string{"hw-tc-offload", "tls-hw-tx-offload", "tls-hw-rx-offload", "tls-hw-record", "esp-hw-offload", "esp-tx-csum-hw-offload", "tx-esp-segmentation"}
 
@@ -46,13 +44,8 @@ func Observe(s *snapshot.Snapshot) map[pci.Function]State {
 			states[l.Function] = stateOf(s, links[l.Index], l.Function)
 		}
 	}
-	for _, pf := range s.PFs {
-		absent(states, pci.PF(pf.Address), pf.Driver, pf.Driver)
-		for n, vf := range pf.VFs {
-			if vf.Address != "" { // netdevsim's have none, and no netdev either
-				absent(states, pci.VF(pf.Address, n), vf.Driver, pf.Driver)
-			}
-		}
+	for fn, why := range s.Absent() {
+		states[fn] = State{Absent: why}
 	}
 	return states
 }
@@ -96,23 +89,6 @@ func stateOf(s *snapshot.Snapshot, l rtlink.Link, fn pci.Function) State {
 		}
 	}
 	return st
-}
-
-// absent says why a function without a netdev here has none: by its driver, and by that of
-// its PF, whose VFs' netdevs it makes.
-func absent(states map[pci.Function]State, fn pci.Function, driver, pfs string) {
-	if _, here := states[fn]; here {
-		return
-	}
-	why := "its netdev is in another network namespace"
-	switch driver {
-	case "":
-		why = noDriver
-	case pfs:
-	default:
-		why = "its driver is " + driver + ", which makes no netdev here"
-	}
-	states[fn] = State{Absent: why}
 }
 
 // Want is what the driver of a netdev is to be told.

@@ -28,9 +28,9 @@ const (
 	PrivateFlags Setting = "private_flags" // by the driver's names: ethtool --show-priv-flags, --set-priv-flags
 )
 
-// AllSettings are all of them, in the order in which they can be set: channels
+// QueueSettings are those of queues, in the order in which they can be set: channels
 // make the rings anew.
-var AllSettings = [...]Setting{Channels, Rings, Coalesce}
+var QueueSettings = [...]Setting{Channels, Rings, Coalesce}
 
 // field is one number (include/uapi/linux/ethtool_netlink.h).
 type field struct {

@@ -34,7 +34,7 @@ func (s *Snapshot) readSettings(ctx context.Context, first *Snapshot) error {
 			s.Driver[n.Index] = map[ethtool.Setting]ethtool.Reading{}
 		}
 	}
-	for _, setting := range append([]ethtool.Setting{ethtool.PrivateFlags}, ethtool.AllSettings[:]...) {
+	for _, setting := range append([]ethtool.Setting{ethtool.PrivateFlags}, ethtool.QueueSettings[:]...) {
 		all, err := c.AllNumbers(setting)
 		if err != nil {
 			return err
@@ -51,7 +51,7 @@ func (s *Snapshot) readSettings(ctx context.Context, first *Snapshot) error {
 			continue
 		}
 		s.Numbers[n.Index] = map[ethtool.Setting]ethtool.Numbers{}
-		for _, setting := range ethtool.AllSettings {
+		for _, setting := range ethtool.QueueSettings {
 			if r, has := s.Driver[n.Index][setting]; has {
 				s.Numbers[n.Index][setting] = r.Now
 			}
