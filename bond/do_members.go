@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/step"
 )
 
 // empty takes all members out on the way to options that need it, and gives the
@@ -67,6 +68,11 @@ func (d *Doer) setMembers(ctx context.Context, bond rtlink.Link, c changes, mac 
 	ids := *c.members
 	if mac != nil {
 		if want, ids, err = ownerOfMACFirst(want, ids, mac); err != nil {
+			return err
+		}
+	}
+	if mac == nil && step.OwnerOf(bond.Alias) != "" {
+		if err := firstAgain(ctx, bond, want); err != nil {
 			return err
 		}
 	}
@@ -123,6 +129,21 @@ func (d *Doer) firstMAC(ctx context.Context, c changes) (net.HardwareAddr, error
 		return nil, err
 	}
 	return macOf(l), nil
+}
+
+// firstAgain gives a bond that somebody else has emptied (the driver was loaded anew)
+// the MAC address that it was made with: the kernel has thrown dice, and would take the
+// first member's over without saying that it was set.
+func firstAgain(ctx context.Context, bond rtlink.Link, want []rtlink.Link) error {
+	is, err := members(ctx, bond)
+	if err != nil || len(is) > 0 || len(want) == 0 {
+		return err
+	}
+	mac := macOf(want[0])
+	if mac == nil {
+		return nil
+	}
+	return rtlink.SetHardwareAddr(bond, mac)
 }
 
 // macOf is the MAC address that a netdev joins with: in another bond it has that one's.

@@ -119,6 +119,17 @@ func TestLabANewBondHasItsMembersAddress(t *testing.T) {
 		if b.Address != own || strings.TrimSpace(how) != "3" { // NET_ADDR_SET (include/uapi/linux/netdevice.h)
 			t.Errorf("from another bond %t: the bond has %s, in the way %s, and its first member %s", other, b.Address, how, own)
 		}
+		// As when the driver is loaded anew.
+		for _, p := range []string{port1, port0} {
+			run(t, "ip", "link", "set", uplink(t, p), "nomaster")
+		}
+		if err := apply(t, ctx, NewDoer(), want); err != nil {
+			t.Fatal(err)
+		}
+		b, how = ipLink(t, "nwbond"), run(t, "cat", "/sys/class/net/nwbond/addr_assign_type")
+		if b.Address != own || strings.TrimSpace(how) != "3" {
+			t.Errorf("emptied by others: the bond has %s, in the way %s, and its first member %s", b.Address, how, own)
+		}
 		run(t, "ip", "link", "del", "nwbond")
 	}
 }

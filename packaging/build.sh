@@ -72,9 +72,10 @@ for package in "${packages[@]}"; do
 	done
 done
 # Of the binary itself; without a serial number and a time, which would be others at each build.
-# The modules are here already: nothing is asked for, and our own module is none that a proxy has.
+# Nothing is asked for (licences are in copyright: that program would ask a proxy for them); the program itself may have to be fetched.
+sbom=$(go tool -modfile=tools/cyclonedx-gomod.mod -n cyclonedx-gomod)
 for package in "${packages[@]}"; do
-	GOPROXY=off go tool -modfile=tools/cyclonedx-gomod.mod cyclonedx-gomod bin -json -noserial -notimestamp -licenses -std \
+	GOPROXY=off "$sbom" bin -json -noserial -notimestamp -std \
 		-version "$VERSION" -output "$out/${package}_${VERSION}_$ARCH.cdx.json" "$STAGE/$package"
 done
 [ -n "${KEEP_STAGE:-}" ] || rm -rf "$STAGE"

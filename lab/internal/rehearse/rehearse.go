@@ -96,7 +96,6 @@ func run(ctx context.Context, r *rehearsal.Request, out *rehearsal.Outcome, log 
 		return err
 	}
 	m.KVM = usable("/dev/kvm")
-	out.KVM = m.KVM
 	m.Shares = []vm.Share{{Host: r.Tool, Guest: toolPlace, ReadOnly: true}}
 	params, ignored, err := cardParams(r.Card, module)
 	if err != nil {
@@ -135,7 +134,7 @@ func run(ctx context.Context, r *rehearsal.Request, out *rehearsal.Outcome, log 
 	}
 	log("booting kernel %s (%s)", k.release, map[bool]string{true: "KVM", false: "no usable /dev/kvm: the processor is emulated, which takes minutes"}[m.KVM])
 	status, err := m.Run(ctx)
-	out.Kernel = kernel.String()
+	out.Kernel, out.KVM = kernel.String(), m.KVM
 	if err != nil {
 		return fmt.Errorf("kernel %s in the machine: %w", k.release, err)
 	}

@@ -3,7 +3,6 @@
 package vm
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -30,7 +29,7 @@ type machine struct {
 	// ended is closed when QEMU has ended; its error and words are set then.
 	ended   chan struct{}
 	qemuErr error
-	qemuSay bytes.Buffer
+	qemuSay words
 	// kernel is what the kernel reported of its errors.
 	kernel strings.Builder
 }
@@ -53,7 +52,7 @@ func (m *Machine) boot(ctx context.Context, args []string) (int, error) {
 	ours, theirs := os.NewFile(uintptr(fds[0]), "machine"), os.NewFile(uintptr(fds[1]), "lab")
 	b := &machine{
 		Machine: m, start: time.Now(), con: &console{copy: m.Console}, port: ours,
-		conn: wire.New(ours), frames: make(chan frame), ended: make(chan struct{}),
+		conn: wire.New(ours), frames: make(chan frame), ended: make(chan struct{}), qemuSay: words{gaveUp: make(chan struct{})},
 	}
 	qctx, kill := context.WithCancel(context.WithoutCancel(ctx))
 	command := append(slices.Clone(b.QEMU), args...)
@@ -132,6 +131,8 @@ func (b *machine) follow(ctx context.Context, stop <-chan struct{}) (int, error)
 			// What it sent before its end is still to be read.
 			ended = nil
 			_ = b.port.SetReadDeadline(time.Now().Add(drainTime))
+		case <-b.qemuSay.gaveUp:
+			return StatusLab, fmt.Errorf("%w: %w", errNoReport, errKVM)
 		case <-bootLimit:
 			return StatusLab, fmt.Errorf("%w within %s; the console's last lines:\n%s", errNoReport, b.BootLimit, b.con.tail(consoleLines))
 		case sig := <-b.Signals:

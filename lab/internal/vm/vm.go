@@ -72,7 +72,7 @@ type Machine struct {
 	// what else the host does, as long as the machine does not wait for the host: what is measured is to be on the machine's own
 	// file system, and not in a share. It takes one processor.
 	Icount bool
-	// KVM has the host's processor run the machine: /dev/kvm is to be usable.
+	// KVM has the host's processor run the machine: /dev/kvm is to be usable. Run takes it back where KVM gives up.
 	KVM    bool
 	Shares []Share
 	// Request is the command and how the machine is set up; Mounts and the
@@ -119,17 +119,34 @@ func (m *Machine) Run(ctx context.Context) (int, error) {
 	if err != nil {
 		return StatusLab, err
 	}
-	status, err := m.boot(ctx, args)
+	status, err := m.boot(ctx, append(m.processor(), args...))
 	if errors.Is(err, errNoReport) && ctx.Err() == nil {
-		m.Warn("%v\nlab: trying once more", err)
-		status, err = m.boot(ctx, args)
+		if m.KVM && errors.Is(err, errKVM) {
+			m.Warn("%v: the processor is emulated instead, which takes minutes", err)
+			m.KVM = false
+		} else {
+			m.Warn("%v\nlab: trying once more", err)
+		}
+		status, err = m.boot(ctx, append(m.processor(), args...))
 	}
 	return status, err
 }
 
+// processor is what runs the machine's instructions.
+func (m *Machine) processor() []string {
+	switch {
+	case m.KVM:
+		return []string{"-accel", "kvm", "-smp", fmt.Sprint(m.CPUs)}
+	case m.Icount:
+		// While all its processors wait, time jumps to the next timer.
+		return []string{"-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-smp", "1"}
+	}
+	return []string{"-accel", "tcg,thread=multi", "-smp", fmt.Sprint(m.CPUs)}
+}
+
 var errTimeLimit = errors.New("time limit")
 
-// prepare writes what the machine boots from and returns QEMU's arguments.
+// prepare writes what the machine boots from and returns QEMU's arguments, without those of processor.
 func (m *Machine) prepare() ([]string, error) {
 	initramfs := filepath.Join(m.Scratch, "initramfs")
 	if err := m.writeInitramfs(initramfs); err != nil {
@@ -179,15 +196,6 @@ func (m *Machine) prepare() ([]string, error) {
 	}
 	// A disk's blocks and names stay in memory by themselves; a shared directory's are asked for again and again.
 	m.Request.InMemory = m.Icount && m.Disk == nil
-	switch {
-	case m.KVM:
-		args = append(args, "-accel", "kvm", "-smp", fmt.Sprint(m.CPUs))
-	case m.Icount:
-		// While all its processors wait, time jumps to the next timer.
-		args = append(args, "-accel", "tcg,thread=single", "-icount", "shift=2,sleep=off", "-smp", "1")
-	default:
-		args = append(args, "-accel", "tcg,thread=multi", "-smp", fmt.Sprint(m.CPUs))
-	}
 	if m.Request.IGB { // SR-IOV needs PCI Express; the emulated card is on a bus of its own in any machine
 		args = append(args, "-machine", "q35")
 		if m.IOMMU { // it comes before what is behind it
