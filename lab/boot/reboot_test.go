@@ -127,7 +127,7 @@ same /root/bare
 find_act() {
 	local p words
 	act=
-	for p in $(<"/sys/fs/cgroup/system.slice/$unit/cgroup.procs"); do
+	for p in $(cat "/sys/fs/cgroup/system.slice/$unit/cgroup.procs"); do
 		mapfile -d "" -t words <"/proc/$p/cmdline" && [ "${words[1]:-}" = act ] && act=$p
 	done 2>/dev/null
 	looks=$((looks + 1))
