@@ -36,7 +36,7 @@ type Log struct{ fd int }
 func Open() (*Log, error) {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("opening the kernel's log /dev/kmsg: %w; run it as root", err)
+		return nil, fmt.Errorf("opening the kernel's log /dev/kmsg: %w; it takes root, and CAP_SYSLOG where kernel.dmesg_restrict is set", err)
 	}
 	return &Log{fd}, nil
 }

@@ -111,6 +111,7 @@ settle
 is active
 says "the host is as the profile says"
 same /root/applied
+journalctl --boot --unit $unit --grep "opening the kernel" && die "the unit does not see the kernel's log"
 nothing_to_do
 echo "the driver was loaded anew"`)
 }

@@ -49,7 +49,7 @@ func unitText(p *profiles.Profile, o Options) (string, error) {
 		"-p", config, "--config-dir", strings.TrimSuffix(config, "/"+profileFile),
 	}
 	return execute("nicwright.service.tmpl", p, o, command, map[string]any{
-		"Steps": o.Systemd >= stepsSince, "StartSec": fmt.Sprintf("%ds", int((o.Limit+time.Minute)/time.Second)),
+		"KernelLog": true, "Steps": o.Systemd >= stepsSince, "StartSec": fmt.Sprintf("%ds", int((o.Limit+time.Minute)/time.Second)),
 	})
 }
 
@@ -74,7 +74,7 @@ func execute(name string, p *profiles.Profile, o Options, command []string, more
 	}
 	values := map[string]any{
 		"Mark": Mark, "Profile": profile, "OVS": p.OVS != nil, "Binary": o.Binary, "Config": o.ConfigDir, "State": o.StateDir,
-		"Command": strings.Join(command, " "), "Writable": writable, "Unit": Unit, "WatchUnit": WatchUnit, "Listens": false,
+		"Command": strings.Join(command, " "), "Writable": writable, "Unit": Unit, "WatchUnit": WatchUnit, "Listens": false, "KernelLog": false,
 	}
 	maps.Copy(values, more)
 	return render(name, values)
