@@ -42,7 +42,7 @@ func packaged(t *testing.T) {
 	}{{"old.deb", src, []string{"VERSION=0.0.0~0"}}, {"new.deb", root, nil}} {
 		out := filepath.Join(t.TempDir(), "packages")
 		run(p.src, p.env, "packaging/build.sh", out)
-		debs, err := filepath.Glob(filepath.Join(out, "*.deb"))
+		debs, err := filepath.Glob(filepath.Join(out, "nicwright_*.deb")) // and not nicwright-rehearse
 		if err != nil || len(debs) != 1 {
 			t.Fatalf("%s: build.sh made %v, %v", p.name, debs, err)
 		}
