@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/vlans"
@@ -22,13 +23,13 @@ type Network struct {
 	// VFs that can be leased, in this order: CARD/PORT/vfN, CARD/PORT/vfN-M, or CARD/PORT/RANGE with the
 	// name of a range. A VF may be in several networks: it follows that of its lease.
 	VFs []string `json:"vfs" jsonschema:"required,uniqueItems=true"`
-	// Bridge of Open vSwitch that a leased VF's representor is a port of (switchdev only).
+	// Bridge of the profile, of Open vSwitch or of the kernel, that a leased VF's representor is a port of (switchdev only).
 	Bridge string `json:"bridge,omitempty" jsonschema:"minLength=1,maxLength=15"`
 	// Tag makes an access port of this VLAN, 1..4094, as at a port of a bridge (switchdev only).
 	Tag *int `json:"tag,omitempty" jsonschema:"minimum=1,maximum=4094"`
 	// Trunks makes a trunk of these VLANs, 1..4094 each, and ranges of them, as at a port of a bridge (switchdev only).
 	Trunks vlans.List `json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
-	// VLANMode is that of a port of a bridge (switchdev only).
+	// VLANMode is that of a port of a bridge (switchdev only). A bridge of the kernel has no dot1q-tunnel.
 	VLANMode string `json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
 	// VLAN that isolates the VF, 0 = none (legacy mode only).
 	VLAN *int `json:"vlan,omitempty" jsonschema:"minimum=0,maximum=4094"`
@@ -45,6 +46,12 @@ type Network struct {
 	// Driver that a leased VF is bound to.
 	Driver *string `json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=mlx5_vfio_pci,enum=none"`
 }
+
+// Of vlan_mode (vswitch.ovsschema, Port).
+const (
+	nativeTagged = "native-tagged"
+	tunnel       = "dot1q-tunnel"
+)
 
 // Function is what the network says of a leased VF itself; up is the representor's,
 // which a port of a switch has to be.
@@ -66,6 +73,23 @@ func (n Network) Port(vf pci.Function, name string) ovs.Port {
 		return ovs.Port{}
 	}
 	return ovs.Port{Name: name, VF: vf.String(), Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode}
+}
+
+// KernelPort is the same where the bridge is the kernel's: the tag of an access port is its PVID and leaves
+// without a tag, that of a native-tagged port leaves with one.
+func (n Network) KernelPort(vf pci.Function, name string) bridge.Port {
+	port := bridge.Port{Name: name, VF: vf.String(), PVID: n.Tag, Trunks: slices.Clone(n.Trunks)}
+	if n.Tag == nil {
+		return port
+	}
+	port.Trunks = slices.DeleteFunc(port.Trunks, func(v int) bool { return v == *n.Tag })
+	if n.VLANMode == nativeTagged {
+		port.Trunks = append(port.Trunks, *n.Tag)
+		slices.Sort(port.Trunks)
+	} else {
+		port.Untagged = vlans.List{*n.Tag}
+	}
+	return port
 }
 
 // vfsOf are the VFs that an entry of a network's vfs means.
@@ -191,10 +215,14 @@ func checkNetworkMode(p *Profile, report report) {
 
 func checkNetworkSwitch(p *Profile, report report) {
 	var bridges []string
+	kernels := map[string]bridge.Spec{}
 	if p.OVS != nil {
 		for _, b := range p.OVS.Bridges {
 			bridges = append(bridges, b.Name)
 		}
+	}
+	for _, b := range p.Bridges {
+		bridges, kernels[b.Name] = append(bridges, b.Name), b
 	}
 	for i, n := range p.Networks {
 		keys := n.switchOnly()
@@ -207,6 +235,13 @@ func checkNetworkSwitch(p *Profile, report report) {
 		}
 		if key, why := wrongVLANs(ovs.Port{Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode}); why != "" {
 			report(p.At("networks", i, key), "network %s %s", n.Name, why)
+		}
+		switch b, kernel := kernels[n.Bridge]; {
+		case !kernel:
+		case n.VLANMode == tunnel:
+			report(p.At("networks", i, "vlan_mode"), "network %s has vlan_mode %s, and a bridge of the kernel (%s) has no such ports", n.Name, tunnel, n.Bridge)
+		case isFalse(b.VLANFiltering) && (n.Tag != nil || n.Trunks != nil):
+			report(p.At("networks", i, "bridge"), "network %s has VLANs, and vlan_filtering of its bridge %s is to be off: they keep nothing apart then", n.Name, n.Bridge)
 		}
 	}
 }
@@ -248,7 +283,8 @@ func (a *available) networks(noSwitch bool) {
 			}
 			has = append(has, vfs.items[j])
 		}
-		if noSwitch && n.Bridge != "" {
+		kernel := slices.ContainsFunc(a.p.Bridges, func(b bridge.Spec) bool { return b.Name == n.Bridge })
+		if noSwitch && n.Bridge != "" && !kernel {
 			a.say("network %s: its bridge %s is not there", n.Name, n.Bridge)
 			continue
 		}

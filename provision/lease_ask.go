@@ -7,8 +7,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/sysfs"
 	"github.com/nicwright/nicwright/profiles"
@@ -195,9 +197,15 @@ func (r *Road) newLease(base *profiles.Want, network profiles.Network, f pci.Fun
 		}
 		l.Process = p
 	}
-	if network.Bridge != "" {
-		port := network.Port(f, "lease "+q.Name)
-		l.Bridge, l.Port = network.Bridge, &port
+	name := "lease " + q.Name
+	switch l.Bridge = network.Bridge; {
+	case l.Bridge == "":
+	case slices.ContainsFunc(base.Bridges, func(b bridge.Spec) bool { return b.Name == l.Bridge }):
+		port := network.KernelPort(f, name)
+		l.KernelPort = &port
+	default:
+		port := network.Port(f, name)
+		l.Port = &port
 	}
 	driver := r.driverOf(base, f)
 	switch {

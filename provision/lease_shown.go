@@ -13,6 +13,7 @@ import (
 
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/sysfs"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -45,7 +46,7 @@ func (r *Road) ShowLease(l *lease.Lease) (lease.Shown, error) {
 	if base == nil {
 		base = &profiles.Want{}
 	}
-	left, _, err := r.plans(l.VF, lease.Over(lease.Only(base, l.VF), []*lease.Lease{l}), l.Options())
+	left, _, err := r.plans(l.VF, lease.Over(lease.Only(base, l.VF), []*lease.Lease{l}), l.Options(false))
 	if err != nil {
 		s.Differs = append(s.Differs, err.Error())
 	}
@@ -154,20 +155,37 @@ func (r *Road) shownVF(f pci.Function) lease.Shown {
 	if rep := vf.Representor; rep != nil {
 		s.Representor = &lease.Representor{Netdev: rep.Netdev, Ifindex: rep.Ifindex, Up: rep.Up, Carrier: rep.Carrier, MTU: rep.MTU}
 	}
+	if s.Port = r.portOf(f); s.Port != nil && s.Port.Tag != nil {
+		s.VLAN = s.Port.Tag
+	}
+	return s
+}
+
+// portOf is the port of a switch that a VF's representor is now, nil for none.
+func (r *Road) portOf(f pci.Function) *lease.Port {
+	for _, b := range r.Have.Bridges.Bridges {
+		for _, port := range b.Ports {
+			if port.Netdev == resource.OfRepresentor(f) {
+				p := lease.Port{Kind: lease.KindLinux, Bridge: b.Name, Name: port.Name, VLANs: port.VLANs()}
+				p.Tag, p.Trunks, p.VLANMode = port.AsSwitch()
+				return &p
+			}
+		}
+	}
 	if r.Have.Switch == nil {
-		return s
+		return nil
 	}
 	for _, b := range r.Have.Switch.Bridges {
 		for _, port := range b.Ports {
 			if port.ID == f.String() {
-				s.Port = &lease.Port{Bridge: b.Name, Name: port.Name, OFPort: port.OFPort, VLANs: port.VLANs(), Tag: port.Tag, Trunks: port.Trunks, VLANMode: port.VLANMode, Error: port.Error}
-				if port.Tag != nil {
-					s.VLAN = port.Tag
+				return &lease.Port{
+					Kind: lease.KindOVS, Bridge: b.Name, Name: port.Name, OFPort: port.OFPort, VLANs: port.VLANs(),
+					Tag: port.Tag, Trunks: port.Trunks, VLANMode: port.VLANMode, Error: port.Error,
 				}
 			}
 		}
 	}
-	return s
+	return nil
 }
 
 // vfioOf is by what a VF's holder reaches it: its IOMMU group, and its own device.

@@ -172,7 +172,7 @@ func (r *Road) plans(vf pci.Function, want *profiles.Want, opt step.Options) ([]
 
 // leavesVF tells whether it is the VF, its netdevs or its port of the switch.
 func leavesVF(id resource.ID, vf pci.Function) bool {
-	return id.Function == vf && id.Kind != resource.SwitchPort || id.Kind == resource.SwitchPort && id.Of == vf.String()
+	return lease.IsPort(id, vf) || id.Function == vf && id.Kind != resource.SwitchPort && id.Kind != resource.BridgePort
 }
 
 // reach does steps, looks again, and fails where some are left.
@@ -201,7 +201,7 @@ func (r *Road) reach(ctx context.Context, vf pci.Function, want *profiles.Want, 
 func (r *Road) set(ctx context.Context, base *profiles.Want, l *lease.Lease) error {
 	as := *l
 	as.State = lease.Leased
-	want, opt := lease.Over(lease.Only(base, l.VF), []*lease.Lease{&as}), l.Options()
+	want, opt := lease.Over(lease.Only(base, l.VF), []*lease.Lease{&as}), l.Options(false)
 	all, filled, err := r.plans(l.VF, want, opt)
 	if err != nil {
 		return err
@@ -255,7 +255,7 @@ func (r *Road) clear(ctx context.Context, l *lease.Lease, force bool) error {
 	if err != nil {
 		return err
 	}
-	opt := l.Options(l.VF.String())
+	opt := l.Options(true)
 	opt.Take = map[resource.ID]bool{resource.OfFunction(l.VF): true}
 	all, filled, err := r.plans(l.VF, want, opt)
 	if err != nil {
@@ -296,6 +296,9 @@ func backOf(base *profiles.Want, l *lease.Lease) (*profiles.Want, error) {
 	}
 	if len(want.OVS.Bridges) == 0 {
 		want.OVS = &ovs.Spec{Bridges: before.OVS.Bridges}
+	}
+	if len(want.Bridges) == 0 {
+		want.Bridges = before.Bridges
 	}
 	return want, nil
 }

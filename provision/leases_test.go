@@ -22,6 +22,16 @@ import (
 
 const leasesProfile = "../cmd/nicwright/testdata/leases.yaml"
 
+// leasesProfiles are the same networks by the switch that they are at.
+var leasesProfiles = map[string]string{"br-vm": leasesProfile, "vmbr0": "../cmd/nicwright/testdata/leases-bridge.yaml"}
+
+// atEach runs a test at each switch.
+func atEach(t *testing.T, test func(t *testing.T, bridge string)) {
+	for bridge := range leasesProfiles {
+		t.Run(bridge, func(t *testing.T) { test(t, bridge) })
+	}
+}
+
 // killed is what a test's kill panics with.
 type killed struct{}
 
@@ -34,9 +44,11 @@ type leasing struct {
 	kill int
 }
 
-func newLeasing(t *testing.T) *leasing {
+func newLeasing(t *testing.T) *leasing { return newLeasingAt(t, "br-vm") }
+
+func newLeasingAt(t *testing.T, bridge string) *leasing {
 	f := &leasing{flow: newFlow(t), kill: -1}
-	w, doc := wantedOf(t, f.m.copy(t), leasesProfile)
+	w, doc := wantedOf(t, f.m.copy(t), leasesProfiles[bridge])
 	f.want, f.name = w, doc.Name
 	f.apply(-1, doc.Name, w, Allowed{})
 	return f
@@ -111,8 +123,10 @@ func (f *leasing) planned() []step.Step {
 func vfOf(h Host, f pci.Function) eswitch.VF { return h.Port(f.PF).VFs[f.VF] }
 
 // A lease and its release leave the host as it was; a plan of the profile has nothing to say in between.
-func TestLeaseAndRelease(t *testing.T) {
-	f := newLeasing(t)
+func TestLeaseAndRelease(t *testing.T) { atEach(t, testLeaseAndRelease) }
+
+func testLeaseAndRelease(t *testing.T, bridge string) {
+	f := newLeasingAt(t, bridge)
 	before := f.m.copy(t)
 	l := f.lease(LeaseRequest{Network: "tenants", VM: "web1", MAC: "02:00:5E:10:00:06"})
 	if l.Name != "web1.tenants" || l.VF != pci.VF(pf0, 0) || l.MAC() != "02:00:5e:10:00:06" || l.Driver() != "mlx5_core" || l.State != lease.Leased {
@@ -123,7 +137,7 @@ func TestLeaseAndRelease(t *testing.T) {
 		t.Errorf("the VF is %+v, %+v, %+v", vf, vf.Admin, vf.Representor)
 	}
 	s, err := f.road().ShowLease(l)
-	if err != nil || s.Port == nil || s.Port.Bridge != "br-vm" || s.VLAN == nil || *s.VLAN != 100 || len(s.Differs) > 0 || s.State != "leased" {
+	if err != nil || s.Port == nil || s.Port.Bridge != bridge || s.Port.Tag == nil || *s.Port.Tag != 100 || s.VLAN == nil || *s.VLAN != 100 || len(s.Differs) > 0 || s.State != "leased" {
 		t.Errorf("it is shown as %+v, %v", s, err)
 	}
 	if p := f.planned(); len(p) > 0 {
@@ -146,14 +160,16 @@ func TestLeaseAndRelease(t *testing.T) {
 
 // Killed after any step of a lease, of the taking back, or of a release, the next call finds the host
 // so that it can give all VFs out again, and in the end nothing is left.
-func TestKilledLeases(t *testing.T) {
+func TestKilledLeases(t *testing.T) { atEach(t, testKilledLeases) }
+
+func testKilledLeases(t *testing.T, bridge string) {
 	for _, network := range []string{"tenants", "storage"} {
 		ended := false
 		for kill := 0; !ended; kill++ {
 			if kill > 100 {
 				t.Fatal("a lease does not come to its end")
 			}
-			f := newLeasing(t)
+			f := newLeasingAt(t, bridge)
 			before := f.m.copy(t)
 			q := LeaseRequest{Network: network, VM: "web1", MAC: "02:00:5e:10:00:06", Driver: "none"}
 			var l *lease.Lease
@@ -184,7 +200,7 @@ func TestKilledLeases(t *testing.T) {
 		}
 		// And of a release.
 		for kill := 0; ; kill++ {
-			f := newLeasing(t)
+			f := newLeasingAt(t, bridge)
 			before := f.m.copy(t)
 			f.lease(LeaseRequest{Network: network, VM: "web1", MAC: "02:00:5e:10:00:06", Driver: "none"})
 			was, err := f.run(kill, func(r *Road) error { _, err := r.Release(context.Background(), "web1", false); return err })
@@ -208,8 +224,10 @@ func TestKilledLeases(t *testing.T) {
 }
 
 // A lease is kept over a boot: the apply that makes the VFs again sets what the lease set.
-func TestLeaseOverABoot(t *testing.T) {
-	f := newLeasing(t)
+func TestLeaseOverABoot(t *testing.T) { atEach(t, testLeaseOverABoot) }
+
+func testLeaseOverABoot(t *testing.T, bridge string) {
+	f := newLeasingAt(t, bridge)
 	l := f.lease(LeaseRequest{Network: "tenants", VM: "web1", MAC: "02:00:5e:10:00:06"})
 	short := f.lease(LeaseRequest{Network: "tenants", Name: "short", MAC: "02:00:5e:10:00:07", PID: 1})
 	as := f.m.copy(t)

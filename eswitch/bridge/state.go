@@ -88,6 +88,27 @@ func (p PortState) vlans() set {
 	return s
 }
 
+// VLANs are those of a port in words.
+func (p PortState) VLANs() string { return p.vlans().text() }
+
+// AsSwitch are the VLANs of a port as Open vSwitch has them in tag, trunks and vlan_mode (vswitch.ovsschema): its
+// PVID is the tag. What leaves without a tag and is not the PVID has no word there.
+func (p PortState) AsSwitch() (tag *int, trunks []int, mode string) {
+	trunks = slices.Clone(p.Tagged)
+	if p.PVID == 0 {
+		return nil, trunks, ""
+	}
+	tag = &p.PVID
+	switch {
+	case slices.Contains(p.Tagged, p.PVID):
+		mode = "native-tagged"
+	case len(trunks) > 0:
+		trunks, mode = append(trunks, p.PVID), "native-untagged"
+		slices.Sort(trunks)
+	}
+	return tag, trunks, mode
+}
+
 // Observe makes the state of a look at the host.
 func Observe(s *snapshot.Snapshot) State {
 	ids := map[int]resource.ID{}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,24 +114,50 @@ type Reading struct {
 }
 
 // AllNumbers reads a setting of all netdevs whose driver has it, by ifindex, with one
-// request.
-func (cl *Client) AllNumbers(s Setting) (map[int]Reading, error) {
+// request; with one for each of indexes where the kernel ends that request at a netdev
+// that its driver has detached, as one does that is in reset, or that could not be made
+// (net/ethtool/netlink.c, ethnl_ops_begin). Those of them are in detached.
+func (cl *Client) AllNumbers(s Setting, indexes []int) (all map[int]Reading, detached []int, err error) {
 	g := s.group()
 	ae := netlink.NewAttributeEncoder()
 	ae.Nested(featuresHeader, func(*netlink.AttributeEncoder) error { return nil })
 	msgs, err := cl.execute(g.get, ae, netlink.Request|netlink.Dump)
-	if err != nil {
-		return nil, fmt.Errorf("reading the %s of all netdevs: %w", s, err)
+	if errors.Is(err, unix.ENODEV) {
+		return cl.eachNumbers(s, indexes)
 	}
-	all := map[int]Reading{}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the %s of all netdevs: %w", s, err)
+	}
+	all = map[int]Reading{}
 	for _, m := range msgs {
 		index, r, err := g.parse(m.Data)
 		if err != nil {
-			return nil, fmt.Errorf("reading the %s of all netdevs: %w", s, err)
+			return nil, nil, fmt.Errorf("reading the %s of all netdevs: %w", s, err)
 		}
 		all[index] = r
 	}
-	return all, nil
+	return all, nil, nil
+}
+
+// eachNumbers is AllNumbers with a request for each netdev.
+func (cl *Client) eachNumbers(s Setting, indexes []int) (all map[int]Reading, detached []int, err error) {
+	all = map[int]Reading{}
+	for _, i := range indexes {
+		now, most, err := cl.Numbers(i, s)
+		if errors.Is(err, unix.ENODEV) {
+			if _, err := net.InterfaceByIndex(i); err == nil { // it has not gone meanwhile
+				detached = append(detached, i)
+			}
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if now != nil {
+			all[i] = Reading{Now: now, Most: most}
+		}
+	}
+	return all, detached, nil
 }
 
 // SetNumbers sets some of a setting's numbers. CAP_NET_ADMIN.

@@ -85,9 +85,7 @@ func (s *Snapshot) readPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client,
 	own := s.ownNetdevs()
 	for i := range s.PFs {
 		p := &s.PFs[i]
-		if err := p.readNetdevs(ctx, sys, own); err != nil {
-			p.Err = errors.Join(p.Err, err)
-		}
+		p.Err = errors.Join(p.Err, p.readNetdevs(ctx, sys, own), s.unread[p.Address])
 	}
 	if err := s.readUses(ctx, sys, own); err != nil {
 		for i := range s.PFs {

@@ -48,6 +48,8 @@ type Snapshot struct {
 	// Driver is what the drivers of the own netdevs of PFs and VFs were told by ethtool, by ifindex: of
 	// VFs all but pause and FEC.
 	Driver map[int]map[ethtool.Setting]ethtool.Reading
+	// unread is why the settings of an uplink could not be read.
+	unread map[pci.Address]error
 	// Sysctls are those that new netdevs get.
 	Sysctls sysctl.Conf
 	// OVS is Open vSwitch.

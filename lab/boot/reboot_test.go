@@ -129,7 +129,7 @@ find_act() {
 	local p words
 	act=
 	for p in $(cat "/sys/fs/cgroup/system.slice/$unit/cgroup.procs"); do
-		mapfile -d "" -t words <"/proc/$p/cmdline" && [ "${words[1]:-}" = act ] && act=$p
+		mapfile -d "" -t words <"/proc/$p/cmdline" && [ "${words[1]:-}" = act ] && act=$p port=${words[4]}
 	done 2>/dev/null
 	looks=$((looks + 1))
 	[ -n "$act" ]
@@ -140,8 +140,11 @@ end=$((SECONDS + 400))
 until find_act; do [ $SECONDS -lt $end ] || die "no mode was changed in $looks looks"; sleep 0.02; done
 kill -KILL "$(systemctl show --property MainPID --value $unit)"
 echo "the unit was killed as process $act was changing a mode"
+while [ -e "/proc/$act" ]; do sleep 0.05; done
+mode=$(devlink -j dev eswitch show "pci/$port" | jq -r '.dev[].mode')
+[ "$mode" = switchdev ] || die "the act was killed with the unit: $port is in mode $mode"
+state_is active && die "that was the next attempt's work"
 within 400 state_is active
-journalctl --boot --unit $unit --grep "remains running after unit stopped" || die "systemd killed the act with the unit"
 settle
 is active
 same /root/applied

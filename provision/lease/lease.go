@@ -20,8 +20,10 @@ import (
 	"unicode"
 
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/provision/journal"
 )
@@ -53,11 +55,12 @@ type Lease struct {
 	// VF is the identity: its PF and its index. Its PCI address is another after a change of slots.
 	VF pci.Function `json:"vf"`
 	// Function and Port are what the VF and its port of the switch have while they are leased, over what
-	// the profile says of them. Bridge is that of Port, "" for none.
-	Function eswitch.FunctionSpec `json:"function"`
-	Bridge   string               `json:"bridge,omitempty"`
-	Port     *ovs.Port            `json:"port,omitempty"`
-	State    State                `json:"state"`
+	// the profile says of them. Bridge is that of Port, or of KernelPort where it is the kernel's; "" for none.
+	Function   eswitch.FunctionSpec `json:"function"`
+	Bridge     string               `json:"bridge,omitempty"`
+	Port       *ovs.Port            `json:"port,omitempty"`
+	KernelPort *bridge.Port         `json:"kernel_port,omitempty"`
+	State      State                `json:"state"`
 	// By is who asked for it and takes it back, "libvirt" for its hook; "" for a caller.
 	By string `json:"by,omitempty"`
 	// Process whose end is the end of the lease.
@@ -224,8 +227,8 @@ func (l *Lease) check() error {
 		return fmt.Errorf("%s is no VF", l.VF)
 	case l.Network == "":
 		return errors.New("it is of no network")
-	case (l.Port != nil) != (l.Bridge != ""):
-		return errors.New("it has a port without a bridge, or a bridge without a port")
+	case (l.Port != nil || l.KernelPort != nil) != (l.Bridge != "") || l.Port != nil && l.KernelPort != nil:
+		return errors.New("it has a port without a bridge, a bridge without a port, or two ports")
 	case l.Function.Driver == nil:
 		return errors.New("it says no driver")
 	}
@@ -238,7 +241,7 @@ func (l *Lease) check() error {
 }
 
 // Options are those of an operation that sets or clears one VF: of what is the
-// profile's own it takes away nothing but the VF's port.
-func (l *Lease) Options(ports ...string) step.Options {
-	return step.Options{Owner: l.Profile, Only: onlyPorts(ports)}
+// profile's own it takes away nothing but the VF's port, where it clears.
+func (l *Lease) Options(clear bool) step.Options {
+	return step.Options{Owner: l.Profile, Only: func(id resource.ID) bool { return clear && IsPort(id, l.VF) }}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
@@ -44,6 +45,9 @@ func Over(w *profiles.Want, leases []*Lease) *profiles.Want {
 		if l.Port != nil {
 			c.OVS = withPort(c.OVS, l.Bridge, *l.Port)
 		}
+		if l.KernelPort != nil {
+			c.Bridges = withKernelPort(c.Bridges, l.Bridge, *l.KernelPort)
+		}
 	}
 	return &c
 }
@@ -73,6 +77,23 @@ func withPort(s *ovs.Spec, bridge string, port ovs.Port) *ovs.Spec {
 	return &c
 }
 
+// withKernelPort is the same of the kernel's bridges. One that the profile no longer has is not made for the lease.
+func withKernelPort(all []bridge.Spec, name string, port bridge.Port) []bridge.Spec {
+	all = slices.Clone(all)
+	there := false
+	for i := range all {
+		b := &all[i]
+		b.Ports = slices.DeleteFunc(slices.Clone(b.Ports), func(p bridge.Port) bool { return p.VF == port.VF })
+		if b.Name == name {
+			b.Ports, there = append(b.Ports, port), true
+		}
+	}
+	if !there {
+		all = append(all, bridge.Spec{Name: name, IfThere: true, Ports: []bridge.Port{port}})
+	}
+	return all
+}
+
 // Only is what a want says of one VF, its representor, and its port of the switch.
 func Only(w *profiles.Want, vf pci.Function) *profiles.Want {
 	c := &profiles.Want{Profile: w.Profile, Ports: map[pci.Address]eswitch.PortSpec{vf.PF: {}}}
@@ -84,6 +105,12 @@ func Only(w *profiles.Want, vf pci.Function) *profiles.Want {
 	}
 	if t, ok := w.Tuning[vf]; ok {
 		c.Tuning = map[pci.Function]tuning.Want{vf: t}
+	}
+	for _, b := range w.Bridges {
+		if n := slices.IndexFunc(b.Ports, func(p bridge.Port) bool { return p.VF == vf.String() }); n >= 0 {
+			b.Ports = []bridge.Port{b.Ports[n]}
+			c.Bridges = append(c.Bridges, b)
+		}
 	}
 	c.OVS = &ovs.Spec{}
 	if w.OVS == nil {
@@ -101,7 +128,13 @@ func Only(w *profiles.Want, vf pci.Function) *profiles.Want {
 	return c
 }
 
-// onlyPorts lets ports of the switch be deleted, by what they stand for, and nothing else.
-func onlyPorts(of []string) func(resource.ID) bool {
-	return func(id resource.ID) bool { return id.Kind == resource.SwitchPort && slices.Contains(of, id.Of) }
+// IsPort tells whether it is the VF's port of a switch, of Open vSwitch or of a bridge of the kernel.
+func IsPort(id resource.ID, vf pci.Function) bool {
+	switch id.Kind {
+	case resource.SwitchPort:
+		return id.Of == vf.String()
+	case resource.BridgePort:
+		return id.Of == resource.OfRepresentor(vf).String()
+	}
+	return false
 }

@@ -100,17 +100,25 @@ type Representor struct {
 	MTU int `json:"mtu"`
 }
 
-// Port is a port of a bridge of Open vSwitch as it is now.
+// The kinds of a bridge.
+const (
+	KindOVS   = "openvswitch"
+	KindLinux = "linux"
+)
+
+// Port is a port of a bridge as it is now.
 type Port struct {
-	// Bridge of Open vSwitch.
+	// Kind of the bridge, openvswitch or linux.
+	Kind string `json:"kind" jsonschema:"enum=openvswitch,enum=linux"`
+	// Bridge, of Open vSwitch or of the kernel.
 	Bridge string `json:"bridge"`
-	// Name of the port's row.
+	// Name of the port's row; of the kernel's, of its netdev now.
 	Name string `json:"name"`
-	// OFPort is its OpenFlow number; above 0 it works.
+	// OFPort is its OpenFlow number; above 0 it works. 0 at a bridge of the kernel, which has none.
 	OFPort int `json:"ofport"`
 	// VLANs in words, as in access 100.
 	VLANs string `json:"vlans"`
-	// Tag, Trunks and VLANMode are its columns, as far as they are set.
+	// Tag, Trunks and VLANMode are its columns, as far as they are set; at a bridge of the kernel, its VLANs in those words.
 	Tag      *int   `json:"tag,omitempty"`
 	Trunks   []int  `json:"trunks,omitempty"`
 	VLANMode string `json:"vlan_mode,omitempty"`

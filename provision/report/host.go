@@ -39,6 +39,9 @@ func printCard(b *strings.Builder, c eswitch.Card) {
 	for _, p := range c.Ports {
 		fmt.Fprintf(b, "  port %d  %s  %s  %s  mtu %d  eswitch %s  VFs %d of %d\n",
 			p.Number, style.Bold(string(p.Address)), style.OrDash(p.Netdev), link(p), p.MTU, style.OrDash(p.Mode), p.NumVFs, p.TotalVFs)
+		if p.Err != "" {
+			fmt.Fprintf(b, "    %s\n", style.Red("not all of it can be read: "+strings.ReplaceAll(p.Err, "\n", "; ")))
+		}
 		printVFs(b, p)
 	}
 }

@@ -90,13 +90,15 @@ func libvirtTeaming(all []lease.Shown, _ Options) ([]byte, error) {
 	alias := "ua-" + word(s.Name, "-")
 	vf.Teaming = &libvirtxml.DomainInterfaceTeaming{Type: "transient", Persistent: alias}
 	stays := &libvirtxml.DomainInterface{
-		MAC:         &libvirtxml.DomainInterfaceMAC{Address: s.MAC},
-		Source:      &libvirtxml.DomainInterfaceSource{Bridge: &libvirtxml.DomainInterfaceSourceBridge{Bridge: s.Port.Bridge}},
-		VirtualPort: &libvirtxml.DomainInterfaceVirtualPort{Params: &libvirtxml.DomainInterfaceVirtualPortParams{OpenVSwitch: &libvirtxml.DomainInterfaceVirtualPortParamsOpenVSwitch{}}},
-		Model:       &libvirtxml.DomainInterfaceModel{Type: "virtio"},
-		Teaming:     &libvirtxml.DomainInterfaceTeaming{Type: "persistent"},
-		Alias:       &libvirtxml.DomainAlias{Name: alias},
-		VLan:        switchVLAN(s),
+		MAC:     &libvirtxml.DomainInterfaceMAC{Address: s.MAC},
+		Source:  &libvirtxml.DomainInterfaceSource{Bridge: &libvirtxml.DomainInterfaceSourceBridge{Bridge: s.Port.Bridge}},
+		Model:   &libvirtxml.DomainInterfaceModel{Type: "virtio"},
+		Teaming: &libvirtxml.DomainInterfaceTeaming{Type: "persistent"},
+		Alias:   &libvirtxml.DomainAlias{Name: alias},
+		VLan:    switchVLAN(s), // at a bridge of the kernel since libvirt 11.0
+	}
+	if s.Port.Kind != lease.KindLinux {
+		stays.VirtualPort = &libvirtxml.DomainInterfaceVirtualPort{Params: &libvirtxml.DomainInterfaceVirtualPortParams{OpenVSwitch: &libvirtxml.DomainInterfaceVirtualPortParamsOpenVSwitch{}}}
 	}
 	return asXML(struct {
 		XMLName    xml.Name `xml:"devices"`
