@@ -11,7 +11,7 @@ KERNELS  := 6.1 6.12 7.3
 
 export CGO_ENABLED := 0
 
-.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-boot test-rehearse kernels-table test-machine soak lint fuzz bench bench-lease bench-seed install man packages packages-check clean
+.PHONY: all build lab demo demo-bench test test-unit test-lab test-hosts test-faults test-bench test-compare test-formats test-connectx test-kernels test-kselftest test-boot test-rehearse kernels-table test-machine soak lint fuzz bench bench-lease bench-seed install man packages packages-check clean
 
 all: build
 
@@ -75,6 +75,13 @@ test-kernels: lab
 	lab/test.sh $(LAB) $(BIN) $(KERNELS)
 	NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m ./lab/connectx/tests
 	NICWRIGHT_LAB=1 NICWRIGHT_KERNELS=1 $(GOTEST) -count=1 -timeout 30m -run TestNetdevsim ./lab/cmd/lab
+
+# The kernel's own network self-tests on the emulated card, straight from Debian's source package of the kernel; half an hour. KERNELS="6.12 7.3": of
+# those, LAB_KEEP=DIR: what they said is kept there.
+test-kselftest: KERNELS := 6.12
+test-kselftest: lab
+	for k in $(KERNELS); do $(LAB) build --selftests --kernel $$k || exit; done
+	lab/test.sh $(LAB) $(BIN) kselftest $(KERNELS)
 
 # Reboots, restarts, late cards, kills and power cuts, on machines with systemd as process 1 and a disk that survives. A boot
 # takes a minute or two. NICWRIGHT_REBOOTS=5 and NICWRIGHT_CUTS=30 do more of them; each run prints the seed of its cuts.

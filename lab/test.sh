@@ -9,7 +9,9 @@
 #   test.sh LAB BIN hosts      only the lived-in hosts of lab/hosts, all of them with all their profiles
 #   test.sh LAB BIN faults     only the faults from below, all of them
 #   test.sh LAB BIN bench      only those of nicwright bench, all of them
+#   test.sh LAB BIN kselftest KERNEL...   only the kernel's own self-tests that lab/kselftest knows, on each of the kernels
 #   test.sh LAB BIN compare    only whether a slower card is found, by a machine whose time is its instructions
+#   LAB_KEEP=DIR        kselftest: what the tests said is kept in DIR/selftests
 #   LAB_JOBS=1          how many run at a time; by default one more than there are processors, for machines wait as well
 set -uo pipefail
 lab=$(realpath "$1") bin=$(realpath "$2")
@@ -76,6 +78,19 @@ cardtests() {
 	done
 }
 
+# selftest MACHINE CPUS LIMIT KERNEL: the tests of that machine in lab/kselftest's table; what they say is judged when all are through
+selftest() {
+	local out=$logs/selftests/$4/$1 status
+	rm -rf "$out" && mkdir -p "$out"
+	"$lab" run --selftests --kernel "$4" --card ports=2,vfs=4,load=no --cpus "$2" --mem 3G --time-limit "$3" --share lab/connectx/tests:/lab/tests:ro \
+		--share lab/kselftest/machine:/lab/kselftest:ro --share "$programs:/lab/bin:ro" --share "$out:/lab/out" -- \
+		/lab/bin/kselftest run "$1" "$4" /lab/kselftest/topology.sh /lab/out
+	status=$?
+	echo $status >"$out/status"
+	[ $status != 124 ] || echo "the machine was killed at its limit of $3"
+	return $status
+}
+
 beyond='TestJournalFaults|TestWatchLosesEvents|TestInterruptedDumps' # only with faults
 storm=TestVFLeaseStorm # only with faults
 speed=TestCompareSpeed # only with compare
@@ -103,6 +118,20 @@ elif [ "${1:-}" = bench ]; then
 	shift
 	later "cmd/nicwright, benches" gotest cmd/nicwright "" -run TestBench
 	for bench in ipsec nfs; do later "provision/bench/$bench" gotest "provision/bench/$bench" ""; done
+elif [ "${1:-}" = kselftest ]; then
+	shift
+	selftests=$*
+	set --
+	jobs=${LAB_JOBS:-$(nproc)} # they go by the clock
+	go build -trimpath -o "$programs/kselftest" ./lab/kselftest/cmd/kselftest || exit
+	for kernel in $selftests; do
+		while read -r machine cpus limit; do
+			later "kernel self-tests, $kernel: $machine" selftest "$machine" "$cpus" "$limit" "$kernel"
+		done < <("$programs/kselftest" machines "$kernel")
+	done
+	wait
+	for kernel in $selftests; do "$programs/kselftest" judge "$kernel" "$logs/selftests/$kernel" || touch "$logs/failed"; done
+	[ -z "${LAB_KEEP:-}" ] || cp -r "$logs/selftests" "$LAB_KEEP"
 elif [ "${1:-}" = compare ]; then
 	shift
 	CARD="--icount --boot-limit 5m --card ports=2,vfs=8 --ovs" limit=3h later "cmd/nicwright, TestCompareSpeed" gotest cmd/nicwright "" -timeout 3h -run '^TestCompareSpeed$'
@@ -125,4 +154,4 @@ for kernel in "$@"; do
 done
 wait
 printf '%d s in all\n' $SECONDS
-[ ! -e "$logs/failed" ] || { cat "$logs"/*.failed; exit 1; }
+[ ! -e "$logs/failed" ] || { cat "$logs"/*.failed 2>/dev/null; exit 1; }

@@ -70,7 +70,8 @@ type parts struct {
 	modules []string
 	qemu    []string   // nil: the host's is good enough
 	disk    *disk.Disk // nil: the machine boots from a root
-	bench   string     // the root of a machine for benches, "": it is root
+	larger  string     // the root that is booted from where it is a larger one, "": it is root
+	tests   string     // the kernel's self-tests, "": they are not asked for
 }
 
 // hostPrograms are the programs the lab runs on the host, by package.
@@ -124,7 +125,15 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 	}
 	if l.flags.bench {
 		// Modules are built in the small one, and so the same ones.
-		if p.bench, err = debian.BenchRoot(ctx, l.cache, row.Compiler, mirror, out); err != nil {
+		if p.larger, err = debian.BenchRoot(ctx, l.cache, row.Compiler, mirror, out); err != nil {
+			return nil, err
+		}
+	}
+	if l.flags.selftests {
+		if p.larger, err = debian.SelftestRoot(ctx, l.cache, row.Compiler, mirror, out); err != nil {
+			return nil, err
+		}
+		if p.tests, err = p.kernel.Selftests(ctx, l.cache, p.root, mirror, out); err != nil {
 			return nil, err
 		}
 	}

@@ -33,6 +33,7 @@ type flags struct {
 	netdevsim     bool
 	igb, iommu    bool
 	bench         bool
+	selftests     bool
 	allowWarnings bool
 	console       bool
 	writable      bool
@@ -93,6 +94,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 	fs.BoolVar(&f.igb, "igb", false, "put in QEMU's igb, a stock SR-IOV card with 7 VFs and its stock driver; takes QEMU 8 or newer, which is fetched if need be")
 	fs.BoolVar(&f.iommu, "iommu", false, "with --igb: put Intel's IOMMU, as QEMU has it, in front of that; the emulated ConnectX has one of its own")
 	fs.BoolVar(&f.bench, "bench", false, "boot from a larger root, with fio, a NFS server and tlshd, which are fetched if need be")
+	fs.BoolVar(&f.selftests, "selftests", false, "boot from a larger root, with what the kernel's own self-tests need, and see those at "+selftestsDir+"; both are fetched if need be")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
 	fs.BoolVar(&f.systemd, "systemd", false, "boot as a host does, from a disk with systemd as process 1; the card is put in by lab-card.service, --ovs starts Debian's units")
 	fs.StringVar(&f.disk, "disk", "", "with --systemd: the disk's `FILE`, made if it is not there and kept: the next run boots from it (default: one of this run alone)")
@@ -123,6 +125,8 @@ func (f *flags) checkTogether() error {
 		return usageError{errors.New("--iommu goes with --igb")}
 	case f.systemd && f.bench:
 		return usageError{errors.New("--bench and --systemd do not go together: the disk is made of the small root")}
+	case f.selftests && (f.bench || f.systemd):
+		return usageError{errors.New("--selftests goes neither with --bench nor with --systemd: each has a root of its own")}
 	case f.cardAfter < 0 || f.cardAfter%time.Second != 0:
 		return usageError{fmt.Errorf("--card-after %s: it is whole seconds", f.cardAfter)}
 	case f.cardAfter > 0 && f.card == nil:
@@ -130,6 +134,9 @@ func (f *flags) checkTogether() error {
 	}
 	return nil
 }
+
+// selftestsDir is where a machine sees the kernel's self-tests.
+const selftestsDir = "/lab/selftests"
 
 // Limits of what mlx5 and the emulated card can do.
 const (

@@ -24,6 +24,7 @@ func buildVerb(ctx context.Context, args []string) (int, error) {
 	var f flags
 	fs := newFlags("build", "[flags]", &f)
 	fs.BoolVar(&f.noModules, "no-modules", false, "the root and the kernel alone, and none of the lab's modules for it")
+	fs.BoolVar(&f.selftests, "selftests", false, "what run --selftests needs as well")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return vm.StatusLab, err
@@ -42,6 +43,9 @@ func buildVerb(ctx context.Context, args []string) (int, error) {
 		return vm.StatusLab, err
 	}
 	fmt.Printf("root     %s\nkernel   %s (%s)\n", parts.root, parts.kernel.Dir, parts.kernel.Release)
+	if parts.tests != "" {
+		fmt.Printf("larger   %s\ntests    %s\n", parts.larger, parts.tests)
+	}
 	for _, m := range parts.modules {
 		fmt.Printf("module   %s\n", m)
 	}
@@ -219,13 +223,16 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 	quit := make(chan os.Signal, 1)
 	signal.Notify(quit, syscall.SIGQUIT)
 	m := &vm.Machine{
-		Kernel: parts.kernel, Root: cmp.Or(parts.bench, parts.root), Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu, IOMMU: f.iommu,
+		Kernel: parts.kernel, Root: cmp.Or(parts.larger, parts.root), Scratch: scratch, Modules: parts.modules, QEMU: parts.qemu, IOMMU: f.iommu,
 		Memory: f.memory, CPUs: f.cpus, Icount: f.icount, Request: req, TimeLimit: f.timeLimit, BootLimit: f.bootLimit, AllowWarnings: f.allowWarnings,
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Signals: quit,
 		Log: l.log, Warn: l.warn,
 	}
 	for _, s := range shares {
 		m.Shares = append(m.Shares, vm.Share{Host: s.host, Guest: s.guest, ReadOnly: s.readOnly})
+	}
+	if parts.tests != "" {
+		m.Shares = append(m.Shares, vm.Share{Host: parts.tests, Guest: selftestsDir, ReadOnly: true})
 	}
 	if parts.disk != nil {
 		image := f.disk

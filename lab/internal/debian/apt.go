@@ -157,7 +157,7 @@ func (a *Apt) Version(ctx context.Context, name string) (string, error) {
 	return "", fmt.Errorf("the mirror has no package %s", name)
 }
 
-// Download fetches packages and returns their files by name.
+// Download fetches packages, each by its name or as name=version, and returns their files by name.
 func (a *Apt) Download(ctx context.Context, packages ...string) (map[string]string, error) {
 	script := `cd "$0/files" && exec apt-get download -q "$@"`
 	if _, err := a.box.Run(ctx, append([]string{"sh", "-c", script, a.seen}, packages...)...); err != nil {
@@ -165,6 +165,7 @@ func (a *Apt) Download(ctx context.Context, packages ...string) (map[string]stri
 	}
 	files := map[string]string{}
 	for _, p := range packages {
+		p, _, _ = strings.Cut(p, "=")
 		found, err := filepath.Glob(filepath.Join(a.dir, "files", p+"_*.deb"))
 		if err != nil {
 			return nil, fmt.Errorf("find the file of %s: %w", p, err)

@@ -37,6 +37,12 @@ var rootPackages = []string{
 // not fetch them.
 var benchPackages = []string{"fio", "nfs-kernel-server", "nfs-common", "ktls-utils"}
 
+// selftestRecipe changes when this file makes another root for the kernel's self-tests from the same packages.
+const selftestRecipe = "selftest 1"
+
+// selftestPackages are what the kernel's own self-tests (lab/kselftest) are written in and send with, beside rootPackages.
+var selftestPackages = []string{"python3", "python3-yaml", "python3-jsonschema", "netsniff-ng", "ncat", "socat", "iputils-arping", "libcap-dev", "libmnl-dev"}
+
 // mountPoints are made in the root, which is read-only afterwards.
 var mountPoints = []string{"lab/apt", "lab/build", "usr/lib/modules", "usr/src", "etc/ssl/certs"}
 
@@ -64,12 +70,22 @@ func Root(ctx context.Context, c *cache.Cache, compiler, mirror string, log io.W
 
 // BenchRoot returns the directory of the larger root: Root, and benchPackages.
 func BenchRoot(ctx context.Context, c *cache.Cache, compiler, mirror string, log io.Writer) (string, error) {
+	return largerRoot(ctx, c, "bench", benchRecipe, compiler, mirror, benchPackages, log)
+}
+
+// SelftestRoot returns the directory of the root for the kernel's self-tests: Root, and selftestPackages.
+func SelftestRoot(ctx context.Context, c *cache.Cache, compiler, mirror string, log io.Writer) (string, error) {
+	return largerRoot(ctx, c, "selftest", selftestRecipe, compiler, mirror, selftestPackages, log)
+}
+
+// largerRoot returns the directory of a copy of Root with more packages, so that what others boot stays as it is.
+func largerRoot(ctx context.Context, c *cache.Cache, kind, recipe, compiler, mirror string, packages []string, log io.Writer) (string, error) {
 	root, err := Root(ctx, c, compiler, mirror, log)
 	if err != nil {
 		return "", err
 	}
-	key := cache.Key(append([]string{benchRecipe, RootKey(compiler)}, benchPackages...)...)
-	return c.Artefact(ctx, "bench", key, func(ctx context.Context, dir, work string) error {
+	key := cache.Key(append([]string{recipe, RootKey(compiler)}, packages...)...)
+	return c.Artefact(ctx, kind, key, func(ctx context.Context, dir, work string) error {
 		host := sandbox.Box{Log: log}
 		if _, err := host.Run(ctx, "cp", "-a", "--reflink=auto", root+"/.", dir); err != nil {
 			return fmt.Errorf("copy the root: %w", err)
@@ -78,7 +94,7 @@ func BenchRoot(ctx context.Context, c *cache.Cache, compiler, mirror string, log
 		if err != nil {
 			return err
 		}
-		if err := apt.Install(ctx, benchPackages...); err != nil {
+		if err := apt.Install(ctx, packages...); err != nil {
 			return err
 		}
 		return tidy(dir)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command kselftest runs the kernel's own network self-tests of the table in a machine of the lab, and judges them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/nicwright/nicwright/lab/kselftest"
+)
+
+const usage = `usage:
+  kselftest machines KERNEL               the machines that the kernel's tests need: name, processors, the time that it may take
+  kselftest run MACHINE KERNEL TOPOLOGY OUT   in that machine: make its netdevs with the script TOPOLOGY, run its tests, outputs to OUT
+  kselftest judge KERNEL OUT              a line a test, of the outputs in OUT/MACHINE; status 1 if one is not as expected
+  kselftest list                          the table: what is run, edited and expected, and what is left out
+`
+
+func main() {
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Parse()
+	as, err := start(flag.Args())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kselftest:", err)
+		os.Exit(2)
+	}
+	if !as {
+		os.Exit(1)
+	}
+}
+
+// start runs a verb and tells whether all was as expected.
+func start(args []string) (bool, error) {
+	switch {
+	case len(args) == 2 && args[0] == "machines":
+		for _, m := range kselftest.Machines {
+			if limit := m.Limit(args[1]); limit > 0 {
+				fmt.Printf("%s %d %s\n", m.Name, m.CPUs, limit)
+			}
+		}
+		return true, nil
+	case len(args) == 5 && args[0] == "run":
+		return true, kselftest.RunMachine(context.Background(), args[1], args[2], args[3], args[4], os.Stderr)
+	case len(args) == 3 && args[0] == "judge":
+		return kselftest.JudgeAll(os.Stdout, args[1], args[2])
+	case len(args) == 1 && args[0] == "list":
+		return true, kselftest.List(os.Stdout)
+	}
+	flag.Usage()
+	return false, errors.New("no such verb, or other arguments")
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kselftest
+
+import "time"
+
+// Machines are in the order in which they are begun.
+var Machines = []Machine{
+	{Name: "tls", Topology: "vfs", CPUs: 1},
+	{Name: "queues", Topology: "port", CPUs: 4},
+	{Name: "flows", Topology: "switchdev", CPUs: 1},
+	{Name: "rewrite", Topology: "switchdev", CPUs: 1},
+	{Name: "bridges", Topology: "switchdev", CPUs: 1},
+	{Name: "wire", Topology: "wire", CPUs: 1},
+	{Name: "gro", Topology: "ports", CPUs: 2},
+	{Name: "bond", Topology: "bond", CPUs: 1},
+}
+
+// cc compiles one C file against the kernel's own headers, as its Makefile would.
+const cc = "gcc -O1 -w -I/tmp/kselftest/headers/usr/include -I/tmp/kselftest/headers/usr/include/x86_64-linux-gnu -I/tmp/kselftest/tools/testing/selftests -o "
+
+// slowCommands: drivers/net gives each command five seconds.
+var slowCommands = Edit{
+	File: "net/lib/py/utils.py", From: `timeout=5\b`, To: "timeout=90",
+	Why: "a command takes longer in an emulated machine",
+}
+
+// Table is what is run.
+var Table = []Test{
+	{
+		Name: "net/forwarding/tc_flower.sh", Machine: "flows", Limit: 8 * time.Minute,
+		Command: []string{"./tc_flower.sh", "vf0", "rep0"},
+		Results: map[string]int{"6.12": 30},
+	},
+	{
+		Name: "net/forwarding/tc_chains.sh", Machine: "flows", Limit: 3 * time.Minute,
+		Command: []string{"./tc_chains.sh", "vf0", "rep0"},
+		Results: map[string]int{"6.12": 8},
+	},
+	{
+		Name: "net/forwarding/tc_flower_port_range.sh", Machine: "flows", Limit: 3 * time.Minute,
+		Command: []string{"./tc_flower_port_range.sh", "vf0", "rep0"},
+		Results: map[string]int{"6.12": 8},
+	},
+	{
+		Name: "net/forwarding/tc_vlan_modify.sh", Machine: "flows", Limit: 4 * time.Minute,
+		Command: []string{"./tc_vlan_modify.sh", "vf0", "rep0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 2},
+	},
+	{
+		Name: "net/forwarding/pedit_l4port.sh", Machine: "rewrite", Limit: 5 * time.Minute,
+		Command: []string{"./pedit_l4port.sh", "vf0", "rep0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 25},
+	},
+	{
+		Name: "net/forwarding/pedit_ip.sh", Machine: "rewrite", Limit: 5 * time.Minute,
+		Command: []string{"./pedit_ip.sh", "vf0", "rep0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 10},
+	},
+	{
+		Name: "net/forwarding/router_nh.sh", Machine: "rewrite", Limit: 3 * time.Minute,
+		Command: []string{"./router_nh.sh", "vf0", "rep0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 2},
+	},
+	{
+		Name: "net/forwarding/bridge_vlan_aware.sh", Machine: "bridges", Limit: 6 * time.Minute,
+		Command: []string{"./bridge_vlan_aware.sh", "vf0", "rep0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 12},
+	},
+	{
+		Name: "net/forwarding/bridge_vlan_unaware.sh", Machine: "bridges", Limit: 4 * time.Minute,
+		Command: []string{"./bridge_vlan_unaware.sh", "vf0", "rep0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 5},
+	},
+	{
+		Name: "net/forwarding/ipip_flat_gre.sh", Machine: "bridges", Limit: 3 * time.Minute,
+		Command: []string{"./ipip_flat_gre.sh", "vf0", "rep0", "p0", "w0", "rep1", "vf1"},
+		Results: map[string]int{"6.12": 3},
+	},
+	{
+		Name: "drivers/net/ping.py", Machine: "queues", Limit: 2 * time.Minute,
+		Command: []string{"python3", "ping.py"},
+		Edits: []Edit{
+			slowCommands,
+			{File: "drivers/net/ping.py", From: `-W0\.5`, To: "-W10", Why: "half a second is too little in an emulated machine"},
+		},
+		Results: map[string]int{"6.12": 3},
+	},
+	{
+		Name: "drivers/net/queues.py", Machine: "queues", Limit: 3 * time.Minute,
+		Command: []string{"python3", "queues.py"},
+		Edits:   []Edit{slowCommands},
+		Results: map[string]int{"6.12": 2},
+	},
+	{
+		Name: "drivers/net/stats.py", Machine: "queues", Limit: 3 * time.Minute,
+		Command: []string{"python3", "stats.py"},
+		Edits:   []Edit{slowCommands},
+		Results: map[string]int{"6.12": 5},
+	},
+	{
+		Name: "drivers/net/hw/csum.py", Machine: "queues", Limit: 6 * time.Minute,
+		Command: []string{"python3", "csum.py"},
+		Build:   []string{cc + "../../../net/lib/csum ../../../net/lib/csum.c"},
+		Env:     []string{"REMOTE_IFNAME=w0"},
+		Edits: []Edit{
+			slowCommands,
+			{File: "net/lib/csum.c", From: `cfg_timeout_ms = 2000`, To: "cfg_timeout_ms = 60000", Why: "the receiver waits two seconds, in which an emulated machine has not started the sender"},
+		},
+		Results: map[string]int{"6.12": 12},
+	},
+	{
+		Name: "drivers/net/hw/rss_ctx.py", Machine: "queues", Limit: 12 * time.Minute,
+		Command: []string{"python3", "rss_ctx.py"},
+		Edits:   []Edit{slowCommands},
+		Results: map[string]int{"6.12": 16},
+	},
+	{
+		Name: "drivers/net/hw/ethtool_rmon.sh", Machine: "wire", Limit: 10 * time.Minute,
+		Command: []string{"./ethtool_rmon.sh", "p0", "w0"},
+		Results: map[string]int{"6.12": 10},
+	},
+	{
+		Name: "drivers/net/bonding/dev_addr_lists.sh", Machine: "bond", Limit: 3 * time.Minute,
+		Command: []string{"./dev_addr_lists.sh"},
+		Edits: []Edit{
+			{File: "drivers/net/bonding/lag_lib.sh", From: `^\tip link add dummy[12] type dummy$`, To: "\t: the VF is there", Why: "the bond's ports are VFs of the card"},
+			{File: "drivers/net/bonding/dev_addr_lists.sh", From: `^\tip link add dummy1 type dummy$`, To: "\t: the VF is there", Why: "the bond's port is a VF of the card"},
+		},
+		Results: map[string]int{"6.12": 4},
+	},
+	{
+		Name: "net/tls.c", Machine: "tls", Limit: 20 * time.Minute,
+		Command: []string{"env", "LD_PRELOAD=./twonets.so", "./tls"},
+		Build:   []string{cc + "tls tls.c", "gcc -O1 -Wall -shared -fPIC -o twonets.so /lab/kselftest/twonets.c"},
+		Edits: []Edit{{
+			File: "net/tls.c", From: `(static void tls_crypto_info_init\(uint16_t tls_version, uint16_t cipher_type,\s+struct tls_crypto_info_keys \*tls12)\)`, To: "$1, ...)",
+			Kernels: []string{"6.12"}, Why: "6.12.117 calls it with four arguments in a test that came from a later kernel: it does not compile as shipped",
+		}},
+		Results: map[string]int{"6.12": 600},
+	},
+	{
+		Name: "net/gro.sh", Machine: "gro", Limit: 8 * time.Minute,
+		Command: []string{"bash", "-c", "./gro.sh; e=$?; tail -n 200 log.txt; exit $e"},
+		Build:   []string{cc + "gro gro.c"},
+		Edits: []Edit{
+			{File: "net/setup_veth.sh", From: `^\tip link add name server type veth peer name client$`, To: "\t: the two VFs", Why: "two VFs take the place of the veths"},
+			{File: "net/setup_veth.sh", From: `mtu 65535`, To: "mtu 9000", Why: "a VF has no larger one, and the test's packets have 4096 bytes"},
+		},
+		Results: map[string]int{"6.12": 12},
+	},
+	{
+		Name: "ethtool -t (drivers/net/ethernet/mellanox)", Machine: "wire", Limit: 2 * time.Minute,
+		Command: []string{"bash", "-c", "ip link set p0 up && ip link set w0 up && ethtool -t p0 offline"},
+		Results: map[string]int{"6.12": 4},
+	},
+}
+
+// LeftOut is what was looked at and is not run.
+var LeftOut = []Left{
+	{"net/forwarding/tc_flower_l2_miss.sh", "Debian's kernels have NET_TC_SKB_EXT unset, without which nothing can tell that the bridge missed"},
+	{"net/forwarding/mirror_vlan.sh", "it has the far end take frames for other addresses, which a VF does not"},
+}
