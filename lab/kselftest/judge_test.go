@@ -17,7 +17,9 @@ func TestJudge(t *testing.T) {
 			{Subtests: `slow`, Outcome: Either, Why: "it counts on a fast machine"},
 		},
 	}
-	ended := func(status int, results ...Result) Run { return Run{Ended: true, Status: status, Report: Report{results, -1}} }
+	ended := func(status int, results ...Result) Run {
+		return Run{Ended: true, Status: status, Report: Report{results, -1}}
+	}
 	pass, slow, mpls := Result{"ping", Pass, ""}, Result{"slow", Pass, ""}, Result{"mpls label", Fail, ""}
 	for name, c := range map[string]struct {
 		kernel string
@@ -58,12 +60,16 @@ func TestJudge(t *testing.T) {
 			[]string{"4 results, and the table knows 3"},
 		},
 		"cut short": {
-			"6.12", Run{Ended: true, Status: 1, Report: Report{[]Result{pass, slow, mpls}, 5}}, Worse,
+			"6.12",
+			Run{Ended: true, Status: 1, Report: Report{[]Result{pass, slow, mpls}, 5}},
+			Worse,
 			[]string{"3 results of the 5 subtests that it announced"},
 		},
 		"a status that no subtest explains": {"7.3", ended(1, pass, slow), Worse, []string{"status 1, and no subtest failed"}},
 		"killed": {
-			"6.12", Run{Problem: "it was ended at its limit of 3m0s", Report: Report{[]Result{pass}, -1}}, Worse,
+			"6.12",
+			Run{Problem: "it was ended at its limit of 3m0s", Report: Report{[]Result{pass}, -1}},
+			Worse,
 			[]string{"it did not end: it was ended at its limit of 3m0s"},
 		},
 	} {

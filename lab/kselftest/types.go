@@ -62,7 +62,9 @@ const Either Outcome = "either"
 // Left is a self-test that is not run.
 type Left struct{ Name, Why string }
 
-func (e *Expect) on(kernel string) bool { return e.Kernels == nil || slices.Contains(e.Kernels, kernel) }
+func (e *Expect) on(kernel string) bool {
+	return e.Kernels == nil || slices.Contains(e.Kernels, kernel)
+}
 
 // outcome is what is expected: pass, where nothing else is said.
 func (e *Expect) outcome() Outcome {
