@@ -78,13 +78,13 @@ cardtests() {
 	done
 }
 
-# selftest MACHINE CPUS LIMIT KERNEL: the tests of that machine in lab/kselftest's table; what they say is judged when all are through
+# selftest KERNEL MACHINE LIMIT FLAGS...: the tests of that machine in lab/kselftest's table; what they say is judged when all are through
 selftest() {
-	local out=$logs/selftests/$4/$1 status
+	local out=$logs/selftests/$1/$2 status
 	rm -rf "$out" && mkdir -p "$out"
-	"$lab" run --selftests --kernel "$4" --card ports=2,vfs=4,load=no --cpus "$2" --mem 3G --time-limit "$3" --share lab/connectx/tests:/lab/tests:ro \
+	"$lab" run --selftests --kernel "$1" --card ports=2,vfs=4,load=no --time-limit "$3" "${@:4}" --share lab/connectx/tests:/lab/tests:ro \
 		--share lab/kselftest/machine:/lab/kselftest:ro --share "$programs:/lab/bin:ro" --share "$out:/lab/out" -- \
-		/lab/bin/kselftest run "$1" "$4" /lab/kselftest/topology.sh /lab/out
+		/lab/bin/kselftest run "$2" "$1" /lab/kselftest/topology.sh /lab/out
 	status=$?
 	echo $status >"$out/status"
 	[ $status != 124 ] || echo "the machine was killed at its limit of $3"
@@ -125,8 +125,8 @@ elif [ "${1:-}" = kselftest ]; then
 	jobs=${LAB_JOBS:-$(nproc)} # they go by the clock
 	go build -trimpath -o "$programs/kselftest" ./lab/kselftest/cmd/kselftest || exit
 	for kernel in $selftests; do
-		while read -r machine cpus limit; do
-			later "kernel self-tests, $kernel: $machine" selftest "$machine" "$cpus" "$limit" "$kernel"
+		while read -r machine limit flags; do
+			later "kernel self-tests, $kernel: $machine" selftest "$kernel" "$machine" "$limit" $flags
 		done < <("$programs/kselftest" machines "$kernel")
 	done
 	wait

@@ -21,8 +21,8 @@ func FindMachine(name string) (Machine, error) {
 	return Machine{}, fmt.Errorf("no machine %q in the table", name)
 }
 
-// bootTime is what a machine may take to boot and to copy and compile what its tests need.
-const bootTime = 5 * time.Minute
+// bootTime is what a machine may take to boot and to copy and compile what its tests need, on a host with much else to do.
+const bootTime = 20 * time.Minute
 
 // Limit is how long the machine may take with its tests on the kernel; 0: it has none.
 func (m Machine) Limit(kernel string) time.Duration {

@@ -14,7 +14,7 @@ import (
 )
 
 const usage = `usage:
-  kselftest machines KERNEL               the machines that the kernel's tests need: name, processors, the time that it may take
+  kselftest machines KERNEL               the machines that the kernel's tests need: name, the time that it may take, the lab's flags
   kselftest run MACHINE KERNEL TOPOLOGY OUT   in that machine: make its netdevs with the script TOPOLOGY, run its tests, outputs to OUT
   kselftest judge KERNEL OUT              a line a test, of the outputs in OUT/MACHINE; status 1 if one is not as expected
   kselftest list                          the table: what is run, edited and expected, and what is left out
@@ -39,7 +39,7 @@ func start(args []string) (bool, error) {
 	case len(args) == 2 && args[0] == "machines":
 		for _, m := range kselftest.Machines {
 			if limit := m.Limit(args[1]); limit > 0 {
-				fmt.Printf("%s %d %s\n", m.Name, m.CPUs, limit)
+				fmt.Printf("%s %s %s\n", m.Name, limit, m.Flags())
 			}
 		}
 		return true, nil
