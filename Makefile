@@ -80,7 +80,6 @@ test-kernels: lab
 # those, LAB_KEEP=DIR: what they said is kept there.
 test-kselftest: KERNELS := 6.12
 test-kselftest: lab
-	for k in $(KERNELS); do $(LAB) build --selftests --kernel $$k || exit; done
 	lab/test.sh $(LAB) $(BIN) kselftest $(KERNELS)
 
 # Reboots, restarts, late cards, kills and power cuts, on machines with systemd as process 1 and a disk that survives. A boot

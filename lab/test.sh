@@ -83,8 +83,8 @@ selftest() {
 	local out=$logs/selftests/$1/$2 status
 	rm -rf "$out" && mkdir -p "$out"
 	"$lab" run --selftests --kernel "$1" --card ports=2,vfs=4,load=no --time-limit "$3" "${@:4}" --share lab/connectx/tests:/lab/tests:ro \
-		--share lab/kselftest/machine:/lab/kselftest:ro --share "$programs:/lab/bin:ro" --share "$out:/lab/out" -- \
-		/lab/bin/kselftest run "$2" "$1" /lab/kselftest/topology.sh /lab/out
+		--share "$logs/selftests/$1:/lab/kselftest:ro" --share "$programs:/lab/bin:ro" --share "$out:/lab/out" -- \
+		/lab/bin/kselftest run "$2" "$1" /lab/kselftest/prepared.tar /lab/out
 	status=$?
 	echo $status >"$out/status"
 	[ $status != 124 ] || echo "the machine was killed at its limit of $3"
@@ -125,6 +125,9 @@ elif [ "${1:-}" = kselftest ]; then
 	jobs=${LAB_JOBS:-$(nproc)} # they go by the clock
 	go build -trimpath -o "$programs/kselftest" ./lab/kselftest/cmd/kselftest || exit
 	for kernel in $selftests; do
+		mkdir -p "$logs/selftests/$kernel"
+		parts=$("$lab" build --selftests --kernel "$kernel") && "$programs/kselftest" prepare "$kernel" "$(sed -n 's/^larger *//p' <<<"$parts")" \
+			"$(sed -n 's/^tests *//p' <<<"$parts")" "$logs/selftests/$kernel" 2>"$logs/prepare" || { cat "$logs/prepare"; exit 1; }
 		while read -r machine limit flags; do
 			later "kernel self-tests, $kernel: $machine" selftest "$kernel" "$machine" "$limit" $flags
 		done < <("$programs/kselftest" machines "$kernel")

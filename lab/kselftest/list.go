@@ -44,7 +44,7 @@ func JudgeAll(w io.Writer, kernel, dir string) (bool, error) {
 	for i := range Table {
 		t := &Table[i]
 		if !t.On(kernel) {
-			if _, err := fmt.Fprintf(w, "%-42s not on %s: %s\n", t.Name, kernel, orElse(t.Not[kernel], "nobody has tried")); err != nil {
+			if _, err := fmt.Fprintf(w, "%-42s not on %s: %s\n", t.Name, kernel, orElse(t.Not[kernel], NotTried[kernel])); err != nil {
 				return false, err
 			}
 			continue

@@ -16,13 +16,10 @@ import (
 	"time"
 )
 
-// Places in the machine.
+// work is where the machine has the tests, and below it where their names begin.
 const (
-	// fetched is where the lab has the self-tests (lab run --selftests); they are copied to work.
-	fetched = "/lab/selftests"
-	work    = "/tmp/kselftest"
-	// Selftests is the directory that names of tests are below.
-	selftests = work + "/tools/testing/selftests"
+	work      = "/tmp/kselftest"
+	selftests = work + "/" + testsDir
 )
 
 // config is what net/forwarding reads: these netdevs are there, and all here takes longer than its authors' machines need. mlx5 reads
@@ -51,27 +48,24 @@ type record struct {
 	Seconds float64
 }
 
-// RunMachine makes the topology and runs the machine's tests, in the machine. topology is the script, out a directory for the outputs. A test that
-// fails is no error; who reads out judges it.
-func RunMachine(ctx context.Context, machine, kernel, topology, out string, log io.Writer) error {
+// RunMachine makes the topology and runs the machine's tests, in the machine. prepared is the archive that Prepare made, out a directory for the outputs. A test
+// that fails is no error; who reads out judges it.
+func RunMachine(ctx context.Context, machine, kernel, prepared, out string, log io.Writer) error {
 	m, err := FindMachine(machine)
 	if err != nil {
 		return err
 	}
-	for _, d := range []string{"tools", "Documentation", "headers"} {
-		if err := os.CopyFS(filepath.Join(work, d), os.DirFS(filepath.Join(fetched, d))); err != nil {
-			return fmt.Errorf("copy the kernel's self-tests: %w", err)
-		}
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return fmt.Errorf("unpack the kernel's self-tests: %w", err)
+	}
+	if output, err := exec.CommandContext(ctx, "tar", "-x", "-C", work, "-f", prepared).CombinedOutput(); err != nil {
+		return fmt.Errorf("unpack the kernel's self-tests: %w: %s", err, output)
 	}
 	fmt.Fprintf(log, "making the netdevs: %s\n", m.Topology)
-	if err := os.WriteFile(filepath.Join(selftests, "net/forwarding/forwarding.config"), []byte(config), 0o644); err != nil {
-		return fmt.Errorf("configure net/forwarding: %w", err)
-	}
-	if output, err := exec.CommandContext(ctx, topology, m.Topology).CombinedOutput(); err != nil {
+	if output, err := exec.CommandContext(ctx, "bash", filepath.Join(work, machineDir, "topology.sh"), m.Topology).CombinedOutput(); err != nil {
 		return fmt.Errorf("make the topology %s: %w: %s", m.Topology, err, output)
 	}
 	fmt.Fprintln(log, "made")
-	edited := map[string]bool{}
 	for i := range Table {
 		t := &Table[i]
 		if t.Machine != machine || !t.On(kernel) {
@@ -79,7 +73,7 @@ func RunMachine(ctx context.Context, machine, kernel, topology, out string, log 
 		}
 		fmt.Fprintf(log, "%s\n", t.Name)
 		start := time.Now()
-		rec, output := t.run(ctx, kernel, edited)
+		rec, output := t.run(ctx)
 		rec.Seconds = time.Since(start).Seconds()
 		fmt.Fprintf(log, "%s: status %d after %.0f s %s\n", t.Name, rec.Status, rec.Seconds, rec.Problem)
 		b, err := json.Marshal(rec)
@@ -111,48 +105,12 @@ func (t *Test) dir() string {
 	return filepath.Dir(path)
 }
 
-func (t *Test) run(ctx context.Context, kernel string, edited map[string]bool) (record, []byte) {
-	for _, e := range t.Edits {
-		if err := e.apply(kernel, edited); err != nil {
-			return record{Problem: err.Error()}, nil
-		}
+func (t *Test) run(ctx context.Context) (record, []byte) {
+	if problem, err := os.ReadFile(filepath.Join(work, problemsDir, t.file())); err == nil {
+		return record{Problem: string(problem)}, nil
 	}
-	dir := filepath.Join(selftests, t.dir())
-	var all []byte
-	if len(t.Build) > 0 {
-		rec, output := command(ctx, buildLimit, dir, nil, "bash", "-exc", strings.Join(t.Build, "\n"))
-		all = output
-		if !rec.Ended || rec.Status != 0 {
-			rec.Ended, rec.Problem = false, "it does not compile"
-			return rec, all
-		}
-	}
-	rec, output := command(ctx, t.Limit, dir, t.Env, t.Command...)
-	return rec, append(all, output...)
+	return command(ctx, t.Limit, filepath.Join(selftests, t.dir()), t.Env, t.Command...)
 }
-
-func (e Edit) apply(kernel string, edited map[string]bool) error {
-	if (&Expect{Kernels: e.Kernels}).on(kernel) && !edited[e.File+"\x00"+e.From] {
-		path := filepath.Join(selftests, e.File)
-		before, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("edit %s: %w", e.File, err)
-		}
-		after, err := e.edit(string(before))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, []byte(after), 0o755); err != nil {
-			return fmt.Errorf("edit %s: %w", e.File, err)
-		}
-		edited[e.File+"\x00"+e.From] = true
-	}
-	return nil
-}
-
-// buildLimit is never reached: while a compiler is read from the host, the clock of a machine that counts instructions runs ahead. The machine's own limit, which
-// the host keeps, is the one that holds.
-const buildLimit = 24 * time.Hour
 
 // killGrace is what a test has to clean up in, after its limit.
 const killGrace = 30 * time.Second

@@ -17,7 +17,8 @@ type Test struct {
 	Machine string
 	// Command runs it, in the directory of its path.
 	Command []string
-	// Build are lines for bash that run before it, in the same directory; with set -e.
+	// Build are lines for bash that make it, in the same directory of the root that the machine will boot from. build is the compiler, with the
+	// kernel's own headers, TOP the directory above tools/.
 	Build []string
 	// Env is added to the environment.
 	Env []string

@@ -71,7 +71,7 @@ type parts struct {
 	qemu    []string   // nil: the host's is good enough
 	disk    *disk.Disk // nil: the machine boots from a root
 	larger  string     // the root that is booted from where it is a larger one, "": it is root
-	tests   string     // the kernel's self-tests, "": they are not asked for
+	tests   string     // the archive of the kernel's self-tests, "": it is not asked for
 }
 
 // hostPrograms are the programs the lab runs on the host, by package.
@@ -133,6 +133,8 @@ func (l *lab) build(ctx context.Context, card bool) (*parts, error) {
 		if p.larger, err = debian.SelftestRoot(ctx, l.cache, row.Compiler, mirror, out); err != nil {
 			return nil, err
 		}
+	}
+	if l.flags.fetchTests {
 		if p.tests, err = p.kernel.Selftests(ctx, l.cache, p.root, mirror, out); err != nil {
 			return nil, err
 		}

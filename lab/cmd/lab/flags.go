@@ -34,6 +34,7 @@ type flags struct {
 	igb, iommu    bool
 	bench         bool
 	selftests     bool
+	fetchTests    bool
 	allowWarnings bool
 	console       bool
 	writable      bool
@@ -94,7 +95,7 @@ func machineFlags(fs *flag.FlagSet, f *flags) {
 	fs.BoolVar(&f.igb, "igb", false, "put in QEMU's igb, a stock SR-IOV card with 7 VFs and its stock driver; takes QEMU 8 or newer, which is fetched if need be")
 	fs.BoolVar(&f.iommu, "iommu", false, "with --igb: put Intel's IOMMU, as QEMU has it, in front of that; the emulated ConnectX has one of its own")
 	fs.BoolVar(&f.bench, "bench", false, "boot from a larger root, with fio, a NFS server and tlshd, which are fetched if need be")
-	fs.BoolVar(&f.selftests, "selftests", false, "boot from a larger root, with what the kernel's own self-tests need, and see those at "+selftestsDir+"; both are fetched if need be")
+	fs.BoolVar(&f.selftests, "selftests", false, "boot from a larger root, with what the kernel's own self-tests need, which is fetched if need be")
 	fs.BoolVar(&f.udev, "udev", false, "run udevd, which renames netdevs as on a real host")
 	fs.BoolVar(&f.systemd, "systemd", false, "boot as a host does, from a disk with systemd as process 1; the card is put in by lab-card.service, --ovs starts Debian's units")
 	fs.StringVar(&f.disk, "disk", "", "with --systemd: the disk's `FILE`, made if it is not there and kept: the next run boots from it (default: one of this run alone)")
@@ -134,9 +135,6 @@ func (f *flags) checkTogether() error {
 	}
 	return nil
 }
-
-// selftestsDir is where a machine sees the kernel's self-tests.
-const selftestsDir = "/lab/selftests"
 
 // Limits of what mlx5 and the emulated card can do.
 const (

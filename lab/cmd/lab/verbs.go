@@ -24,7 +24,7 @@ func buildVerb(ctx context.Context, args []string) (int, error) {
 	var f flags
 	fs := newFlags("build", "[flags]", &f)
 	fs.BoolVar(&f.noModules, "no-modules", false, "the root and the kernel alone, and none of the lab's modules for it")
-	fs.BoolVar(&f.selftests, "selftests", false, "what run --selftests needs as well")
+	fs.BoolVar(&f.selftests, "selftests", false, "the root of run --selftests and the kernel's self-tests as well")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return vm.StatusLab, err
@@ -37,6 +37,7 @@ func buildVerb(ctx context.Context, args []string) (int, error) {
 		return vm.StatusLab, err
 	}
 	defer l.close()
+	f.fetchTests = f.selftests
 	l.say = l.warn // a build is what was asked for: tell what is built
 	parts, err := l.build(ctx, true)
 	if err != nil {
@@ -230,9 +231,6 @@ func boot(ctx context.Context, f *flags, shares []share, req wire.Request) (int,
 	}
 	for _, s := range shares {
 		m.Shares = append(m.Shares, vm.Share{Host: s.host, Guest: s.guest, ReadOnly: s.readOnly})
-	}
-	if parts.tests != "" {
-		m.Shares = append(m.Shares, vm.Share{Host: parts.tests, Guest: selftestsDir, ReadOnly: true})
 	}
 	if parts.disk != nil {
 		image := f.disk

@@ -35,6 +35,7 @@ port | wire)
 	named "$(netdev $PF0)" p0
 	named wire0 w0
 	[ "$1" = wire ] && exit
+	ethtool -K p0 ntuple on || die "no ntuple filters"
 	ip netns add far && ip link set w0 netns far && ip -n far link set lo up && ip -n far link set w0 up &&
 		ip -n far addr add 10.9.0.2/24 dev w0 && ip -n far addr add fd09::2/64 dev w0 nodad &&
 		ip addr add 10.9.0.1/24 dev p0 && ip addr add fd09::1/64 dev p0 nodad || die "addresses"

@@ -10,17 +10,20 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/nicwright/nicwright/lab/internal/sandbox"
 	"github.com/nicwright/nicwright/lab/kselftest"
 )
 
 const usage = `usage:
   kselftest machines KERNEL               the machines that the kernel's tests need: name, the time that it may take, the lab's flags
-  kselftest run MACHINE KERNEL TOPOLOGY OUT   in that machine: make its netdevs with the script TOPOLOGY, run its tests, outputs to OUT
+  kselftest prepare KERNEL ROOT ARCHIVE OUT   edit and compile the kernel's tests in the root of its machines (lab build --selftests has both), to OUT/prepared.tar
+  kselftest run MACHINE KERNEL PREPARED OUT   in that machine: make its netdevs, run its tests, what they say to OUT
   kselftest judge KERNEL OUT              a line a test, of the outputs in OUT/MACHINE; status 1 if one is not as expected
   kselftest list                          the table: what is run, edited and expected, and what is left out
 `
 
 func main() {
+	sandbox.Hook(2)
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flag.Parse()
 	as, err := start(flag.Args())
@@ -43,6 +46,8 @@ func start(args []string) (bool, error) {
 			}
 		}
 		return true, nil
+	case len(args) == 5 && args[0] == "prepare":
+		return true, kselftest.Prepare(context.Background(), args[1], args[2], args[3], args[4], os.Stderr)
 	case len(args) == 5 && args[0] == "run":
 		return true, kselftest.RunMachine(context.Background(), args[1], args[2], args[3], args[4], os.Stderr)
 	case len(args) == 3 && args[0] == "judge":
