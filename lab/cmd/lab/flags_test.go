@@ -65,6 +65,18 @@ func TestWrongFlagsSayWhatIsAllowed(t *testing.T) {
 	}
 }
 
+func TestFlagsThatDoNotGoTogether(t *testing.T) {
+	for _, f := range []flags{{selftests: true, bench: true}, {selftests: true, systemd: true}, {systemd: true, bench: true}, {iommu: true}, {early: true}} {
+		var u usageError
+		if err := f.checkTogether(); !errors.As(err, &u) {
+			t.Errorf("%+v: %v", f, err)
+		}
+	}
+	if err := (&flags{selftests: true}).checkTogether(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParseCardPassesOtherParametersOn(t *testing.T) {
 	got, err := parseCard("ports=2,vfs=64,domain=2,load=no")
 	want := &wire.Card{Ports: 2, VFs: 64, Params: []string{"domain=2"}, NoLoad: true}
