@@ -72,19 +72,11 @@ func RunMachine(ctx context.Context, machine, kernel, prepared, out string, log 
 			continue
 		}
 		fmt.Fprintf(log, "%s\n", t.Name)
-		start := time.Now()
-		rec, output := t.run(ctx)
-		rec.Seconds = time.Since(start).Seconds()
-		fmt.Fprintf(log, "%s: status %d after %.0f s %s\n", t.Name, rec.Status, rec.Seconds, rec.Problem)
-		b, err := json.Marshal(rec)
+		rec, err := t.run(ctx, out)
 		if err != nil {
-			return fmt.Errorf("write down how %s ended: %w", t.Name, err)
+			return err
 		}
-		for file, content := range map[string][]byte{t.file() + ".log": output, t.file() + ".json": b} {
-			if err := os.WriteFile(filepath.Join(out, file), content, 0o644); err != nil {
-				return fmt.Errorf("write down how %s ended: %w", t.Name, err)
-			}
-		}
+		fmt.Fprintf(log, "%s: status %d after %.0f s %s\n", t.Name, rec.Status, rec.Seconds, rec.Problem)
 	}
 	return nil
 }
@@ -105,18 +97,38 @@ func (t *Test) dir() string {
 	return filepath.Dir(path)
 }
 
-func (t *Test) run(ctx context.Context) (record, []byte) {
-	if problem, err := os.ReadFile(filepath.Join(work, problemsDir, t.file())); err == nil {
-		return record{Problem: string(problem)}, nil
+// run runs the test and writes down what it says, as it says it, and how it ended.
+func (t *Test) run(ctx context.Context, out string) (record, error) {
+	said, err := os.Create(filepath.Join(out, t.file()+".log"))
+	if err != nil {
+		return record{}, fmt.Errorf("write down what %s says: %w", t.Name, err)
 	}
-	return command(ctx, t.Limit, filepath.Join(selftests, t.dir()), t.Env, t.Command...)
+	start := time.Now()
+	var rec record
+	if problem, err := os.ReadFile(filepath.Join(work, problemsDir, t.file())); err == nil {
+		rec.Problem = string(problem)
+	} else {
+		rec = command(ctx, t.Limit, filepath.Join(selftests, t.dir()), t.Env, said, t.Command...)
+	}
+	rec.Seconds = time.Since(start).Seconds()
+	if err := said.Close(); err != nil {
+		return record{}, fmt.Errorf("write down what %s says: %w", t.Name, err)
+	}
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return record{}, fmt.Errorf("write down how %s ended: %w", t.Name, err)
+	}
+	if err := os.WriteFile(filepath.Join(out, t.file()+".json"), b, 0o644); err != nil {
+		return record{}, fmt.Errorf("write down how %s ended: %w", t.Name, err)
+	}
+	return rec, nil
 }
 
 // killGrace is what a test has to clean up in, after its limit.
 const killGrace = 30 * time.Second
 
-// command runs args and returns all that it wrote. What it started is ended with it.
-func command(ctx context.Context, limit time.Duration, dir string, env []string, args ...string) (record, []byte) {
+// command runs args; what it writes goes to said. What it started is ended with it.
+func command(ctx context.Context, limit time.Duration, dir string, env []string, said *os.File, args ...string) record {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
@@ -125,20 +137,21 @@ func command(ctx context.Context, limit time.Duration, dir string, env []string,
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = killGrace
-	output, err := cmd.CombinedOutput()
+	cmd.Stdout, cmd.Stderr = said, said
+	err := cmd.Run()
 	if cmd.Process != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // there is nobody, as a rule
 	}
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return record{Status: -1, Problem: fmt.Sprintf("it was ended at its limit of %s", limit)}, output
+		return record{Status: -1, Problem: fmt.Sprintf("it was ended at its limit of %s", limit)}
 	case err == nil:
-		return record{Ended: true}, output
+		return record{Ended: true}
 	case errors.As(err, &exit):
-		return record{Status: exit.ExitCode(), Ended: true}, output
+		return record{Status: exit.ExitCode(), Ended: true}
 	default:
-		return record{Status: -1, Problem: err.Error()}, output
+		return record{Status: -1, Problem: err.Error()}
 	}
 }
 

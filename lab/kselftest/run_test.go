@@ -13,15 +13,30 @@ import (
 )
 
 func TestCommand(t *testing.T) {
-	rec, output := command(t.Context(), time.Minute, t.TempDir(), []string{"WORD=said"}, "sh", "-c", `echo "$WORD in $NETIF"; echo more >&2; exit 3`)
-	if !rec.Ended || rec.Status != 3 || string(output) != "said in p0\nmore\n" {
-		t.Errorf("%+v, %q", rec, output)
+	run := func(limit time.Duration, env []string, args ...string) (record, string) {
+		said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := command(t.Context(), limit, t.TempDir(), env, said, args...)
+		if err := said.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(said.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rec, string(b)
 	}
-	rec, output = command(t.Context(), time.Second, t.TempDir(), nil, "sh", "-c", "echo begun; exec sleep 1000")
-	if rec.Ended || rec.Problem != "it was ended at its limit of 1s" || string(output) != "begun\n" {
-		t.Errorf("one that does not end: %+v, %q", rec, output)
+	rec, said := run(time.Minute, []string{"WORD=said"}, "sh", "-c", `echo "$WORD in $NETIF"; echo more >&2; exit 3`)
+	if !rec.Ended || rec.Status != 3 || said != "said in p0\nmore\n" {
+		t.Errorf("%+v, %q", rec, said)
 	}
-	if rec, _ = command(t.Context(), time.Minute, t.TempDir(), nil, "/no/such/test"); rec.Ended || !strings.Contains(rec.Problem, "/no/such/test") {
+	rec, said = run(time.Second, nil, "sh", "-c", "echo begun; exec sleep 1000")
+	if rec.Ended || rec.Problem != "it was ended at its limit of 1s" || said != "begun\n" {
+		t.Errorf("one that does not end: %+v, %q", rec, said)
+	}
+	if rec, _ = run(time.Minute, nil, "/no/such/test"); rec.Ended || !strings.Contains(rec.Problem, "/no/such/test") {
 		t.Errorf("one that cannot be run: %+v", rec)
 	}
 }

@@ -9,15 +9,12 @@ import (
 
 // Machines are in the order in which they are begun.
 var Machines = []Machine{
+	{Name: "port", Topology: "port", CPUs: 6},
 	{Name: "tls", Topology: "vfs", CPUs: 1},
-	{Name: "queues", Topology: "port", CPUs: 6},
-	{Name: "port", Topology: "port", CPUs: 2},
 	{Name: "flows", Topology: "switchdev", CPUs: 1},
-	{Name: "rewrite", Topology: "switchdev", CPUs: 1},
 	{Name: "bridges", Topology: "switchdev", CPUs: 1},
 	{Name: "wire", Topology: "wire", CPUs: 1},
-	{Name: "gro", Topology: "ports", CPUs: 1},
-	{Name: "bond", Topology: "bond", CPUs: 1},
+	{Name: "ports", Topology: "ports", CPUs: 1},
 }
 
 // slowCommands: drivers/net gives each command five seconds.
@@ -30,6 +27,10 @@ var slowCommands = Edit{
 func hardwareOnly(file string) Edit {
 	return Edit{File: file, From: `^setup_wait\n\ntests_run\n`, To: "setup_wait\n", Why: "filters that are kept out of the card (skip_hw) say nothing of it"}
 }
+
+// vfsForDummies gives the two VFs of topology "ports" the names of the dummy devices that a test of bonding would make.
+const vfsForDummies = `	[ -e /sys/class/net/dummy1 ] || { ip link set server down; ip link set server name dummy1; }
+	[ -e /sys/class/net/dummy2 ] || { ip link set client down; ip link set client name dummy2; }`
 
 // Table is what is run.
 var Table = []Test{
@@ -56,17 +57,17 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 2},
 	},
 	{
-		Name: "net/forwarding/pedit_l4port.sh", Machine: "rewrite", Limit: 5 * time.Minute,
+		Name: "net/forwarding/pedit_l4port.sh", Machine: "bridges", Limit: 5 * time.Minute,
 		Command: []string{"./pedit_l4port.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 25},
 	},
 	{
-		Name: "net/forwarding/pedit_ip.sh", Machine: "rewrite", Limit: 5 * time.Minute,
+		Name: "net/forwarding/pedit_ip.sh", Machine: "bridges", Limit: 5 * time.Minute,
 		Command: []string{"./pedit_ip.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 10},
 	},
 	{
-		Name: "net/forwarding/router_nh.sh", Machine: "rewrite", Limit: 3 * time.Minute,
+		Name: "net/forwarding/router_nh.sh", Machine: "bridges", Limit: 3 * time.Minute,
 		Command: []string{"./router_nh.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 2},
 	},
@@ -95,7 +96,7 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 3},
 	},
 	{
-		Name: "drivers/net/queues.py", Machine: "queues", Limit: 3 * time.Minute,
+		Name: "drivers/net/queues.py", Machine: "port", Limit: 3 * time.Minute,
 		Build:   []string{"[ ! -e ../../net/lib/xdp_helper.c ] || build -o ../../net/lib/xdp_helper ../../net/lib/xdp_helper.c"}, // since 6.15
 		Command: []string{"python3", "queues.py"},
 		Edits:   []Edit{slowCommands},
@@ -122,7 +123,7 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 12},
 	},
 	{
-		Name: "drivers/net/hw/rss_ctx.py", Machine: "queues", Limit: 12 * time.Minute,
+		Name: "drivers/net/hw/rss_ctx.py", Machine: "port", Limit: 12 * time.Minute,
 		Command: []string{"python3", "rss_ctx.py"},
 		Edits:   []Edit{slowCommands},
 		Results: map[string]int{"6.12": 16},
@@ -134,11 +135,11 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 10},
 	},
 	{
-		Name: "drivers/net/bonding/dev_addr_lists.sh", Machine: "bond", Limit: 3 * time.Minute,
+		Name: "drivers/net/bonding/dev_addr_lists.sh", Machine: "ports", Limit: 3 * time.Minute,
 		Command: []string{"./dev_addr_lists.sh"},
 		Edits: []Edit{
-			{File: "drivers/net/bonding/lag_lib.sh", From: `^\tip link add dummy[12] type dummy$`, To: "\t: the VF is there", Why: "the bond's ports are VFs of the card"},
-			{File: "drivers/net/bonding/dev_addr_lists.sh", From: `^\tip link add dummy1 type dummy$`, To: "\t: the VF is there", Why: "the bond's port is a VF of the card"},
+			{File: "drivers/net/bonding/lag_lib.sh", From: `^\tip link add dummy1 type dummy\n\tip link add dummy2 type dummy$`, To: vfsForDummies, Why: "the bond's ports are VFs of the card"},
+			{File: "drivers/net/bonding/dev_addr_lists.sh", From: `^\tip link add dummy1 type dummy$`, To: vfsForDummies, Why: "the bond's port is a VF of the card"},
 		},
 		Results: map[string]int{"6.12": 4},
 	},
@@ -154,7 +155,7 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 600},
 	},
 	{
-		Name: "net/gro.sh", Machine: "gro", Limit: 8 * time.Minute,
+		Name: "net/gro.sh", Machine: "ports", Limit: 8 * time.Minute,
 		Command: []string{"bash", "-c", "./gro.sh; e=$?; tail -n 200 log.txt; exit $e"},
 		Build:   []string{"build -o gro gro.c"},
 		Edits: []Edit{
@@ -165,8 +166,8 @@ var Table = []Test{
 		Not:     map[string]string{"7.3": "drivers/net/gro.py took its place, with 300 subtests of up to six runs each: more than an hour in an emulated machine"},
 	},
 	{
-		Name: "ethtool -t (drivers/net/ethernet/mellanox)", Machine: "wire", Limit: 2 * time.Minute,
-		Command: []string{"bash", "-c", "ip link set p0 up && ip link set w0 up && ethtool -t p0 offline"},
+		Name: "ethtool -t (drivers/net/ethernet/mellanox)", Machine: "port", Limit: 2 * time.Minute,
+		Command: []string{"bash", "-c", "ethtool -t p0 offline"},
 		Results: map[string]int{"6.12": 4},
 	},
 }

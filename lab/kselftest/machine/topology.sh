@@ -8,7 +8,6 @@
 #   topology.sh wire        the port p0 in legacy mode and w0
 #   topology.sh vfs         legacy mode, two VFs: vf0 in the namespace a, 10.9.0.1 and fd09::1, and vf0 in b, 10.9.0.2 and fd09::2, with TLS offload both ways
 #   topology.sh ports       legacy mode, two VFs: server and client, with the addresses that net/gro.sh gives them
-#   topology.sh bond        legacy mode, two VFs with the names that bonding's tests have for their ports: dummy1, dummy2
 . "${TESTS:-/lab/tests}/lib.sh"
 
 # named NETDEV NAME [STATE]
@@ -41,7 +40,7 @@ port | wire)
 		ip addr add 10.9.0.1/24 dev p0 && ip addr add fd09::1/64 dev p0 nodad || die "addresses"
 	ping -c 3 -i 0.3 -w 30 -q 10.9.0.2 > /dev/null || die "10.9.0.2 does not answer"
 	;;
-vfs | ports | bond)
+vfs | ports)
 	ip link set "$(netdev $PF0)" up
 	vfs 2
 	case $1 in
@@ -59,10 +58,6 @@ vfs | ports | bond)
 		named "$(vf $PF0 0)" server down
 		named "$(vf $PF0 1)" client down
 		ip link set server address aa:00:00:00:00:02 && ip link set client address aa:00:00:00:00:01 || die "addresses"
-		;;
-	bond)
-		named "$(vf $PF0 0)" dummy1 down
-		named "$(vf $PF0 1)" dummy2 down
 		;;
 	esac
 	;;
