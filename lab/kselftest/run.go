@@ -25,12 +25,12 @@ const (
 // config is what net/forwarding reads: these netdevs are there, and all here takes longer than its authors' machines need. mlx5 reads
 // the counters of flows once a second.
 const config = `NETIF_CREATE=no
-TC_HIT_TIMEOUT=3500
-HIT_TIMEOUT=3500
+TC_HIT_TIMEOUT=6000
+HIT_TIMEOUT=6000
 WAIT_TIME=2
 WAIT_TIMEOUT=60
 INTERFACE_TIMEOUT=60
-PING_TIMEOUT=30
+PING_TIMEOUT=60
 KSFT_MACHINE_SLOW=yes
 `
 

@@ -35,59 +35,59 @@ const vfsForDummies = `	[ -e /sys/class/net/dummy1 ] || { ip link set server dow
 // Table is what is run.
 var Table = []Test{
 	{
-		Name: "net/forwarding/tc_flower.sh", Machine: "flows", Limit: 8 * time.Minute,
+		Name: "net/forwarding/tc_flower.sh", Machine: "flows", Limit: 16 * time.Minute,
 		Command: []string{"./tc_flower.sh", "vf0", "rep0"},
 		Edits:   []Edit{hardwareOnly("net/forwarding/tc_flower.sh")},
 		Results: map[string]int{"6.12": 30},
 	},
 	{
-		Name: "net/forwarding/tc_chains.sh", Machine: "flows", Limit: 3 * time.Minute,
+		Name: "net/forwarding/tc_chains.sh", Machine: "flows", Limit: 6 * time.Minute,
 		Command: []string{"./tc_chains.sh", "vf0", "rep0"},
 		Edits:   []Edit{hardwareOnly("net/forwarding/tc_chains.sh")},
 		Results: map[string]int{"6.12": 8},
 	},
 	{
-		Name: "net/forwarding/tc_flower_port_range.sh", Machine: "flows", Limit: 3 * time.Minute,
+		Name: "net/forwarding/tc_flower_port_range.sh", Machine: "flows", Limit: 6 * time.Minute,
 		Command: []string{"./tc_flower_port_range.sh", "vf0", "rep0"},
 		Results: map[string]int{"6.12": 8},
 	},
 	{
-		Name: "net/forwarding/tc_vlan_modify.sh", Machine: "flows", Limit: 4 * time.Minute,
+		Name: "net/forwarding/tc_vlan_modify.sh", Machine: "flows", Limit: 8 * time.Minute,
 		Command: []string{"./tc_vlan_modify.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 2},
 	},
 	{
-		Name: "net/forwarding/pedit_l4port.sh", Machine: "bridges", Limit: 5 * time.Minute,
+		Name: "net/forwarding/pedit_l4port.sh", Machine: "bridges", Limit: 10 * time.Minute,
 		Command: []string{"./pedit_l4port.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 25},
 	},
 	{
-		Name: "net/forwarding/pedit_ip.sh", Machine: "bridges", Limit: 5 * time.Minute,
+		Name: "net/forwarding/pedit_ip.sh", Machine: "bridges", Limit: 10 * time.Minute,
 		Command: []string{"./pedit_ip.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 10},
 	},
 	{
-		Name: "net/forwarding/router_nh.sh", Machine: "bridges", Limit: 3 * time.Minute,
+		Name: "net/forwarding/router_nh.sh", Machine: "bridges", Limit: 6 * time.Minute,
 		Command: []string{"./router_nh.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 2},
 	},
 	{
-		Name: "net/forwarding/bridge_vlan_aware.sh", Machine: "bridges", Limit: 6 * time.Minute,
+		Name: "net/forwarding/bridge_vlan_aware.sh", Machine: "bridges", Limit: 12 * time.Minute,
 		Command: []string{"./bridge_vlan_aware.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 12},
 	},
 	{
-		Name: "net/forwarding/bridge_vlan_unaware.sh", Machine: "bridges", Limit: 4 * time.Minute,
+		Name: "net/forwarding/bridge_vlan_unaware.sh", Machine: "bridges", Limit: 8 * time.Minute,
 		Command: []string{"./bridge_vlan_unaware.sh", "vf0", "rep0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 5},
 	},
 	{
-		Name: "net/forwarding/ipip_flat_gre.sh", Machine: "bridges", Limit: 3 * time.Minute,
+		Name: "net/forwarding/ipip_flat_gre.sh", Machine: "bridges", Limit: 6 * time.Minute,
 		Command: []string{"./ipip_flat_gre.sh", "vf0", "rep0", "p0", "w0", "rep1", "vf1"},
 		Results: map[string]int{"6.12": 3},
 	},
 	{
-		Name: "drivers/net/ping.py", Machine: "port", Limit: 2 * time.Minute,
+		Name: "drivers/net/ping.py", Machine: "port", Limit: 4 * time.Minute,
 		Command: []string{"python3", "ping.py"},
 		Edits: []Edit{
 			slowCommands,
@@ -96,20 +96,20 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 3},
 	},
 	{
-		Name: "drivers/net/queues.py", Machine: "port", Limit: 3 * time.Minute,
+		Name: "drivers/net/queues.py", Machine: "port", Limit: 6 * time.Minute,
 		Build:   []string{"[ ! -e ../../net/lib/xdp_helper.c ] || build -o ../../net/lib/xdp_helper ../../net/lib/xdp_helper.c"}, // since 6.15
 		Command: []string{"python3", "queues.py"},
 		Edits:   []Edit{slowCommands},
 		Results: map[string]int{"6.12": 2},
 	},
 	{
-		Name: "drivers/net/stats.py", Machine: "port", Limit: 3 * time.Minute,
+		Name: "drivers/net/stats.py", Machine: "port", Limit: 6 * time.Minute,
 		Command: []string{"python3", "stats.py"},
 		Edits:   []Edit{slowCommands},
 		Results: map[string]int{"6.12": 5},
 	},
 	{
-		Name: "drivers/net/hw/csum.py", Machine: "port", Limit: 6 * time.Minute,
+		Name: "drivers/net/hw/csum.py", Machine: "port", Limit: 12 * time.Minute,
 		Command: []string{"python3", "csum.py"},
 		Build:   []string{"build -o ../../../net/lib/csum ../../../net/lib/csum.c"},
 		Edits: []Edit{
@@ -123,19 +123,19 @@ var Table = []Test{
 		Results: map[string]int{"6.12": 12},
 	},
 	{
-		Name: "drivers/net/hw/rss_ctx.py", Machine: "port", Limit: 12 * time.Minute,
+		Name: "drivers/net/hw/rss_ctx.py", Machine: "port", Limit: 24 * time.Minute,
 		Command: []string{"python3", "rss_ctx.py"},
 		Edits:   []Edit{slowCommands},
 		Results: map[string]int{"6.12": 16},
 	},
 	{
-		Name: "drivers/net/hw/ethtool_rmon.sh", Machine: "wire", Limit: 10 * time.Minute,
+		Name: "drivers/net/hw/ethtool_rmon.sh", Machine: "wire", Limit: 20 * time.Minute,
 		Command: []string{"./ethtool_rmon.sh", "p0", "w0"},
 		Env:     []string{"DRIVER_TEST_CONFORMANT=no"}, // 7.3's would have one end elsewhere
 		Results: map[string]int{"6.12": 10},
 	},
 	{
-		Name: "drivers/net/bonding/dev_addr_lists.sh", Machine: "ports", Limit: 3 * time.Minute,
+		Name: "drivers/net/bonding/dev_addr_lists.sh", Machine: "ports", Limit: 6 * time.Minute,
 		Command: []string{"./dev_addr_lists.sh"},
 		Edits: []Edit{
 			{File: "drivers/net/bonding/lag_lib.sh", From: `^\tip link add dummy1 type dummy\n\tip link add dummy2 type dummy$`, To: vfsForDummies, Why: "the bond's ports are VFs of the card"},
@@ -148,14 +148,17 @@ var Table = []Test{
 		// Of the ciphers only those that the card has: the others would be a test of software.
 		Command: strings.Fields("env LD_PRELOAD=./twonets.so ./tls -f global -f tls_basic -f zero_len -v 12_aes_gcm -v 12_aes_gcm_256 -v 13_aes_gcm"),
 		Build:   []string{"build -o tls tls.c", "build -shared -fPIC -o twonets.so \"$TOP/machine/twonets.c\""},
-		Edits: []Edit{{
-			File: "net/tls.c", From: `(static void tls_crypto_info_init\(uint16_t tls_version, uint16_t cipher_type,\s+struct tls_crypto_info_keys \*tls12)\)`, To: "$1, ...)",
-			Kernels: []string{"6.12"}, Why: "6.12.117 calls it with four arguments in a test that came from a later kernel: it does not compile as shipped",
-		}},
+		Edits: []Edit{
+			{
+				File: "net/tls.c", From: `(static void tls_crypto_info_init\(uint16_t tls_version, uint16_t cipher_type,\s+struct tls_crypto_info_keys \*tls12)\)`, To: "$1, ...)",
+				Kernels: []string{"6.12"}, Why: "6.12.117 calls it with four arguments in a test that came from a later kernel: it does not compile as shipped",
+			},
+			{File: "kselftest_harness.h", From: `#define TEST_TIMEOUT_DEFAULT 30\b`, To: "#define TEST_TIMEOUT_DEFAULT 300", Why: "half a minute for a subtest is little in an emulated machine"},
+		},
 		Results: map[string]int{"6.12": 600},
 	},
 	{
-		Name: "net/gro.sh", Machine: "ports", Limit: 8 * time.Minute,
+		Name: "net/gro.sh", Machine: "ports", Limit: 16 * time.Minute,
 		Command: []string{"bash", "-c", "./gro.sh; e=$?; tail -n 200 log.txt; exit $e"},
 		Build:   []string{"build -o gro gro.c"},
 		Edits: []Edit{
@@ -166,7 +169,7 @@ var Table = []Test{
 		Not:     map[string]string{"7.3": "drivers/net/gro.py took its place, with 300 subtests of up to six runs each: more than an hour in an emulated machine"},
 	},
 	{
-		Name: "ethtool -t (drivers/net/ethernet/mellanox)", Machine: "port", Limit: 2 * time.Minute,
+		Name: "ethtool -t (drivers/net/ethernet/mellanox)", Machine: "port", Limit: 4 * time.Minute,
 		Command: []string{"bash", "-c", "ethtool -t p0 offline"},
 		Results: map[string]int{"6.12": 4},
 	},
