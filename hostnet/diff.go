@@ -3,6 +3,7 @@
 package hostnet
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,12 +21,17 @@ const present = "present"
 
 // Diff is the steps that put back what hangs on the netdevs of want and is not
 // there, or will not be after the steps with the effects; that move what goes from
-// an uplink to its bond; and that take away what a rollback says. What the netdevs
-// of have carry besides is left alone.
-func Diff(have, want State, effects step.Effects, _ step.Options) (step.Result, error) {
-	d := differ{have: have, want: want, effects: effects, bouncing: bouncing(have, effects)}
+// an uplink to its bond; that put there what a profile says; and that take away what a
+// rollback says, or an earlier apply put there. What the netdevs of have carry besides is
+// left alone.
+func Diff(have, want State, effects step.Effects, opt step.Options) (step.Result, error) {
+	d := differ{have: have, want: want, effects: effects, bouncing: bouncing(have, effects), along: map[on]string{}, lostWith: map[on]string{}}
+	errs := []error{d.readSaid()}
 	for _, id := range slices.SortedFunc(maps.Keys(want.Absent), resource.Compare) {
 		d.takeAway(id, want.Absent[id])
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(want.Unsaid), resource.Compare) {
+		d.unsay(id, opt)
 	}
 	for _, id := range want.sorted() {
 		to, goes := want.Move[id]
@@ -35,14 +41,20 @@ func Diff(have, want State, effects step.Effects, _ step.Options) (step.Result, 
 		}
 		d.netdev(id)
 	}
+	for _, id := range slices.SortedFunc(maps.Keys(d.said), resource.Compare) {
+		errs = append(errs, d.sayOn(id))
+	}
 	slices.SortStableFunc(d.Steps, func(a, b step.Step) int { return int(a.Phase) - int(b.Phase) })
-	return d.Result, nil
+	return d.Result, errors.Join(errs...)
 }
 
 type differ struct {
 	have, want State
 	effects    step.Effects
 	bouncing   map[resource.ID]bool
+	said       map[resource.ID][]Item
+	// along goes with what is taken away and is put back, lostWith is not, and why.
+	along, lostWith map[on]string
 	step.Result
 }
 
@@ -255,10 +267,25 @@ func (d *differ) vf(id resource.ID, why string) {
 }
 
 func (d *differ) item(id resource.ID, h Netdev, i Item) {
+	if d.says(id, i.attribute()) {
+		return // sayOn, unsay
+	}
 	has, f := h.has(i), d.fateOf(id, i)
 	leaves := i.Kind.OfBridge() && d.effects.On(id, step.Leaves)
+	is, _ := find(d.have, id, i.attribute())
+	at := on{id, i.attribute()}
 	switch {
+	case has && d.lostWith[at] != "":
+		d.leave(id, i.attribute(), d.lostWith[at])
+		return
+	case has && d.along[at] != "":
+		f.why = d.along[at]
+	case has && i.otherMTU(is):
+		f.why = "it was so before"
 	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()) && (!f.bounces || !i.goesWithLink()):
+		return
+	case d.outdone(i) != "":
+		d.leave(id, i.attribute(), "what the profile says takes its place: "+d.outdone(i))
 		return
 	case i.Kind == rtnet.BridgeVLAN && d.want.Bridged[id].Elsewhere:
 		return // the bridge domain's
@@ -278,11 +305,14 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	case i.Daemon != "":
 		d.leave(id, i.attribute(), "it is put back, and it is also "+i.Daemon+"'s, which may have to be told")
 	}
-	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: step.Text(present), Reason: f.why}
+	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: i.value(), Reason: f.why}
 	if i.Kind == rtnet.FDB && d.want.Bridged[id].Elsewhere {
 		s.Phase = step.Addresses // when it is a port again, of which bonds are the last
 	}
-	if has {
+	switch {
+	case has && i.otherMTU(is) && !f.remade && !f.down && !f.bounces && d.along[at] == "":
+		s.From = is.value()
+	case has:
 		s.From = step.Unknown()
 	}
 	d.add(s)
@@ -348,36 +378,4 @@ func (d *differ) master(id resource.ID, h Netdev, f fate) {
 		Phase: phase(append(d.belows(id), w.Master)...), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
 		Effects: []step.Effect{{Kind: step.Joins, On: id, From: w.Master, For: step.Moment}},
 	})
-}
-
-// move takes addresses and routes from an uplink to the bond that it is in: from
-// what it has, and what it had before it went in.
-func (d *differ) move(uplink, bond resource.ID) {
-	on := d.have.Netdevs[uplink]
-	items := slices.Clone(d.want.Netdevs[uplink].Items)
-	for _, i := range on.Items {
-		if !d.want.Netdevs[uplink].has(i) {
-			items = append(items, i)
-		}
-	}
-	for _, i := range items {
-		if !moves(i) {
-			continue
-		}
-		// IPv6's too: an uplink that stays up keeps its routes, and a new one beside them is another hop of theirs,
-		// but where it goes by an object, which moves.
-		if on.has(i) && (i.Kind == rtnet.Address || i.Kind == rtnet.Route && i.Family == familyIPv6 && !i.goesWithLink()) {
-			d.add(step.Step{
-				Phase: step.Network, Resource: uplink, Attribute: i.attribute(), From: step.Text(present), To: step.Absent(),
-				Reason: "it goes to " + bond.Name,
-			})
-		}
-		if d.have.Netdevs[bond].has(i) {
-			continue // as what is the bond's
-		}
-		d.add(step.Step{
-			Phase: phase(i.others(uplink)...), Resource: bond, Attribute: i.attribute(), From: step.Absent(), To: step.Text(present),
-			Reason: "it comes from " + d.have.called(uplink) + ", which goes into " + bond.Name,
-		})
-	}
 }

@@ -111,9 +111,19 @@ func TestKeepAndLay(t *testing.T) {
 	if len(kept.Netdevs) != 1 || len(kept.Netdevs[bond].Items) != 1 || kept.Netdevs[bond].Up {
 		t.Errorf("one address was touched: %+v", kept)
 	}
-	laid := s.Lay(kept)
-	if len(laid.Netdevs) != len(s.Netdevs) || len(laid.Netdevs[bond].Items) != 1 {
-		t.Errorf("what was before does not count: %+v", laid)
+	n := kept.Netdevs[bond]
+	n.MTU, n.Items = 1234, []Item{{Entry: rtnet.Entry{Kind: rtnet.Address, Text: "192.0.2.77/24"}}}
+	laid := s.Lay(State{Netdevs: map[resource.ID]Netdev{bond: n}})
+	var on []string
+	for _, i := range laid.Netdevs[bond].Items {
+		on = append(on, i.attribute())
+	}
+	if len(laid.Netdevs) != len(s.Netdevs) || laid.Netdevs[bond].MTU != 1234 || len(on) != 6 || !slices.Contains(on, "address 192.0.2.77/24") || !slices.Contains(on, "address 198.51.100.10/24") || slices.Contains(on, "nexthop id 5") {
+		t.Errorf("what was before does not count, or an address of another operation is lost: %+v", laid)
+	}
+	without := s.Without(map[resource.ID][]string{bond: {"address 198.51.100.10/24"}, resource.OfLink("none"): {"address 192.0.2.1/24"}})
+	if without.Has(bond, "address 198.51.100.10/24") || !s.Has(bond, "address 198.51.100.10/24") || len(without.Netdevs) != len(s.Netdevs) {
+		t.Errorf("what an operation touched is still there, or not in what that is made from: %+v", without)
 	}
 	if got := (State{}).Lay(State{}); got.Netdevs == nil || got.Absent == nil {
 		t.Errorf("nothing laid on nothing: %+v", got)

@@ -111,15 +111,26 @@ func (d *Doer) puts(ctx context.Context, puts []put, now map[resource.ID]int) er
 	if err != nil {
 		return err
 	}
-	puts = slices.DeleteFunc(puts, func(p put) bool { return has[key{now[p.on], p.item.attribute()}] })
+	puts = slices.DeleteFunc(puts, func(p put) bool {
+		is, there := has[key{now[p.on], p.item.attribute()}]
+		return there && !p.item.otherMTU(Item{Entry: is})
+	})
 	slices.SortStableFunc(puts, func(a, b put) int { return rtnet.Order(a.item.Entry, b.item.Entry) })
 	var errs []error
 	for {
 		var later []put
 		var refused error
 		for _, p := range puts {
-			err := add(ctx, p.item.Entry, d.at(p.item, now))
+			var err error
+			if is, there := has[key{now[p.on], p.item.attribute()}]; there { // with another MTU
+				err = rtnet.Delete(is)
+			}
+			if err == nil {
+				err = add(ctx, p.item.Entry, d.at(p.item, now))
+			}
 			switch {
+			case errors.Is(err, unix.ENETDOWN) && p.item.Kind == rtnet.Route:
+				errs = append(errs, kernel.Remedied(fmt.Errorf("%s: %w", d.have.called(p.on), err), "a route needs its netdev up: say up: true of it in the profile"))
 			case err == nil:
 			case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH): // by a gateway that another route leads to
 				later, refused = append(later, p), errors.Join(refused, fmt.Errorf("%s: %w", d.have.called(p.on), err))
@@ -141,14 +152,14 @@ type key struct {
 }
 
 // entries are those that are there at present.
-func entries(ctx context.Context) (map[key]bool, error) {
+func entries(ctx context.Context) (map[key]rtnet.Entry, error) {
 	all, err := rtnet.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	has := map[key]bool{}
+	has := map[key]rtnet.Entry{}
 	for _, e := range all {
-		has[key{e.Index, Item{Entry: e}.attribute()}] = true
+		has[key{e.Index, Item{Entry: e}.attribute()}] = e
 	}
 	return has, nil
 }
@@ -224,9 +235,21 @@ func add(ctx context.Context, e rtnet.Entry, at func(int) (int, error)) error {
 	return err
 }
 
-// item is what a step puts back: of the netdev itself, or of the uplink whose
-// addresses go to it.
+// item is what a step puts there: what a profile says or, where that is so, what there was.
 func (d *Doer) item(s step.Step) (Item, bool) {
+	was, there := d.was(s)
+	items, _ := d.want.Said[s.Resource].items(s.Resource) // Diff says what is wrong with it
+	for _, i := range items {
+		if i.attribute() == s.Attribute && (!there || was.Daemon != "" || i.MTU() > 0 && i.otherMTU(was)) {
+			return i, true
+		}
+	}
+	return was, there
+}
+
+// was is what a step puts back: of the netdev itself, or of the uplink whose
+// addresses go to it.
+func (d *Doer) was(s step.Step) (Item, bool) {
 	for _, state := range []State{d.want, d.have} {
 		if i, ok := find(state, s.Resource, s.Attribute); ok {
 			return i, true

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package hostnet owns what hangs on a netdev: addresses, routes, permanent
-// neighbours, nexthop objects and the bridge or bond that it is a port of. No
-// profile says any of it but what package tuning owns. Other domains' steps take it away, as their effects say,
-// and this one plans how it comes back: in the apply itself, and in a rollback.
+// neighbours, nexthop objects and the bridge or bond that it is a port of. Of that a
+// profile says addresses and routes (AddressSpec), and what package tuning owns. Other domains'
+// steps take it away, as their effects say, and this one plans how it comes back: in the apply
+// itself, and in a rollback.
 // What belongs to the card, the bond or the switch is theirs.
 package hostnet
 
@@ -30,6 +31,10 @@ type State struct {
 	Absent map[resource.ID][]string `json:"absent,omitempty"`
 	// Move says, of an uplink, to which bond its addresses and routes go.
 	Move map[resource.ID]resource.ID `json:"move,omitempty"`
+	// Said are the addresses and routes that a profile names.
+	Said map[resource.ID]AddressSpec `json:"said,omitempty"`
+	// Unsaid are the attributes that operations before put there, and that are wanted no more.
+	Unsaid map[resource.ID][]string `json:"unsaid,omitempty"`
 	// Bridged are the netdevs about whose place in bridges of the kernel the bridge domain decides.
 	Bridged map[resource.ID]Place `json:"-"`
 	// Told are the attributes of netdevs that the tuning domain decides, by its names: "rings rx", "features rx-gro", "mtu".
@@ -194,21 +199,6 @@ func Fill(over, under State, effects step.Effects) State {
 	return out
 }
 
-// Lay lays what was before an operation upon s: of the netdevs that over has, over
-// counts.
-func (s State) Lay(over State) State {
-	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move, Bridged: s.Bridged, Told: s.Told}
-	if out.Netdevs == nil {
-		out.Netdevs = map[resource.ID]Netdev{}
-	}
-	maps.Copy(out.Netdevs, over.Netdevs)
-	if out.Absent == nil {
-		out.Absent = map[resource.ID][]string{}
-	}
-	maps.Copy(out.Absent, over.Absent)
-	return out
-}
-
 // Keep is the part of a want that was touched.
 func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move, Bridged: s.Bridged, Told: s.Told}
@@ -232,32 +222,6 @@ func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
 	}
 	return out
 }
-
-// TakeBack makes a rollback's want, laid over what was before its operation, take
-// from the bond what the operation moved to it from the uplink.
-func (s State) TakeBack(uplink, bond resource.ID) State {
-	absent := slices.Clone(s.Absent[bond])
-	for _, i := range s.Netdevs[uplink].Items {
-		if !s.Netdevs[bond].has(i) && moves(i) {
-			absent = append(absent, i.attribute())
-		}
-	}
-	if len(absent) == 0 {
-		return s
-	}
-	slices.Sort(absent)
-	out := s
-	out.Absent = maps.Clone(s.Absent)
-	if out.Absent == nil {
-		out.Absent = map[resource.ID][]string{}
-	}
-	out.Absent[bond] = slices.Compact(absent)
-	return out
-}
-
-// moves tells what goes along when an uplink goes into a bond. What routers
-// advertise, the bond learns by itself; how the uplink queues is its own affair.
-func moves(i Item) bool { return !i.Kind.OfBridge() && !i.Kind.OfTC() && i.Daemon != rtnet.Advertised }
 
 // sorted are the netdevs of a state in a fixed order: what others hang on first.
 func (s State) sorted() []resource.ID {
