@@ -52,7 +52,7 @@ type Spec struct {
 	Primary *string `yaml:"primary,omitempty" json:"primary,omitempty"`
 	// MTU in bytes, of the bond and all its members.
 	MTU *int `yaml:"mtu,omitempty" json:"mtu,omitempty" jsonschema:"minimum=68,maximum=9978"`
-	// Up: administratively up; so are then its members.
+	// Up: administratively up; so are then its members. One with addresses or routes is up.
 	Up *bool `yaml:"up,omitempty" json:"up,omitempty"`
 	// Members are exactly the uplinks of the bond, [] for none. In a profile CARD/PORT; resolved,
 	// the PF's PCI address.

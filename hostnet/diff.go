@@ -127,7 +127,7 @@ func (d *differ) fate(id resource.ID) fate {
 	case d.bouncing[id]:
 		f = fate{bounces: true, why: "the link of " + name + " may go and come"}
 	}
-	f.stays = d.staysDown(id)
+	f.stays = d.staysDown(id) || d.want.Down[id]
 	for seen, at := map[resource.ID]bool{id: true}, id; ; {
 		n := d.have.Netdevs[at]
 		if at = n.Lower; n.Kind != "vlan" || at.IsZero() || seen[at] {

@@ -259,10 +259,11 @@ func (d *differ) goesAlong(id resource.ID, gone []Item) {
 	}
 }
 
-// reaches tells whether a gateway is on the link by an address that is said.
+// reaches tells whether a gateway is on the link by an address that is said, or comes back.
 func (d *differ) reaches(id resource.ID, gateway netip.Addr) bool {
-	return slices.ContainsFunc(d.said[id], func(i Item) bool {
+	by := func(i Item) bool {
 		p, err := netip.ParsePrefix(i.Text)
-		return i.Kind == rtnet.Address && err == nil && p.Contains(gateway)
-	})
+		return i.Kind == rtnet.Address && err == nil && p.Contains(gateway) && !slices.Contains(d.want.Unsaid[id], i.attribute())
+	}
+	return slices.ContainsFunc(d.said[id], by) || slices.ContainsFunc(d.want.Netdevs[id].Items, by)
 }

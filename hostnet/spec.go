@@ -40,6 +40,11 @@ type RouteSpec struct {
 // IsZero tells that nothing is said.
 func (s AddressSpec) IsZero() bool { return len(s.Addresses)+len(s.Routes) == 0 }
 
+// Clone has lists of its own.
+func (s AddressSpec) Clone() AddressSpec {
+	return AddressSpec{slices.Clone(s.Addresses), slices.Clone(s.Routes)}
+}
+
 // Fault is what is wrong with an address or a route.
 type Fault struct {
 	Key   string // addresses or routes
@@ -153,6 +158,12 @@ func (r RouteSpec) item(on resource.ID) (Item, error) {
 		return Item{}, err
 	}
 	return Item{Entry: rtnet.NewRoute(w, anywhere), Devices: map[int]resource.ID{anywhere: on}}, nil
+}
+
+// Entry is the route as the kernel would tell it.
+func (r RouteSpec) Entry() (rtnet.Entry, error) {
+	i, err := r.item(resource.ID{})
+	return i.Entry, err
 }
 
 // items are all that is said, on a netdev.

@@ -3,6 +3,7 @@
 package profiles
 
 import (
+	"net/netip"
 	"slices"
 
 	"github.com/nicwright/nicwright/internal/kconfig"
@@ -26,6 +27,8 @@ type Facts struct {
 	Ports     map[pci.Address]PortFacts
 	Functions map[pci.Function]FunctionFacts
 	Switch    SwitchFacts
+	// Addresses are those of the host's netdevs.
+	Addresses map[netip.Addr][]AddressFact
 }
 
 // PortFacts are those of a PF.

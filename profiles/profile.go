@@ -3,7 +3,7 @@
 // Package profiles owns the profile document: it loads and layers it, says with
 // file, line and column what is wrong in it, and turns its references into the
 // identities of a host's cards. What the attributes mean, and what may be
-// written for them, is said by the Spec types of eswitch, ovs, bond, tuning and crypto;
+// written for them, is said by the Spec types of eswitch, ovs, bond, bridge, hostnet, tuning and crypto;
 // what a host is like, and how it gets to be as a profile says, is provision's.
 //
 // A profile is made of layers, a later one over an earlier one: the built-in
@@ -21,6 +21,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 )
 
@@ -39,9 +40,9 @@ type Profile struct {
 	// Cards of the host, merged by name.
 	Cards []Card `json:"cards,omitempty"`
 	// Bonds over the cards' ports, merged by name.
-	Bonds []bond.Spec `json:"bonds,omitempty"`
+	Bonds []Bond `json:"bonds,omitempty"`
 	// Bridges of the kernel with VLAN filtering on top, for hosts without Open vSwitch, merged by name.
-	Bridges []bridge.Spec `json:"bridges,omitempty"`
+	Bridges []Bridge `json:"bridges,omitempty"`
 	// OVS is the Open vSwitch on top.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
 	// Networks are what VFs are leased for, merged by name.
@@ -87,6 +88,7 @@ type Port struct {
 
 	eswitch.PortSpec
 	tuning.UplinkSpec
+	hostnet.AddressSpec
 
 	// VFList is the number of VFs, 0..127, or ranges of them, merged by name: up to the highest index.
 	VFList VFList `json:"vfs,omitzero"`
@@ -94,6 +96,18 @@ type Port struct {
 	Offload crypto.Spec `json:"offload,omitzero"`
 	// VF is how every VF of the port is to be.
 	VF VF `json:"vf,omitzero"`
+}
+
+// Bond is a bond over ports, and what its netdev has.
+type Bond struct {
+	bond.Spec
+	hostnet.AddressSpec
+}
+
+// Bridge is a bridge of the kernel, and what its netdev has.
+type Bridge struct {
+	bridge.Spec
+	hostnet.AddressSpec
 }
 
 // VF is how every VF of a port is to be.

@@ -78,7 +78,7 @@ type Want struct {
 	Tuning map[pci.Function]tuning.Want `json:"tuning,omitempty"`
 	// Bonds have the addresses of PFs as Members.
 	Bonds []bond.Spec `json:"bonds,omitempty"`
-	// Net is what hangs on netdevs; no profile says any of it, what was before an operation does.
+	// Net is what hangs on netdevs: the addresses and routes that the profile says, and what was before an operation.
 	Net hostnet.State `json:"net,omitzero"`
 	// Bridges have in VF and Uplink what pci.Function.String gives, as OVS has.
 	Bridges []bridge.Spec `json:"bridges,omitempty"`

@@ -4,12 +4,17 @@ package profiles
 
 import (
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 )
 
 // resolveBridges gives the bridges of the kernel identities for their ports.
 func (r *resolver) resolveBridges(w *Want) {
-	for i, b := range r.p.Bridges {
+	for i, of := range r.p.Bridges {
+		b := of.Spec
 		b.Ports = nil
+		if b.Up == nil && !of.AddressSpec.IsZero() {
+			b.Up = new(true)
+		}
 		for j, port := range r.p.Bridges[i].Ports {
 			switch {
 			case port.Uplink != "":
@@ -33,5 +38,6 @@ func (r *resolver) resolveBridges(w *Want) {
 			}
 		}
 		w.Bridges = append(w.Bridges, b)
+		say(w, resource.OfLink(b.Name), of.AddressSpec)
 	}
 }

@@ -7,8 +7,10 @@ import (
 
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 )
 
 // resolvePorts gives every VF that there will be its own spec.
@@ -28,7 +30,11 @@ func (r *resolver) resolvePorts(w *Want) {
 			w.Tuning[fn] = tuning.Want{Values: v}
 		}
 		tell(pci.PF(pf), port.UplinkSpec.Values())
+		say(w, resource.OfNetdev(pci.PF(pf)), port.AddressSpec)
 		spec := port.PortSpec
+		if spec.Up == nil && !port.AddressSpec.IsZero() {
+			spec.Up = new(true)
+		}
 		for n := range r.counts[ref] {
 			vf := port.vfSpec(n)
 			if !vf.Offload.IsZero() {
@@ -51,10 +57,22 @@ func (r *resolver) resolvePorts(w *Want) {
 	})
 }
 
+// say asks for the addresses and routes of a netdev, which has to be up for routes, and for what they are there for.
+func say(w *Want, id resource.ID, s hostnet.AddressSpec) {
+	if s.IsZero() {
+		return
+	}
+	if w.Net.Said == nil {
+		w.Net.Said = map[resource.ID]hostnet.AddressSpec{}
+	}
+	w.Net.Said[id] = s.Clone()
+}
+
 // resolveBonds gives bonds the addresses of PFs, and one MTU and one up to a bond
 // and all its members.
 func (r *resolver) resolveBonds(w *Want, cards []CardInfo) {
-	for i, b := range r.p.Bonds {
+	for i, of := range r.p.Bonds {
+		b := of.Spec
 		if b.Members != nil {
 			b.Members = make([]string, 0, len(b.Members)) // [] is none, and not the members that there are
 		}
@@ -81,8 +99,12 @@ func (r *resolver) resolveBonds(w *Want, cards []CardInfo) {
 		if b.LAG != nil && *b.LAG && len(b.Members) > 0 {
 			r.wholeCard(i, b, cards)
 		}
+		if b.Up == nil && !of.AddressSpec.IsZero() {
+			b.Up = new(true)
+		}
 		oneForAll(&b, w)
 		w.Bonds = append(w.Bonds, b)
+		say(w, resource.OfBond(b.Name), of.AddressSpec)
 	}
 }
 

@@ -102,7 +102,7 @@ func fatalRules() []rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
-	}, slices.Concat(livedRules(), bridgeRules(), networkRules(), tuningRules(), hardwareRules())...)
+	}, slices.Concat(livedRules(), bridgeRules(), networkRules(), tuningRules(), addressRules(), hardwareRules())...)
 }
 
 // check runs all rules on the profile alone.
@@ -159,7 +159,7 @@ func checkPortIndex(p *Profile, report report) {
 func checkMembers(p *Profile, report report) {
 	taken := map[portRef]string{}
 	for i, b := range p.Bonds {
-		p.checkPrimary(i, b, report)
+		p.checkPrimary(i, b.Spec, report)
 		for j, m := range b.Members {
 			at := p.At("bonds", i, "members", j)
 			ref, err := parsePortRef(m)
@@ -259,7 +259,7 @@ func checkBonds(p *Profile, report report) {
 	for i, b := range p.Bonds {
 		b.LAG = nil // NW011 and NW111
 		for _, err := range each(b.Validate()) {
-			report(p.At("bonds", i, optionOf(b, err)), "%v", err)
+			report(p.At("bonds", i, optionOf(b.Spec, err)), "%v", err)
 		}
 	}
 }

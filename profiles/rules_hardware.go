@@ -4,8 +4,6 @@ package profiles
 
 import (
 	"slices"
-
-	"github.com/nicwright/nicwright/bond"
 )
 
 // hardwareRules are what is known of the hardware and the drivers, beside
@@ -50,6 +48,7 @@ func hardwareRules() []rule {
 // warningRules break nothing by themselves.
 func warningRules() []rule {
 	return []rule{
+		{"NW031", "a gateway is in the network of an address of the same netdev: the kernel refuses others as unreachable, unless the host has such an address besides", "net/ipv4/fib_semantics.c, fib_check_nh", checkGateways},
 		{
 			"NW103", "esp-hw-offload of mlx5 is always on, or not there: it can be required (true) and not be turned off; leave it out",
 			"drivers/net/ethernet/mellanox/mlx5/core/en_accel/ipsec.c, mlx5e_ipsec_build_netdev", checkESPOff,
@@ -104,7 +103,7 @@ func (p *Profile) eachPortNode(do func(ref portRef, port *Port, at func(path ...
 }
 
 // bondOf is the bond that has a port as its member, with its index, or nil.
-func (p *Profile) bondOf(ref portRef) (int, *bond.Spec) {
+func (p *Profile) bondOf(ref portRef) (int, *Bond) {
 	for i := range p.Bonds {
 		if slices.Contains(p.Bonds[i].Members, ref.String()) {
 			return i, &p.Bonds[i]

@@ -53,6 +53,8 @@ func hostRules() []Rule {
 		"net/core/skbuff.c, skb->decrypted; fixed in 6.10", checkLostMark)
 	add("NW176", Warning, "what nothing on the host tells may be refused by the kernel: mainline of this version does not have it, and a vendor's may",
 		"RHEL 9's 5.14 has the mlx5_core of Linux 6.6", checkUntold)
+	add("NW177", Warning, "an address is on one netdev of the host: two answer for it, and the kernel chooses one of them; take it away there (ip address del)",
+		"net/ipv4/arp.c, arp_process", checkAddressesElsewhere)
 	for _, n := range needs() {
 		out = append(out, n.rule())
 	}

@@ -60,8 +60,8 @@ func checkMemberUp(p *Profile, report report) {
 // nothing, against the first member that says something.
 func checkOneForAll[T comparable](p *Profile, report report, key string, ofBond func(bond.Spec) *T, of func(member) *T) {
 	for i, b := range p.Bonds {
-		who, want, first := b.Name, ofBond(b), p.At("bonds", i, key)
-		for _, m := range p.members(b) {
+		who, want, first := b.Name, ofBond(b.Spec), p.At("bonds", i, key)
+		for _, m := range p.members(b.Spec) {
 			switch v := of(m); {
 			case v == nil:
 			case want == nil:

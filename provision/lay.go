@@ -54,6 +54,7 @@ func follow(have Host, w *profiles.Want, opt step.Options) {
 		}
 	}
 	w.Net.Move = moves(w)
+	w.Net.Down = downs(w)
 	w.Net.Bridged = map[resource.ID]hostnet.Place{}
 	for _, b := range have.Bridges.Bridges {
 		for _, p := range b.Ports {
@@ -65,6 +66,26 @@ func follow(have Host, w *profiles.Want, opt step.Options) {
 	for id := range bridge.Ports(w.Bridges) {
 		w.Net.Bridged[id] = hostnet.Place{Elsewhere: true}
 	}
+}
+
+// downs are the netdevs that are to be down.
+func downs(w *profiles.Want) map[resource.ID]bool {
+	down := map[resource.ID]bool{}
+	put := func(id resource.ID, up *bool) {
+		if up != nil && !*up {
+			down[id] = true
+		}
+	}
+	for pf, p := range w.Ports {
+		put(resource.OfNetdev(pci.PF(pf)), p.Up)
+	}
+	for _, b := range w.Bonds {
+		put(resource.OfBond(b.Name), b.Up)
+	}
+	for _, b := range w.Bridges {
+		put(resource.OfLink(b.Name), b.Up)
+	}
+	return down
 }
 
 // membersOf are those that a bond will have.
@@ -105,6 +126,7 @@ func moves(w *profiles.Want) map[resource.ID]resource.ID {
 // there as over says, and what it made is not there.
 func lay(over, base *profiles.Want, t journal.Touched) {
 	w := clone(over)
+	base.Net = base.Net.Without(t)
 	for _, d := range domains() {
 		d.lay(w, base, nil)
 	}

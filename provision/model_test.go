@@ -16,13 +16,14 @@ import (
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
 // model does steps to a Host as the kernel and Open vSwitch would, in plain Go, and
-// refuses what they would refuse. Nothing hangs on its netdevs.
+// refuses what they would refuse.
 type model struct {
 	Host
 	granted map[pci.Function]*granted
@@ -92,7 +93,8 @@ func (m *model) copy(t *testing.T) (h Host) {
 
 // run does steps in order.
 func (m *model) run(steps []step.Step) error {
-	for _, s := range steps {
+	for n := 0; n < len(steps); n++ {
+		s := steps[n]
 		err := fmt.Errorf("no such domain")
 		switch s.Domain {
 		case eswitch.Domain:
@@ -107,7 +109,15 @@ func (m *model) run(steps []step.Step) error {
 			err = m.crypto(s)
 		case tuning.Domain:
 			err = m.tuning(s)
+		case hostnet.Domain:
+			end := n + 1
+			for end < len(steps) && steps[end].Domain == s.Domain && steps[end].Phase == s.Phase {
+				end++
+			}
+			err = m.hostnet(steps[n:end])
+			n = end - 1
 		}
+		m.loses(s)
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", s.Phase, s, err)
 		}
@@ -339,6 +349,7 @@ func (m *model) sync() {
 		}
 	}
 	m.syncBridges()
+	m.syncNet()
 }
 
 func (m *model) syncPort(p *eswitch.Port) {

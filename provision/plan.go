@@ -73,6 +73,7 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 		w.OVS = &ovs.Spec{} // as with bonds: what is the operation's own and not wanted any more goes
 	}
 	follow(have, w, opt)
+	have = have.without(w.Net.Unsaid)
 	under := withoutMACs(before, want)
 	var errs []error
 	for _, d := range domains() {

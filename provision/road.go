@@ -84,6 +84,9 @@ func (a Allowed) options(owner string) (step.Options, error) {
 // counts. Of a want that was in force before the last boot likewise: a boot takes
 // the kernel's part away, and is nothing to go back to.
 func (r *Road) Apply(want *profiles.Want, doc journal.Profile, a Allowed) (*Plan, error) {
+	saves := *want
+	saves.Net.Unsaid = nil // of a saved plan
+	want = &saves
 	doc.Hash = HashOf(want)
 	if open := journal.OpenOne(r.ops); open != nil && open.Profile.Name != doc.Name && !slices.Contains(a.Replace, open.Profile.Name) {
 		return nil, interrupted(open, "or say that "+doc.Name+" takes its place (--replace "+open.Profile.Name+")")
@@ -265,6 +268,9 @@ func (r *Road) back(kind journal.Kind, profile journal.Profile, chain []*journal
 		if err != nil {
 			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
 		}
+		if want.Net.Unsaid, err = unsaidBy(o, made, want.Net.Unsaid); err != nil {
+			return nil, err
+		}
 		for uplink, bond := range moves(made) {
 			want.Net = want.Net.TakeBack(uplink, bond)
 		}
@@ -300,6 +306,9 @@ func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Al
 func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.Operation, a Allowed) (_ *Plan, err error) {
 	if op.Kind == journal.Apply {
 		if opt.Made, err = r.putThere(op.Profile.Name); err != nil {
+			return nil, err
+		}
+		if want, err = r.unsay(want, op.Profile.Name, opt); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ package provision
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/profiles"
@@ -124,6 +126,7 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 		}
 	}
 	randomBridges(r, w, reps)
+	randomAddresses(r, w, slices.Sorted(maps.Keys(w.Ports)))
 	return w
 }
 
@@ -138,6 +141,9 @@ func asWant(t *testing.T, h Host) string {
 			}
 			slices.SortFunc(w.OVS.Bridges[i].Ports, func(a, b ovs.Port) int { return strings.Compare(a.VF+a.Bond, b.VF+b.Bond) })
 		}
+	}
+	for _, n := range w.Net.Netdevs { // nor has that of what hangs on a netdev a meaning
+		slices.SortFunc(n.Items, func(a, b hostnet.Item) int { return strings.Compare(string(a.Kind)+a.Text, string(b.Kind)+b.Text) })
 	}
 	b, err := json.MarshalIndent(w, "", " ")
 	if err != nil {
@@ -156,6 +162,8 @@ func TestRandomWalk(t *testing.T) {
 		m := newModel(t, []string{"bare", "small"}[seed%2])
 		f := &flow{t: t, m: m, boot: "b"}
 		for n := range 4 {
+			m.somebodys(r)
+			m.sync()
 			want, before := randomWant(r, m), asWant(t, m.copy(t))
 			cut := -1
 			if r.IntN(3) == 0 {

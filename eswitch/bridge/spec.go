@@ -39,7 +39,7 @@ type Spec struct {
 	MulticastSnooping *bool `yaml:"mcast_snooping,omitempty" json:"mcast_snooping,omitempty"`
 	// MTU in bytes, of the bridge itself; without it the least of its ports'.
 	MTU *int `yaml:"mtu,omitempty" json:"mtu,omitempty" jsonschema:"minimum=68,maximum=65535"`
-	// Up: administratively up. A bridge that is made is up unless this is false.
+	// Up: administratively up. A bridge that is made is up unless this is false; one with addresses or routes is up.
 	Up *bool `yaml:"up,omitempty" json:"up,omitempty"`
 	// Ports, merged by name.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
