@@ -4,6 +4,7 @@ package hostnet
 
 import (
 	"encoding/json"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,6 +91,10 @@ func TestObserve(t *testing.T) {
 	}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
+	}
+	holders := []Holder{{netip.MustParseAddr("192.0.2.1"), p0, "p0"}, {netip.MustParseAddr("2001:db8::1"), p0, "p0"}}
+	if d := cmp.Diff(holders, Holders(s), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+		t.Errorf("who has which address (-want +got)\n%s", d)
 	}
 	if hangs := got.Hangs(pf); !slices.Equal(hangs, []string{"address 192.0.2.1/24"}) {
 		t.Errorf("what keeps it from a bond: %q", hangs)

@@ -222,8 +222,9 @@ func (d *differ) unsay(id resource.ID, opt step.Options) {
 // the routes (net/ipv4/fib_frontend.c, fib_inetaddr_event), and the routes that are from them.
 func (d *differ) goesAlong(id resource.ID, gone []Item) {
 	h := d.have.Netdevs[id]
+	all := gone
 	goes := func(i Item) bool {
-		return slices.ContainsFunc(gone, func(o Item) bool { return o.attribute() == i.attribute() })
+		return slices.ContainsFunc(all, func(o Item) bool { return o.attribute() == i.attribute() })
 	}
 	var stays []Item
 	for _, i := range h.Items {
@@ -231,19 +232,17 @@ func (d *differ) goesAlong(id resource.ID, gone []Item) {
 			stays = append(stays, i)
 		}
 	}
+	gone = slices.DeleteFunc(slices.Clone(gone), func(i Item) bool { return i.Kind != rtnet.Address || i.Family != unix.AF_INET })
 	for _, a := range gone {
-		if a.Kind != rtnet.Address || a.Family != unix.AF_INET {
-			continue
-		}
-		p, err := netip.ParsePrefix(a.Text)
-		if err != nil {
-			continue // with a peer, which no profile says
-		}
-		for _, o := range stays {
-			if q, err := netip.ParsePrefix(o.Text); err == nil && q.Masked() == p.Masked() && o.Flags()&unix.IFA_F_SECONDARY != 0 {
+		for n := len(stays) - 1; n >= 0; n-- {
+			if o := stays[n]; network(o) == network(a) && o.Flags()&unix.IFA_F_SECONDARY != 0 {
 				d.along[on{id, o.attribute()}] = "it is of the network of " + a.attribute() + ", which is taken away, and the kernel may take it along"
+				stays = slices.Delete(stays, n, n+1)
 			}
 		}
+	}
+	for _, a := range gone {
+		p, _ := netip.ParsePrefix(a.Text) // as a profile said it
 		for _, r := range h.Items {
 			switch {
 			case r.Kind != rtnet.Route || r.Family != unix.AF_INET || goes(r):
@@ -257,6 +256,15 @@ func (d *differ) goesAlong(id resource.ID, gone []Item) {
 			}
 		}
 	}
+}
+
+// network is that of an address, "" of one with a peer.
+func network(i Item) string {
+	p, err := netip.ParsePrefix(i.Text)
+	if err != nil {
+		return ""
+	}
+	return p.Masked().String()
 }
 
 // reaches tells whether a gateway is on the link by an address that is said, or comes back.

@@ -87,7 +87,7 @@ func parseAddress(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	switch a := p.Addr(); {
 	case err != nil:
-		return p, fmt.Errorf("address %s: %w: write it with the length of its prefix, as in 192.0.2.10/24", text, err)
+		return p, fmt.Errorf("address %s: it is no address with the length of its prefix: write it as in 192.0.2.10/24", text)
 	case a.Is4In6(), a.IsUnspecified(), a.IsMulticast(), a.IsLoopback(), a.Is6() && a.IsLinkLocalUnicast():
 		return p, fmt.Errorf("address %s: it is one that no host is reached by (of everybody, of a group, of loopback, or the link's own): name another", text)
 	case p.Bits() == 0:
@@ -119,7 +119,7 @@ func (r RouteSpec) way() (w rtnet.Way, err error) {
 	switch {
 	case r.To != "default":
 		if w.To, err = netip.ParsePrefix(r.To); err != nil {
-			return w, fmt.Errorf("%s: %w: write a prefix as in 198.51.100.0/24, or default", called, err)
+			return w, fmt.Errorf("%s: it is no prefix: write it as in 198.51.100.0/24, or default", called)
 		}
 	case r.Via == "":
 		return w, fmt.Errorf("%s: without via it is not plain of which family it is: write 0.0.0.0/0 or ::/0", called)

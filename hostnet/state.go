@@ -10,6 +10,7 @@ package hostnet
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -167,6 +168,31 @@ func (s State) HangsOn(id resource.ID) []string {
 		}
 	}
 	return words
+}
+
+// Holder is a netdev that has an address.
+type Holder struct {
+	Address netip.Addr
+	On      resource.ID
+	Name    string
+}
+
+// Holders are who has which address in a look at the host.
+func Holders(s *snapshot.Snapshot) []Holder {
+	ids, names := identities(s), map[int]string{}
+	for _, l := range s.Links {
+		names[l.Index] = l.Name
+	}
+	var all []Holder
+	for _, e := range s.Entries {
+		text, _, _ := strings.Cut(e.Text, " peer ")
+		text, _, _ = strings.Cut(text, "/")
+		a, err := netip.ParseAddr(text)
+		if id, there := ids[e.Index]; e.Kind == rtnet.Address && err == nil && there {
+			all = append(all, Holder{a, id, names[e.Index]})
+		}
+	}
+	return all
 }
 
 // Addresses are those of the netdev of a function.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -172,7 +173,7 @@ func (s schema) allowed() string {
 	case s.isA("boolean"):
 		b.WriteString("allowed: true, false")
 	case s.isA("integer") && hasLo && hasHi:
-		fmt.Fprintf(&b, "allowed: an integer, %v..%v", lo, hi)
+		b.WriteString("allowed: an integer, " + whole(lo) + ".." + whole(hi))
 		if s.isA("array") {
 			b.WriteString(", or a list")
 		}
@@ -189,6 +190,14 @@ func (s schema) allowed() string {
 		b.WriteString(" (" + strings.TrimSuffix(strings.ReplaceAll(d, "\n", " "), ".") + ")")
 	}
 	return b.String()
+}
+
+// whole is a number of the schema's without an exponent.
+func whole(v any) string {
+	if f, is := v.(float64); is {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 func article(types []string) string {

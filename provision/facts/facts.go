@@ -17,12 +17,14 @@ import (
 	"github.com/nicwright/nicwright/crypto/ipsec"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/kconfig"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/probe"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/snapshot"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // Host is the domains' states of a look.
@@ -53,6 +55,8 @@ type Facts struct {
 	AltNames map[int][]string // of netdevs, by ifindex
 	// Most is tuning.State's, of each function.
 	Most map[pci.Function]map[string]int
+	// Addresses are those of all netdevs.
+	Addresses map[netip.Addr][]profiles.AddressFact
 }
 
 // Of are the facts of a look. Beside the look it reads the states of IPsec; all
@@ -90,10 +94,20 @@ func of(ctx context.Context, k *kconfig.Kernel, debugfs string, s *snapshot.Snap
 			f.IPv6[e.Index] = append(f.IPv6[e.Index], a.Addr().String())
 		}
 	}
+	f.Addresses = addresses(s)
 	for _, l := range s.Links {
 		if len(l.AltNames) > 0 {
 			f.AltNames[l.Index] = l.AltNames
 		}
 	}
 	return f
+}
+
+// addresses are who has which address.
+func addresses(s *snapshot.Snapshot) map[netip.Addr][]profiles.AddressFact {
+	all := map[netip.Addr][]profiles.AddressFact{}
+	for _, h := range hostnet.Holders(s) {
+		all[h.Address] = append(all[h.Address], profiles.AddressFact{Netdev: h.On, Name: h.Name})
+	}
+	return all
 }

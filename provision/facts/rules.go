@@ -12,7 +12,7 @@ import (
 // the same ones. cards are those that a profile's selectors look at.
 func (f Facts) Rules(cards []profiles.CardInfo) profiles.Facts {
 	out := profiles.Facts{
-		Cards: cards, Kernel: f.Build.Kernel,
+		Cards: cards, Kernel: f.Build.Kernel, Addresses: f.Addresses,
 		DriverTLS: f.Build.DriverTLS, DriverIPsec: f.Build.DriverIPsec, DriverTC: f.Build.DriverTC,
 		AES256: f.Build.AES256, HMFS: f.HMFS, GrantsIPsec: f.GrantsIPsec,
 		Ports: map[pci.Address]profiles.PortFacts{}, Functions: map[pci.Function]profiles.FunctionFacts{},
