@@ -8,14 +8,14 @@ package capture
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
-	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch"
-	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
@@ -24,13 +24,13 @@ import (
 
 // Document is a profile as it is written: the keys are those of profiles.Profile.
 type Document struct {
-	Version     int             `json:"version"`
-	Name        string          `json:"name"`
-	Description string          `json:"description"`
-	Cards       []profiles.Card `json:"cards"`
-	Bonds       []bond.Spec     `json:"bonds,omitempty"`
-	Bridges     []bridge.Spec   `json:"bridges,omitempty"`
-	OVS         *ovs.Spec       `json:"ovs,omitempty"`
+	Version     int               `json:"version"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Cards       []profiles.Card   `json:"cards"`
+	Bonds       []profiles.Bond   `json:"bonds,omitempty"`
+	Bridges     []profiles.Bridge `json:"bridges,omitempty"`
+	OVS         *ovs.Spec         `json:"ovs,omitempty"`
 
 	// Left is what was left out.
 	Left []Left `json:"-"`
@@ -47,9 +47,10 @@ const driver = "mlx5_core"
 
 // Of captures the cards of a host that mlx5_core drives; of those whose PCI addresses (of any of their
 // ports) are given, or of all. An error says that there is none of them.
-func Of(h provision.Host, name string, cards ...pci.Address) (Document, error) {
+// What managed has looked after is left to them.
+func Of(h provision.Host, managed Managed, name string, cards ...pci.Address) (Document, error) {
 	d := Document{Version: profiles.Version, Name: name, Description: "a host as it was captured"}
-	c := capturer{doc: &d, host: h, refs: map[pci.Address]string{}, bonded: map[pci.Address]bool{}, leased: map[pci.Function]bool{}}
+	c := capturer{doc: &d, host: h, refs: map[pci.Address]string{}, bonded: map[pci.Address]bool{}, leased: map[pci.Function]bool{}, managed: managed, has: map[netip.Addr]string{}}
 	for _, b := range h.Bonds.Bonds {
 		for _, m := range b.Members {
 			c.bonded[pci.Address(m.ID)] = true
@@ -115,6 +116,9 @@ type capturer struct {
 	bonded map[pci.Address]bool   // ports that are in a bond
 	leased map[pci.Function]bool  // VFs whose lease says how they are
 	in     []string               // bonds that are captured
+
+	managed Managed
+	has     map[netip.Addr]string // which netdev an address was captured of
 }
 
 // Check holds a document against the host of a road, as apply would: what of a plan is left to do, in
@@ -205,6 +209,6 @@ func (c *capturer) bonds() {
 			spec.Primary = &ref
 		}
 		c.in = append(c.in, b.Name)
-		c.doc.Bonds = append(c.doc.Bonds, spec)
+		c.doc.Bonds = append(c.doc.Bonds, profiles.Bond{Spec: spec, AddressSpec: c.addresses(resource.OfBond(b.Name), b.Name)})
 	}
 }

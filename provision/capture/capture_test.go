@@ -3,12 +3,17 @@
 package capture
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/nicwright/nicwright/internal/golden"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/rtlink"
+	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -36,6 +41,9 @@ func hosts(t *testing.T) map[string]provision.Host {
 	return all
 }
 
+// managed are the netdevs of the hosts that somebody looks after.
+var managed = map[string]Managed{"lived-addresses": {"eth1": "NetworkManager"}}
+
 // What is captured of a host (testdata/NAME/profile.yaml) is a profile that loads, breaks no rule and
 // plans to nothing there.
 func TestCapturedPlansToNothing(t *testing.T) {
@@ -45,7 +53,7 @@ func TestCapturedPlansToNothing(t *testing.T) {
 			if owner := Owner(h); owner != "" {
 				name = owner
 			}
-			d, err := Of(h, name)
+			d, err := Of(h, managed[dir], name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,13 +82,13 @@ func planned(t *testing.T, h provision.Host, text []byte) []string {
 
 func TestRefusals(t *testing.T) {
 	h := hosts(t)["small"]
-	if _, err := Of(provision.Host{}, "x"); err == nil || !strings.Contains(err.Error(), "no card with the driver mlx5_core") {
+	if _, err := Of(provision.Host{}, nil, "x"); err == nil || !strings.Contains(err.Error(), "no card with the driver mlx5_core") {
 		t.Errorf("a host without cards: %v", err)
 	}
-	if _, err := Of(h, "x", pci.Address("0000:01:00.0")); err == nil || !strings.Contains(err.Error(), "no card on this host has such a port") {
+	if _, err := Of(h, nil, "x", pci.Address("0000:01:00.0")); err == nil || !strings.Contains(err.Error(), "no card on this host has such a port") {
 		t.Errorf("a card that is not there: %v", err)
 	}
-	if d, err := Of(h, "x", h.Cards[0].Ports[1].Address); err != nil || len(d.Cards) != 1 {
+	if d, err := Of(h, nil, "x", h.Cards[0].Ports[1].Address); err != nil || len(d.Cards) != 1 {
 		t.Errorf("a card by its second port: %v, %v", d, err)
 	}
 }
@@ -88,7 +96,7 @@ func TestRefusals(t *testing.T) {
 // What is not as it was captured is told: no check says that all is well by itself.
 func TestCheckTells(t *testing.T) {
 	h := hosts(t)["small"]
-	d, err := Of(h, "small")
+	d, err := Of(h, nil, "small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,5 +124,28 @@ func TestCommentsHold(t *testing.T) {
 		if strings.Contains(l, "version: 2") && !strings.HasPrefix(l, "# ") || strings.Contains(l, "name: y") && !strings.HasPrefix(l, "# ") {
 			t.Errorf("a name got out of its comment: %s", l)
 		}
+	}
+}
+
+// A netdev is a network manager's by what that keeps of it, and not by there being one.
+func TestManagers(t *testing.T) {
+	root := t.TempDir()
+	for file, text := range map[string]string{
+		"run/NetworkManager/devices/2": "[device]\nmanaged=true\nconnection-uuid=0d1e\n",
+		"run/NetworkManager/devices/3": "[device]\nmanaged=false\n",
+		"run/systemd/netif/links/3":    "ADMIN_STATE=configured\nNETWORK_FILE=/etc/systemd/network/20-nic.network\n",
+		"run/systemd/netif/links/4":    "ADMIN_STATE=unmanaged\nNETWORK_FILE=\n",
+	} {
+		path := filepath.Join(root, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &snapshot.Snapshot{Links: []rtlink.Link{{Index: 2, Name: "a"}, {Index: 3, Name: "b"}, {Index: 4, Name: "c"}, {Index: 5, Name: "d"}}}
+	if d := cmp.Diff(Managed{"a": "NetworkManager", "b": "systemd-networkd"}, Managers(root, s)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }

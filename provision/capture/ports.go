@@ -14,6 +14,7 @@ import (
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/chain"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/profiles"
 )
 
@@ -23,6 +24,7 @@ func (c *capturer) port(p eswitch.Port, ref string) profiles.Port {
 	_, name, _ := strings.Cut(ref, "/")
 	is := profiles.Port{Name: name, Port: &number, PortSpec: p.Captured(), Offload: c.host.Offload[pci.PF(p.Address)].Captured()}
 	is.UplinkSpec = c.host.Tuning[pci.PF(p.Address)].CapturedUplink()
+	is.AddressSpec = c.addresses(resource.OfNetdev(pci.PF(p.Address)), ref)
 	if c.bonded[p.Address] {
 		is.MTU, is.Up = nil, nil // they are said at the bond
 		if on(is.Offload.TLSTx) || on(is.Offload.TLSRx) {

@@ -12,7 +12,9 @@ import (
 	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/vlans"
+	"github.com/nicwright/nicwright/profiles"
 )
 
 // ovs captures the bridges that have ports of the cards, and of those these ports.
@@ -112,7 +114,7 @@ func (c *capturer) bridges() {
 			c.left(fmt.Sprintf("other ports of bridge %s (%d)", b.Name, n), "they are no ports of the cards here, and stay as they are")
 		}
 		b.Ports = ports
-		c.doc.Bridges = append(c.doc.Bridges, b)
+		c.doc.Bridges = append(c.doc.Bridges, profiles.Bridge{Spec: b, AddressSpec: c.addresses(resource.OfLink(b.Name), b.Name)})
 	}
 }
 

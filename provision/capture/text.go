@@ -31,7 +31,7 @@ func (d Document) YAML(of string) ([]byte, error) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n", line(of))
-	b.WriteString("# What is so from the start is left out, and with it everything that hangs on the netdevs (addresses, routes): nicwright keeps that by itself.\n")
+	b.WriteString("# What is so from the start is left out, and with it what hangs on the netdevs that are not named here: nicwright keeps that by itself.\n")
 	for _, l := range d.Left {
 		fmt.Fprintf(&b, "# Left out: %s: %s.\n", line(l.What), line(l.Why))
 	}
