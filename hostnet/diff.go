@@ -25,7 +25,7 @@ const present = "present"
 // rollback says, or an earlier apply put there. What the netdevs of have carry besides is
 // left alone.
 func Diff(have, want State, effects step.Effects, opt step.Options) (step.Result, error) {
-	d := differ{have: have, want: want, effects: effects, bouncing: bouncing(have, effects), along: map[on]string{}, lostWith: map[on]string{}}
+	d := differ{have: have, want: want, effects: effects, bouncing: bouncing(have, effects), along: map[on]string{}}
 	errs := []error{d.readSaid()}
 	for _, id := range slices.SortedFunc(maps.Keys(want.Absent), resource.Compare) {
 		d.takeAway(id, want.Absent[id])
@@ -53,8 +53,7 @@ type differ struct {
 	effects    step.Effects
 	bouncing   map[resource.ID]bool
 	said       map[resource.ID][]Item
-	// along goes with what is taken away and is put back, lostWith is not, and why.
-	along, lostWith map[on]string
+	along      map[on]string // what goes with what is taken away and is put back, and why
 	step.Result
 }
 
@@ -275,17 +274,16 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	is, _ := find(d.have, id, i.attribute())
 	at := on{id, i.attribute()}
 	switch {
-	case has && d.lostWith[at] != "":
-		d.leave(id, i.attribute(), d.lostWith[at])
-		return
 	case has && d.along[at] != "":
 		f.why = d.along[at]
 	case has && i.otherMTU(is):
 		f.why = "it was so before"
 	case has && !f.remade && !leaves && (!f.down || !i.goesWithDown()) && (!f.bounces || !i.goesWithLink()):
 		return
-	case d.outdone(i) != "":
-		d.leave(id, i.attribute(), "what the profile says takes its place: "+d.outdone(i))
+	case d.goesWith(id, i) != "":
+		return // as a step says, or one before did
+	case d.outdone(id, i) != "":
+		d.leave(id, i.attribute(), "what the profile says takes its place: "+d.outdone(id, i))
 		return
 	case i.Kind == rtnet.BridgeVLAN && d.want.Bridged[id].Elsewhere:
 		return // the bridge domain's

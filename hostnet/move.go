@@ -62,7 +62,7 @@ func (d *differ) move(uplink, bond resource.ID) {
 		if d.have.Netdevs[bond].has(i) || d.says(bond, i.attribute()) {
 			continue // as what is the bond's
 		}
-		if by := d.outdone(i); by != "" {
+		if by := d.outdone(bond, i); by != "" {
 			d.leave(bond, i.attribute(), "it would come from "+d.have.called(uplink)+", and what the profile says takes its place: "+by)
 			continue
 		}

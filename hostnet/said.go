@@ -42,19 +42,23 @@ func (d *differ) says(id resource.ID, attribute string) bool {
 	return slices.ContainsFunc(d.said[id], named) || slices.Contains(d.want.Unsaid[id], attribute)
 }
 
-// outdone is what is said, of any netdev, in whose place an item would be, "" for nothing.
-func (d *differ) outdone(i Item) string {
-	for _, id := range slices.SortedFunc(maps.Keys(d.said), resource.Compare) {
-		for _, s := range d.said[id] {
-			a, errA := netip.ParsePrefix(s.Text)
-			b, errB := netip.ParsePrefix(i.Text)
-			same := s.Kind == rtnet.Address && i.Kind == rtnet.Address && errA == nil && errB == nil && a.Addr() == b.Addr()
-			if same || s.Rivals(i.Entry) {
-				return s.attribute() + " on " + d.called(id)
+// outdone is what is said in whose place an item of a netdev would be, "" for nothing: a route to the
+// same place, wherever, or the same address.
+func (d *differ) outdone(id resource.ID, i Item) string {
+	for _, at := range slices.SortedFunc(maps.Keys(d.said), resource.Compare) {
+		for _, s := range d.said[at] {
+			if s.Rivals(i.Entry) || at == id && s.Kind == rtnet.Address && i.Kind == rtnet.Address && host(s) == host(i) {
+				return s.attribute() + " on " + d.called(at)
 			}
 		}
 	}
 	return ""
+}
+
+// host is an address without the length of its prefix.
+func host(i Item) string {
+	text, _, _ := strings.Cut(i.Text, "/")
+	return text
 }
 
 // called is the netdev as people know it, also one that is still to be made.
@@ -87,6 +91,9 @@ func (d *differ) sayOn(id resource.ID) error {
 	var errs []error
 	for _, i := range d.said[id] {
 		errs = append(errs, d.rival(id, i))
+		if why := d.goesWith(id, i); why != "" {
+			errs = append(errs, fmt.Errorf("%s: the profile says the route %s, but %s: say another address of that network, or leave the route out", d.called(id), i.Text, why))
+		}
 		d.sayItem(id, h, i)
 	}
 	return errors.Join(errs...)
@@ -206,7 +213,7 @@ func (d *differ) unsay(id resource.ID, opt step.Options) {
 		if i.Kind == rtnet.Address {
 			whose = "what uses the address " + i.Text
 		}
-		if d.outdone(i) != "" {
+		if d.elsewhere(i) {
 			span = step.Moment
 		}
 		d.add(step.Step{
@@ -214,13 +221,14 @@ func (d *differ) unsay(id resource.ID, opt step.Options) {
 			Effects: []step.Effect{step.Stop(id, span, whose)},
 		})
 	}
-	d.goesAlong(id, gone)
+	d.goesAlong(id, gone, at)
 }
 
-// goesAlong notes what the kernel takes away with addresses of IPv4: the secondary ones of their
+// goesAlong is what the kernel takes away with addresses of IPv4: the secondary ones of their
 // network (net/ipv4/devinet.c, __inet_del_ifa, where promote_secondaries is off), with the last of all
-// the routes (net/ipv4/fib_frontend.c, fib_inetaddr_event), and the routes that are from them.
-func (d *differ) goesAlong(id resource.ID, gone []Item) {
+// the routes (net/ipv4/fib_frontend.c, fib_inetaddr_event), and the routes that are from them. It is
+// put back but for routes that cannot be any more, whose end is a step.
+func (d *differ) goesAlong(id resource.ID, gone []Item, at step.Phase) {
 	h := d.have.Netdevs[id]
 	all := gone
 	goes := func(i Item) bool {
@@ -241,21 +249,52 @@ func (d *differ) goesAlong(id resource.ID, gone []Item) {
 			}
 		}
 	}
-	for _, a := range gone {
-		p, _ := netip.ParsePrefix(a.Text) // as a profile said it
-		for _, r := range h.Items {
-			switch {
-			case r.Kind != rtnet.Route || r.Family != unix.AF_INET || goes(r):
-			case r.Source() == p.Addr():
-				d.lostWith[on{id, r.attribute()}] = "its packets are from " + a.Text + ", which is taken away, and the kernel takes the route along"
-			case len(stays) > 0:
-			case r.Gateway().IsValid() && !d.reaches(id, r.Gateway()):
-				d.lostWith[on{id, r.attribute()}] = "its gateway is reached by " + a.Text + ", which is taken away, and the kernel takes the route along"
-			default:
-				d.along[on{id, r.attribute()}] = "the kernel takes it along with " + a.attribute()
+	for _, r := range h.Items {
+		if r.Kind != rtnet.Route || r.Family != unix.AF_INET || goes(r) || len(gone) == 0 {
+			continue
+		}
+		why := d.goesWith(id, r)
+		switch {
+		case why != "" && (len(stays) == 0 || r.Source().IsValid()):
+			d.add(step.Step{
+				Phase: at, Resource: id, Attribute: r.attribute(), From: r.value(), To: step.Absent(), Reason: why,
+				Effects: []step.Effect{step.Stop(id, step.ForGood, "what goes by the route "+r.Text)},
+			})
+		case len(stays) == 0:
+			d.along[on{id, r.attribute()}] = "the kernel takes it along with " + gone[0].attribute()
+		}
+	}
+}
+
+// elsewhere tells what is taken away and said again: a route by another way, an address on another netdev.
+func (d *differ) elsewhere(i Item) bool {
+	for _, items := range d.said {
+		for _, s := range items {
+			if s.Rivals(i.Entry) || s.Kind == rtnet.Address && i.Kind == rtnet.Address && host(s) == host(i) {
+				return true
 			}
 		}
 	}
+	return false
+}
+
+// goesWith is why a route of IPv4 cannot be without addresses that are taken away, "" where it can.
+func (d *differ) goesWith(id resource.ID, r Item) string {
+	if r.Kind != rtnet.Route || r.Family != unix.AF_INET {
+		return ""
+	}
+	for _, attribute := range d.want.Unsaid[id] {
+		text, is := strings.CutPrefix(attribute, string(rtnet.Address)+" ")
+		p, err := netip.ParsePrefix(text)
+		switch {
+		case !is || err != nil:
+		case r.Source() == p.Addr():
+			return "its packets are from " + text + ", which is taken away, and the kernel takes the route along"
+		case r.Gateway().IsValid() && p.Contains(r.Gateway()) && !d.reaches(id, r.Gateway()):
+			return "its gateway is reached by " + text + ", which is taken away, and the kernel takes the route along"
+		}
+	}
+	return ""
 }
 
 // network is that of an address, "" of one with a peer.

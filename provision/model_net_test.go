@@ -96,7 +96,7 @@ func (m *model) hostnet(steps []step.Step) error {
 		was := slices.IndexFunc(n.Items, func(o hostnet.Item) bool { return o.Kind == i.Kind && o.Text == i.Text })
 		if was >= 0 && (s.To.IsAbsent() || i.MTU() != n.Items[was].MTU()) {
 			n.Items = slices.Delete(slices.Clone(n.Items), was, was+1)
-			if !slices.ContainsFunc(n.Items, isIPv4) { // with the last address, all routes
+			if isIPv4(i) && !slices.ContainsFunc(n.Items, isIPv4) { // with the last address, all routes
 				n.Items = slices.DeleteFunc(n.Items, func(o hostnet.Item) bool { return o.Kind == rtnet.Route && o.Family == unix.AF_INET })
 			}
 			m.Net.Netdevs[s.Resource] = n

@@ -84,6 +84,7 @@ func (r *Road) saidBefore(name string) (named, error) {
 		says := named(made.Net.Named())
 		eachNamed(o.Touched, func(id resource.ID, a string) {
 			switch {
+			case !says.has(id, a) && o.Open(): // whether it was taken away, nobody knows, and it is not to come back
 			case !says.has(id, a): // it was taken away
 				ours.drop(id, a)
 			case !before.Net.Has(id, a):
