@@ -51,6 +51,26 @@ func (s State) Without(touched map[resource.ID][]string) State {
 	return out
 }
 
+// Plus is s with the addresses and routes of that name that another state has.
+func (s State) Plus(from State, named map[resource.ID][]string) State {
+	out := s
+	out.Netdevs = maps.Clone(s.Netdevs)
+	for id, attributes := range named {
+		n, there := out.Netdevs[id]
+		if !there {
+			continue
+		}
+		n.Items = slices.Clone(n.Items)
+		for _, i := range from.Netdevs[id].Items {
+			if Sayable(i.attribute()) && slices.Contains(attributes, i.attribute()) && !n.has(i) {
+				n.Items = append(n.Items, i)
+			}
+		}
+		out.Netdevs[id] = n
+	}
+	return out
+}
+
 // Named are the attributes of what is said.
 func (s State) Named() map[resource.ID][]string {
 	all := map[resource.ID][]string{}

@@ -110,6 +110,9 @@ func (r *Road) Apply(want *profiles.Want, doc journal.Profile, a Allowed) (*Plan
 			return nil, fmt.Errorf("operation %s of the journal: %w", goneOn.ID, err)
 		}
 		op.Touched = op.Touched.With(goneOn.Touched)
+		if goneOn.Boot != r.Boot {
+			op.Touched = r.sinceBoot(op.Touched, before)
+		}
 		if goneOn.Open() && goneOn.Kind == journal.Apply && goneOn.Profile.Hash == doc.Hash {
 			op.ID, op.Begun, op.Attempts, op.Resumes = goneOn.ID, goneOn.Begun, goneOn.Attempts, goneOn.Resumes
 		} else {

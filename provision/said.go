@@ -95,6 +95,23 @@ func (r *Road) saidBefore(name string) (named, error) {
 	return ours, nil
 }
 
+// sinceBoot is what an operation of another boot touched without the addresses and routes that are
+// there now, which somebody else has put there since; before has them, too.
+func (r *Road) sinceBoot(t journal.Touched, before *profiles.Want) journal.Touched {
+	if t == nil { // of a version that did not say what it touched, and put none there
+		return nil
+	}
+	out := journal.Touched{}
+	for id, attributes := range t {
+		out.Add(id, slices.DeleteFunc(slices.Clone(attributes), func(a string) bool { return hostnet.Sayable(a) && r.Have.Net.Has(id, a) })...)
+		if len(out[id]) == 0 {
+			delete(out, id)
+		}
+	}
+	before.Net = before.Net.Plus(r.Have.Net, t)
+	return out
+}
+
 // eachNamed goes over the addresses and routes that an operation touched by name.
 func eachNamed(t journal.Touched, do func(resource.ID, string)) {
 	for _, id := range slices.SortedFunc(maps.Keys(t), resource.Compare) {
