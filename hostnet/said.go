@@ -306,11 +306,11 @@ func network(i Item) string {
 	return p.Masked().String()
 }
 
-// reaches tells whether a gateway is on the link by an address that is said, or comes back.
+// reaches tells whether a gateway is on the link by an address that is said, stays or comes back.
 func (d *differ) reaches(id resource.ID, gateway netip.Addr) bool {
 	by := func(i Item) bool {
 		p, err := netip.ParsePrefix(i.Text)
 		return i.Kind == rtnet.Address && err == nil && p.Contains(gateway) && !slices.Contains(d.want.Unsaid[id], i.attribute())
 	}
-	return slices.ContainsFunc(d.said[id], by) || slices.ContainsFunc(d.want.Netdevs[id].Items, by)
+	return slices.ContainsFunc(d.said[id], by) || slices.ContainsFunc(d.want.Netdevs[id].Items, by) || slices.ContainsFunc(d.have.Netdevs[id].Items, by)
 }

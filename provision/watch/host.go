@@ -92,6 +92,9 @@ func needs(w *profiles.Want) (names []string) {
 	if w.OVS != nil {
 		names = append(names, Switch)
 	}
+	if len(w.Net.Said) > 0 {
+		return append(names, Addresses)
+	}
 	for _, b := range w.Bonds {
 		if b.TakeAddresses != nil && *b.TakeAddresses {
 			return append(names, Addresses)

@@ -231,6 +231,7 @@ func TestNeeds(t *testing.T) {
 		"a card alone":   {profiles.Want{}, nil},
 		"a switch":       {profiles.Want{OVS: &ovs.Spec{}}, []string{Switch}},
 		"a bond":         {profiles.Want{Bonds: []bond.Spec{{Name: "b", TakeAddresses: &no}}}, nil},
+		"a bond's own":   {profiles.Want{Net: hostnet.State{Said: map[resource.ID]hostnet.AddressSpec{resource.OfBond("b"): {Addresses: []string{"192.0.2.1/24"}}}}}, []string{Addresses}},
 		"a bond's moves": {profiles.Want{OVS: &ovs.Spec{}, Bonds: []bond.Spec{{Name: "a"}, {Name: "b", TakeAddresses: &yes}}}, []string{Switch, Addresses}},
 	} {
 		if got := needs(&c.want); !slices.Equal(got, c.says) {
