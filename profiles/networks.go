@@ -222,7 +222,7 @@ func checkNetworkSwitch(p *Profile, report report) {
 		}
 	}
 	for _, b := range p.Bridges {
-		bridges, kernels[b.Name] = append(bridges, b.Name), b
+		bridges, kernels[b.Name] = append(bridges, b.Name), b.Spec
 	}
 	for i, n := range p.Networks {
 		keys := n.switchOnly()
@@ -283,7 +283,7 @@ func (a *available) networks(noSwitch bool) {
 			}
 			has = append(has, vfs.items[j])
 		}
-		kernel := slices.ContainsFunc(a.p.Bridges, func(b bridge.Spec) bool { return b.Name == n.Bridge })
+		kernel := slices.ContainsFunc(a.p.Bridges, func(b Bridge) bool { return b.Name == n.Bridge })
 		if noSwitch && n.Bridge != "" && !kernel {
 			a.say("network %s: its bridge %s is not there", n.Name, n.Bridge)
 			continue
