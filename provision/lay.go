@@ -167,6 +167,9 @@ func touches(steps []step.Step) journal.Touched {
 	t := journal.Touched{}
 	for _, s := range steps {
 		t.Add(s.Resource, s.Attribute)
+		if column, _, key := strings.Cut(s.Attribute, " "); key && s.Resource.Kind == resource.SwitchPort {
+			t.Add(s.Resource, column) // a key that was not there is no key of what was before
+		}
 		if s.Resource.Kind == resource.Bond && s.Attribute == bond.AttrMode {
 			t.Add(s.Resource, journal.All) // options that the other mode does not have are lost
 		}

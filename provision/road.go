@@ -302,6 +302,7 @@ func (r *Road) planBack(want, before *profiles.Want, op *journal.Operation, a Al
 	}
 	opt.Also = append(slices.Clone(opt.Also), r.alsoOwned(op.Profile.Name)...)
 	opt.Only = func(id resource.ID) bool { return made(op.Touched, id) }
+	opt.Touched = op.Touched.Has
 	return r.plan(want, before, opt, op, a)
 }
 

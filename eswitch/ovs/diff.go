@@ -80,7 +80,7 @@ func order(s step.Step) int {
 		return 0
 	case s.Attribute == attrOffload:
 		return 1
-	case s.Action == step.Remove && s.Attribute != attrMaster:
+	case s.Action == step.Remove && s.Attribute != attrMaster && !isSetting(s.Attribute):
 		return 2
 	case s.Attribute == AttrBridge:
 		return 3
@@ -137,6 +137,9 @@ func (d *differ) read() error {
 			}
 			if err := p.Check(); err != nil && !p.Exact {
 				return fmt.Errorf("OVS port %s on %s: %w", p.Name, b.Name, err)
+			}
+			if err := d.checkSettings(b.Name, p); err != nil && !p.Exact {
+				return err
 			}
 			d.wanted[id] = place{b.Name, p}
 		}

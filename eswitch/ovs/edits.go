@@ -4,6 +4,7 @@ package ovs
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/ovsdb"
@@ -37,6 +38,7 @@ type portEdit struct {
 	on   *value // it is there
 	vlan *vlan
 	mark *step.Value
+	told settings
 	hook bool // the members of a bond get its ingress block again
 }
 
@@ -136,6 +138,16 @@ func (p *portEdit) parse(s step.Step) error {
 			return fmt.Errorf("%s: %q is no VLANs of a port: %w", s.Resource, text, err)
 		}
 		p.vlan = &v
+	case isSetting(s.Attribute):
+		if n, ok := limitOf(s.Attribute); ok {
+			if v, err := strconv.Atoi(text); err != nil || v < 0 {
+				return fmt.Errorf("%s: %q is no %s", s.Resource, text, n.name)
+			}
+		}
+		if p.told == nil {
+			p.told = settings{}
+		}
+		p.told[s.Attribute] = s.To
 	case s.Attribute == attrHook && there:
 		p.hook = true
 	case s.Attribute == attrOnPort && !there:

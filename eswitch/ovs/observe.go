@@ -93,7 +93,7 @@ func assemble(r *ovsdb.Database, n names) State {
 	other := r.Root.Map("other_config")
 	s := State{
 		Running: true, HWOffload: strings.EqualFold(other[keyOffload], "true"),
-		TCPolicy: other[keyPolicy], Version: r.Root.String("ovs_version"),
+		TCPolicy: other[keyPolicy], Version: r.Root.String("ovs_version"), Lacks: r.Lacks, Schema: r.Schema,
 	}
 	_, said := other[keyOffload]
 	s.OffloadUnset = !said

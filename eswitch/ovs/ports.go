@@ -103,7 +103,7 @@ func (d *differ) wish(w Port, was value) value {
 	if vl, ok := w.vlan(); ok {
 		v.vlan = vl
 	}
-	v.owner = step.OrNoOwner(d.opt.Owner)
+	v.owner, v.rest = step.OrNoOwner(d.opt.Owner), v.rest.with(w.settings())
 	if w.Exact {
 		v = value{vlan: v.vlan, owner: w.Owner, rest: w.Rest, ofport: w.OFPort}
 	}
@@ -117,8 +117,8 @@ func (d *differ) stays(b BridgeState, p PortState, before bool) error {
 	r := resource.OfSwitchPort(b.Name, p.ID)
 	v := p.value()
 	if wanted {
-		d.changes(b, p, w.port)
-		if vl, ok := w.port.vlan(); ok && d.differs(p, w.port) {
+		v.rest = v.rest.with(d.changes(b, p, w.port))
+		if vl, ok := w.port.vlan(); ok && d.differs(r, p, w.port) {
 			v.vlan = vl
 		}
 	}
@@ -165,19 +165,24 @@ func (d *differ) stays(b BridgeState, p PortState, before bool) error {
 	return nil
 }
 
-// differs tells whether a port's VLANs are others than wanted.
-func (d *differ) differs(p PortState, w Port) bool {
+// differs tells whether a port's VLANs are others than wanted. A rollback that has
+// something else of the port to put back leaves them.
+func (d *differ) differs(r resource.ID, p PortState, w Port) bool {
 	vl, ok := w.vlan()
+	if w.Exact && w.IfThere && d.opt.Touched != nil && !d.opt.Touched(r, attrVLAN) {
+		return false
+	}
 	if w.Exact {
 		return vl.text() != p.vlan().text()
 	}
 	return ok && vl.means() != p.vlan().means()
 }
 
-// changes are of a port that is on the bridge where it is wanted.
-func (d *differ) changes(b BridgeState, p PortState, w Port) {
+// changes are of a port that is on the bridge where it is wanted; it gives the
+// settings that become others.
+func (d *differ) changes(b BridgeState, p PortState, w Port) settings {
 	r := resource.OfSwitchPort(b.Name, p.ID)
-	if d.differs(p, w) {
+	if d.differs(r, p, w) {
 		vl, _ := w.vlan()
 		s := d.add(r, attrVLAN, step.Text(p.vlan().text()), step.Text(vl.text()))
 		s.Effects = []step.Effect{step.Stop(NetdevOf(p.ID), step.ForGood, "traffic of "+p.ID+" in other VLANs than "+vl.means())}
@@ -188,6 +193,9 @@ func (d *differ) changes(b BridgeState, p PortState, w Port) {
 	case !w.Exact && d.takesOver(p.owner()):
 		d.add(r, step.AttrMark, mark(p.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
 	}
+	told := d.told(r, p, w)
+	d.tell(r, p, told)
+	return told
 }
 
 // awayPort says what becomes of a port that an interrupted operation took off.
@@ -232,6 +240,9 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 		if vl, ok := w.port.vlan(); ok && (w.port.Exact || vl.means() != v.vlan.means()) {
 			v.vlan = vl
 		}
+		if !w.port.Exact {
+			v.rest = v.rest.with(w.port.settings())
+		}
 	}
 	d.add(r, attrOnPort, step.Absent(), step.Text(v.text())).Reason = "an operation that was interrupted took it off"
 	return nil
@@ -260,7 +271,7 @@ func (d *differ) newPort(bridge, id string, w Port) error {
 		}
 		was.rest = w.before.Rest
 	}
-	d.add(resource.OfSwitchPort(bridge, id), AttrPort, step.Absent(), step.Text(d.wish(w, was).text()))
+	d.add(resource.OfSwitchPort(bridge, id), AttrPort, step.Absent(), step.Text(d.wish(w, was).text())).Reason = d.policedAll(id, w)
 	return nil
 }
 

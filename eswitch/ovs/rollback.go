@@ -101,7 +101,8 @@ func Keep(s *Spec, touched func(id resource.ID, attribute string) bool) *Spec {
 			}
 			r := resource.OfSwitchPort(b.Name, id)
 			made := touched(r, AttrPort) || bridge // its ports go with a bridge
-			if !made && !touched(r, attrVLAN) && !touched(r, step.AttrMark) {
+			told := touched(r, columnConfig) || slices.ContainsFunc(limits, func(n limit) bool { return touched(r, n.name) })
+			if !made && !told && !touched(r, attrVLAN) && !touched(r, step.AttrMark) {
 				continue
 			}
 			p.IfThere = !made

@@ -6,6 +6,7 @@
 package ovs
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/nicwright/nicwright/internal/ovsdb"
@@ -63,6 +64,19 @@ type Port struct {
 	VLANMode string `yaml:"vlan_mode,omitempty" json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
 	// CVLANs are the VLANs that a dot1q-tunnel carries, written likewise; none: all.
 	CVLANs vlans.List `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"uniqueItems=true"`
+	// OtherConfig are keys of other_config of the port, with their values, by the names of ovs-vswitchd.conf.db(5), Port;
+	// "" takes a key away. Keys that are not named are left alone.
+	OtherConfig map[string]string `yaml:"other_config,omitempty" json:"other_config,omitempty"`
+	// IngressPolicingRate is the most that the switch takes from the port, in kbit/s, 0 for no limit: with hw-offload
+	// the card holds a VF to it, in whole Mbit/s.
+	IngressPolicingRate *int `yaml:"ingress_policing_rate,omitempty" json:"ingress_policing_rate,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
+	// IngressPolicingBurst is what may come at once beyond that rate, in kbit, 0 for the switch's own choice (8000).
+	IngressPolicingBurst *int `yaml:"ingress_policing_burst,omitempty" json:"ingress_policing_burst,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
+	// IngressPolicingKpktsRate is the most that the switch takes from the port, in 1000 packets/s, 0 for no limit; the
+	// card does not hold to it what it forwards itself. From Open vSwitch 2.16 on.
+	IngressPolicingKpktsRate *int `yaml:"ingress_policing_kpkts_rate,omitempty" json:"ingress_policing_kpkts_rate,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
+	// IngressPolicingKpktsBurst is what may come at once beyond that rate, in 1000 packets, 0 for the switch's own choice (16).
+	IngressPolicingKpktsBurst *int `yaml:"ingress_policing_kpkts_burst,omitempty" json:"ingress_policing_kpkts_burst,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
 	// TakeFrom is the bridge, of Open vSwitch or of the kernel, or the bond, out of which the netdev
 	// may be taken: without it, what is in another one is left there with an error.
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`
@@ -116,7 +130,7 @@ func (p Port) id() (string, error) {
 	return f.String(), nil
 }
 
-// Check tells what is wrong with the VLANs of a port of a profile: which keys
+// Check tells what is wrong with a port of a profile: which keys of its VLANs
 // exclude or need one another.
 func (p Port) Check() error {
 	native := p.VLANMode == modeNativeTagged || p.VLANMode == modeNativeUntagged
@@ -129,6 +143,9 @@ func (p Port) Check() error {
 		return fmt.Errorf("vlan_mode: %s has no tag; for a native VLAN write `vlan_mode: %s`", modeTrunk, modeNativeUntagged)
 	case p.CVLANs != nil && p.VLANMode != modeTunnel:
 		return fmt.Errorf("cvlans are of `vlan_mode: %s` only", modeTunnel)
+	}
+	if _, nameless := p.OtherConfig[""]; nameless {
+		return errors.New("a key of other_config has no name")
 	}
 	return nil
 }

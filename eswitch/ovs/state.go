@@ -20,6 +20,10 @@ type State struct {
 	// Stopped is why ovs-vswitchd does not answer, "" where it does.
 	Stopped string `json:"stopped,omitempty"`
 	Version string `json:"version,omitempty"`
+	// Lacks are columns that a profile can name and the database's schema does not have; Schema is its
+	// version then.
+	Lacks  []string `json:"lacks,omitempty"`
+	Schema string   `json:"schema,omitempty"`
 	// HWOffload is other_config:hw-offload as configured. After it was set to false the
 	// running ovs-vswitchd goes on offloading until it is restarted.
 	HWOffload bool `json:"hw-offload"`

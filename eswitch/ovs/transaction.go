@@ -303,24 +303,30 @@ func (t *transaction) changePort(uuid string, p *portEdit) {
 			t.add(ovsdb.Update(ovsdb.TablePort, uuid, p.vlan.columns()))
 		}
 	}
+	t.set(uuid, p.told)
 	if p.mark != nil {
 		t.mark(ovsdb.TablePort, uuid, identityIDs(p.id, p.mark.Str()), []string{keyMark, keyFunction, keyBond})
 	}
 }
 
-// mark takes keys out of a row's external_ids and puts others in: an insert leaves
-// a key that is there as it is.
+// mark takes keys out of a row's external_ids and puts others in.
 func (t *transaction) mark(table, uuid string, in map[string]string, out []string) {
+	t.keys(table, uuid, "external_ids", in, out)
+}
+
+// keys takes keys out of a column and puts others in: an insert leaves a key that is
+// there as it is.
+func (t *transaction) keys(table, uuid, column string, in map[string]string, out []string) {
 	for k := range in {
 		out = append(out, k)
 	}
 	slices.Sort(out)
 	var m []ovsdb.Mutation
 	if out = slices.Compact(out); len(out) > 0 {
-		m = append(m, ovsdb.Mutation{Column: "external_ids", Mutator: ovsdb.Remove, Value: ovsdb.Set(out...)})
+		m = append(m, ovsdb.Mutation{Column: column, Mutator: ovsdb.Remove, Value: ovsdb.Set(out...)})
 	}
 	if len(in) > 0 {
-		m = append(m, ovsdb.Mutation{Column: "external_ids", Mutator: ovsdb.Put, Value: ovsdb.Map(in)})
+		m = append(m, ovsdb.Mutation{Column: column, Mutator: ovsdb.Put, Value: ovsdb.Map(in)})
 	}
 	if len(m) > 0 {
 		t.add(ovsdb.Mutate(table, uuid, m...))

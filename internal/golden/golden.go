@@ -3,7 +3,8 @@
 // Package golden runs the golden tests of a domain's Diff: a directory a case,
 // testdata/diff/NAME/, with have.yaml (the observed state), want.yaml (the wanted
 // one under "want", the effects of steps before under "effects", the operation's
-// owner under "owner" and what it may take under "take") and plan.txt (the steps
+// owner under "owner", what it may take under "take" and what a rollback's operation
+// touched under "touched") and plan.txt (the steps
 // and what is left, or the error). A new case is three files and no code; the
 // environment variable NICWRIGHT_UPDATE=1 writes every expected text anew.
 package golden
@@ -13,6 +14,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,16 +37,20 @@ func Diff[H, W any](t *testing.T, diff func(have H, want W, effects step.Effects
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			var have H
 			var want struct {
-				Want    W             `json:"want"`
-				Effects step.Effects  `json:"effects"`
-				Owner   string        `json:"owner"`
-				Take    []resource.ID `json:"take"`
+				Want    W                        `json:"want"`
+				Effects step.Effects             `json:"effects"`
+				Owner   string                   `json:"owner"`
+				Take    []resource.ID            `json:"take"`
+				Touched map[resource.ID][]string `json:"touched"`
 			}
 			Read(t, filepath.Join(dir, "have.yaml"), &have)
 			Read(t, filepath.Join(dir, "want.yaml"), &want)
 			opt := step.Options{Owner: want.Owner, Take: map[resource.ID]bool{}}
 			for _, id := range want.Take {
 				opt.Take[id] = true
+			}
+			if want.Touched != nil {
+				opt.Touched = func(id resource.ID, attribute string) bool { return slices.Contains(want.Touched[id], attribute) }
 			}
 			result, err := diff(have, want.Want, want.Effects, opt)
 			got := Format(result)

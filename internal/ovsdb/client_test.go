@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,10 @@ func TestReadOfAnotherSchema(t *testing.T) {
 		"older": `{"id":ID,"error":null,"result":[{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[]},{"rows":[]},{"error":"unknown column","details":"No column cfm_mpid in table Interface."}]}`,
 	} {
 		asked := 0
-		c := dial(t, serve(t, func(string, json.RawMessage) []string {
+		c := dial(t, serve(t, func(method string, _ json.RawMessage) []string {
+			if method == "get_schema" {
+				return []string{`{"id":ID,"error":null,"result":{"name":"Open_vSwitch","version":"8.2.0","tables":{"Interface":{"columns":` + schemaColumns + `}}}}`}
+			}
 			asked++
 			if asked == 1 {
 				return []string{first}
@@ -117,8 +121,15 @@ func TestReadOfAnotherSchema(t *testing.T) {
 		if err != nil || len(d.Interfaces) != 2 || d.Interfaces["i"].String("news") != "here" || asked != 2 {
 			t.Errorf("%s: %+v, %v", name, d, err)
 		}
+		if err == nil && (!slices.Equal(d.Lacks, []string{"ingress_policing_kpkts_burst", "ingress_policing_kpkts_rate"}) || d.Schema != "8.2.0") {
+			t.Errorf("%s: it lacks %v (schema %s)", name, d.Lacks, d.Schema)
+		}
 	}
 }
+
+// schemaColumns are those of an Interface of Open vSwitch 2.13.
+const schemaColumns = `{"bfd":{},"cfm_mpid":{},"error":{},"external_ids":{},"ingress_policing_burst":{},"ingress_policing_rate":{},"lldp":{},"mac":{},
+	"mtu_request":{},"name":{},"ofport":{},"ofport_request":{},"options":{},"other_config":{},"type":{}}`
 
 func TestTransactIsRefused(t *testing.T) {
 	ops := []Op{Unchanged(TableBridge, "b", "ports", nil), Insert(TablePort, "row1", Columns{"name": Atom("eth0")})}

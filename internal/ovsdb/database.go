@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // The tables of vswitch.ovsschema (ovs-vswitchd.conf.db(5)) that are read.
@@ -30,6 +31,10 @@ type Database struct {
 	Ports      map[string]Columns
 	Interfaces map[string]Columns
 	Mirrors    map[string]Columns
+	// Lacks are the columns that are read of other schemas and this one does not have; Schema is its
+	// version then.
+	Lacks  []string
+	Schema string
 }
 
 // volatile are the columns that ovs-vswitchd writes: what a row is, and not what
@@ -78,12 +83,35 @@ func (c *Client) Read(ctx context.Context) (*Database, error) {
 	d, err := c.read5(ctx, SelectWhere(TableInterface, "type", true, Atom(internal)), SelectWhere(TableInterface, "type", false, Atom(internal), configured...))
 	var refused *OpError
 	if errors.As(err, &refused) || err == nil && d == nil {
-		d, err = c.read5(ctx, Select(TableInterface))
+		if d, err = c.read5(ctx, Select(TableInterface)); err == nil {
+			err = c.readSchema(ctx, d)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the bridges, ports and interfaces: %w", err)
 	}
 	return d, nil
+}
+
+// readSchema finds the columns of an Interface that there are elsewhere and not here
+// (RFC 7047, 4.1.2).
+func (c *Client) readSchema(ctx context.Context, d *Database) error {
+	var schema struct {
+		Version string `json:"version"`
+		Tables  map[string]struct {
+			Columns map[string]json.RawMessage `json:"columns"`
+		} `json:"tables"`
+	}
+	if err := c.call(ctx, "get_schema", []string{database}, &schema); err != nil {
+		return err
+	}
+	there := schema.Tables[TableInterface].Columns
+	for _, name := range configured {
+		if _, has := there[name]; !has && !strings.HasPrefix(name, "_") {
+			d.Lacks, d.Schema = append(d.Lacks, name), schema.Version
+		}
+	}
+	return nil
 }
 
 // read5 reads the five tables; nil where the first kind of interfaces, of which all

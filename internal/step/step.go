@@ -171,6 +171,8 @@ type Options struct {
 	// Only, where it is set, are the resources that may be deleted: a rollback takes away what its
 	// operation made, and not what others of the same profile did.
 	Only func(resource.ID) bool
+	// Touched tells, where it is set, which attributes the operation changed that a rollback takes back.
+	Touched func(id resource.ID, attribute string) bool
 	// Made tells, of what carries no mark, whether an operation of the profile that is in force put
 	// it there, as the journal has it.
 	Made func(resource.ID) bool
