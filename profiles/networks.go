@@ -31,6 +31,8 @@ type Network struct {
 	Trunks vlans.List `json:"trunks,omitzero" jsonschema:"uniqueItems=true"`
 	// VLANMode is that of a port of a bridge (switchdev only). A bridge of the kernel has no dot1q-tunnel.
 	VLANMode string `json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
+	// What else the port of a bridge is told (switchdev only).
+	ovs.Settings
 	// VLAN that isolates the VF, 0 = none (legacy mode only).
 	VLAN *int `json:"vlan,omitempty" jsonschema:"minimum=0,maximum=4094"`
 	// QoS is the priority of that VLAN (legacy mode only).
@@ -72,7 +74,7 @@ func (n Network) Port(vf pci.Function, name string) ovs.Port {
 	if n.Bridge == "" {
 		return ovs.Port{}
 	}
-	return ovs.Port{Name: name, VF: vf.String(), Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode}
+	return ovs.Port{Name: name, VF: vf.String(), Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode, Settings: n.Settings}
 }
 
 // KernelPort is the same where the bridge is the kernel's: the tag of an access port is its PVID and leaves
@@ -175,7 +177,7 @@ func (n Network) switchOnly() (keys []string) {
 			keys = append(keys, k.key)
 		}
 	}
-	return keys
+	return append(keys, n.Keys()...)
 }
 
 // Fits says why a VF of a port in an eswitch mode cannot have what the network says;
@@ -236,7 +238,11 @@ func checkNetworkSwitch(p *Profile, report report) {
 		if key, why := wrongVLANs(ovs.Port{Tag: n.Tag, Trunks: n.Trunks, VLANMode: n.VLANMode}); why != "" {
 			report(p.At("networks", i, key), "network %s %s", n.Name, why)
 		}
-		switch b, kernel := kernels[n.Bridge]; {
+		b, kernel := kernels[n.Bridge]
+		if keys := n.Keys(); kernel && len(keys) > 0 {
+			report(p.At("networks", i, keys[0]), "network %s has %s, which a port of Open vSwitch can be told, and its bridge %s is the kernel's", n.Name, keys[0], n.Bridge)
+		}
+		switch {
 		case !kernel:
 		case n.VLANMode == tunnel:
 			report(p.At("networks", i, "vlan_mode"), "network %s has vlan_mode %s, and a bridge of the kernel (%s) has no such ports", n.Name, tunnel, n.Bridge)

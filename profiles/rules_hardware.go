@@ -78,6 +78,10 @@ func warningRules() []rule {
 			"drivers/net/ethernet/mellanox/mlx5/core/en_main.c, mlx5e_set_mtu", checkVFMTU,
 		},
 		{
+			"NW121", "the rate of a VF is one thing in the card, and max_tx_rate and, with hw-offload, ingress_policing_rate of its port both set it: the one that is set last holds; write one of them",
+			"drivers/net/ethernet/mellanox/mlx5/core/esw/qos.c, mlx5_esw_qos_modify_vport_rate", checkTwoRates,
+		},
+		{
 			"NW118", "ConnectX-5 and later take no inline-mode but none; leave it out",
 			"drivers/net/ethernet/mellanox/mlx5/core/eswitch_offloads.c, mlx5_devlink_eswitch_inline_mode_set", checkInline,
 		},

@@ -197,3 +197,32 @@ func orNotSet(s string) string {
 	}
 	return s
 }
+
+// checkTwoRates finds VFs whose rate two keys set.
+func checkTwoRates(p *Profile, report report) {
+	if p.OVS != nil && isFalse(p.OVS.HWOffload) {
+		return
+	}
+	limited := func(n *int) bool { return n != nil && *n > 0 }
+	eachSwitchPort(p, func(sp switchPort) {
+		r, err := parseVFRef(sp.VF)
+		if err != nil || !limited(sp.IngressPolicingRate) {
+			return
+		}
+		port, err := p.find(r.portRef)
+		if err != nil {
+			return
+		}
+		for n := r.first; n <= r.last; n++ {
+			if limited(port.vfSpec(n).MaxTxRate) {
+				report(sp.at("ingress_policing_rate"), "port %s of bridge %s has an ingress_policing_rate, and %s/vf%d a max_tx_rate", sp.Name, sp.bridge, r.portRef, n)
+				return
+			}
+		}
+	})
+	for i, n := range p.Networks {
+		if limited(n.IngressPolicingRate) && limited(n.MaxTxRate) {
+			report(p.At("networks", i, "ingress_policing_rate"), "network %s has an ingress_policing_rate and a max_tx_rate", n.Name)
+		}
+	}
+}

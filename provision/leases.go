@@ -296,6 +296,14 @@ func backOf(base *profiles.Want, l *lease.Lease) (*profiles.Want, error) {
 	}
 	if len(want.OVS.Bridges) == 0 {
 		want.OVS = &ovs.Spec{Bridges: before.OVS.Bridges}
+		return want, nil
+	}
+	for i, b := range want.OVS.Bridges { // of the VF's port alone
+		for _, was := range before.OVS.Bridges {
+			if was.Name == b.Name {
+				want.OVS.Bridges[i].Ports = []ovs.Port{b.Ports[0].Back(was.Ports[0], l.Touched[resource.OfSwitchPort(b.Name, l.VF.String())])}
+			}
+		}
 	}
 	if len(want.Bridges) == 0 {
 		want.Bridges = before.Bridges

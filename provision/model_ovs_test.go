@@ -3,12 +3,15 @@
 package provision
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -86,7 +89,46 @@ func (m *model) ovs(s step.Step) error {
 		b.Ports = append(b.Ports, p)
 		slices.SortFunc(b.Ports, func(x, y ovs.PortState) int { return strings.Compare(x.ID, y.ID) })
 	default:
+		if j >= 0 { // else it is put on again in the same transaction, with all that it has
+			return tellPort(&b.Ports[j], s.Attribute, s.To)
+		}
+	}
+	return nil
+}
+
+// tellPort has a port's rows be what a step says of a column or of a key of one.
+func tellPort(p *ovs.PortState, attribute string, to step.Value) error {
+	rest := ovs.Rest{}
+	if p.Rest != nil {
+		rest = *p.Rest
+	}
+	key, isKey := strings.CutPrefix(attribute, "other_config ")
+	switch n, err := strconv.Atoi(to.Str()); {
+	case isKey:
+		config := map[string]string{}
+		maps.Copy(config, rest.Port.Map("other_config"))
+		if config[key] = to.Str(); to.IsAbsent() {
+			delete(config, key)
+		}
+		if rest.Port = nil; len(config) > 0 {
+			rest.Port = ovsdb.Columns{"other_config": ovsdb.Map(config)}
+		}
+	case strings.HasPrefix(attribute, "ingress_policing_") && err == nil:
+		row := ovsdb.Columns{}
+		if len(rest.Interfaces) > 0 {
+			maps.Copy(row, rest.Interfaces[0])
+		}
+		if row[attribute] = ovsdb.Atom(n); n == 0 {
+			delete(row, attribute)
+		}
+		if rest.Interfaces = nil; len(row) > 0 {
+			rest.Interfaces = []ovsdb.Columns{row}
+		}
+	default:
 		return fmt.Errorf("no such attribute")
+	}
+	if p.Rest = nil; rest.Port != nil || rest.Interfaces != nil {
+		p.Rest = &rest
 	}
 	return nil
 }
@@ -94,6 +136,12 @@ func (m *model) ovs(s step.Step) error {
 // portOf reads what a step says of a port: "trunk 100,200 ofport 5 owner small".
 func portOf(id, text string) (p ovs.PortState, err error) {
 	p.ID = id
+	text, rest, has := strings.Cut(text, " with ")
+	if has {
+		if err := json.Unmarshal([]byte(rest), &p.Rest); err != nil {
+			return p, err
+		}
+	}
 	words := strings.Fields(text)
 	for i := 0; i < len(words); i++ {
 		next := ""

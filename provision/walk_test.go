@@ -119,7 +119,11 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 			}
 			k := r.IntN(len(reps) + 1)
 			for _, id := range reps[:k] {
-				b.Ports = append(b.Ports, ovs.Port{Name: id, VF: id, Tag: maybe(r, 100, 200)})
+				p := ovs.Port{Name: id, VF: id, Tag: maybe(r, 100, 200)}
+				if p.IngressPolicingRate = maybe(r, 0, 5000, 80000); r.IntN(3) == 0 {
+					p.OtherConfig = map[string]string{[]string{"priority-tags", "transient"}[r.IntN(2)]: []string{"", "always", "never"}[r.IntN(3)]}
+				}
+				b.Ports = append(b.Ports, p)
 			}
 			reps = reps[k:]
 			w.OVS.Bridges = append(w.OVS.Bridges, b)

@@ -240,9 +240,10 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 		if vl, ok := w.port.vlan(); ok && (w.port.Exact || vl.means() != v.vlan.means()) {
 			v.vlan = vl
 		}
-		if !w.port.Exact {
-			v.rest = v.rest.with(w.port.settings())
-		}
+		off := a.port(v)
+		told := d.told(r, off, w.port)
+		d.tell(r, off, told)
+		v.rest = v.rest.with(told)
 	}
 	d.add(r, attrOnPort, step.Absent(), step.Text(v.text())).Reason = "an operation that was interrupted took it off"
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
+	"github.com/nicwright/nicwright/internal/vlans"
 )
 
 // columnConfig is the column of a Port row of which a profile names keys. A key's
@@ -23,16 +24,16 @@ const columnConfig = "other_config"
 // limit is a column of an Interface row that is a number, 0 where nothing is set.
 type limit struct {
 	name  string // the column's, the profile's and the steps'
-	field func(*Port) **int
+	field func(*Settings) **int
 	card  bool // the card does it, of a police rule on the representor of a VF
 }
 
 // limits are after ovs-vswitchd.conf.db(5), Interface, "Ingress Policing".
 var limits = []limit{
-	{"ingress_policing_rate", func(p *Port) **int { return &p.IngressPolicingRate }, true},
-	{"ingress_policing_burst", func(p *Port) **int { return &p.IngressPolicingBurst }, false},
-	{"ingress_policing_kpkts_rate", func(p *Port) **int { return &p.IngressPolicingKpktsRate }, false},
-	{"ingress_policing_kpkts_burst", func(p *Port) **int { return &p.IngressPolicingKpktsBurst }, false},
+	{"ingress_policing_rate", func(s *Settings) **int { return &s.IngressPolicingRate }, true},
+	{"ingress_policing_burst", func(s *Settings) **int { return &s.IngressPolicingBurst }, false},
+	{"ingress_policing_kpkts_rate", func(s *Settings) **int { return &s.IngressPolicingKpktsRate }, false},
+	{"ingress_policing_kpkts_burst", func(s *Settings) **int { return &s.IngressPolicingKpktsBurst }, false},
 }
 
 func limitOf(attribute string) (limit, bool) {
@@ -62,20 +63,33 @@ type settings map[string]step.Value
 
 func (s settings) sorted() []string { return slices.Sorted(maps.Keys(s)) }
 
-// settings of a port of a profile.
-func (p Port) settings() settings {
-	s := settings{}
-	for k, v := range p.OtherConfig {
-		if s[columnConfig+" "+k] = step.Text(v); v == "" {
-			s[columnConfig+" "+k] = step.Absent()
+// settings by attribute.
+func (s Settings) settings() settings {
+	all := settings{}
+	for k, v := range s.OtherConfig {
+		if all[columnConfig+" "+k] = step.Text(v); v == "" {
+			all[columnConfig+" "+k] = step.Absent()
 		}
 	}
 	for _, n := range limits {
-		if v := *n.field(&p); v != nil {
-			s[n.name] = step.Text(strconv.Itoa(*v))
+		if v := *n.field(&s); v != nil {
+			all[n.name] = step.Text(strconv.Itoa(*v))
 		}
 	}
-	return s
+	return all
+}
+
+// Keys are those of a profile that are set.
+func (s Settings) Keys() (keys []string) {
+	if s.OtherConfig != nil {
+		keys = append(keys, columnConfig)
+	}
+	for _, n := range limits {
+		if *n.field(&s) != nil {
+			keys = append(keys, n.name)
+		}
+	}
+	return keys
 }
 
 // Told is the port with the settings that a look found, as a profile says them:
@@ -90,7 +104,7 @@ func (p Port) Told() Port {
 		}
 		if n, ok := limitOf(attribute); ok {
 			if v, err := strconv.Atoi(v.Str()); err == nil && v != 0 {
-				*n.field(&p) = &v
+				*n.field(&p.Settings) = &v
 			}
 		}
 	}
@@ -100,6 +114,15 @@ func (p Port) Told() Port {
 // Back is a port of a profile that somebody else's wish was laid over for a while:
 // what was touched of it then, and the profile says nothing of, is as it was.
 func (p Port) Back(was Port, touched []string) Port {
+	if _, says := p.vlan(); !says && slices.Contains(touched, attrVLAN) {
+		p.Tag, p.Trunks, p.VLANMode, p.CVLANs = was.Tag, was.Trunks, was.VLANMode, was.CVLANs
+		if p.Trunks == nil {
+			p.Trunks = vlans.List{}
+		}
+		if p.Tag != nil && len(p.Trunks) == 0 { // an access port, or a native VLAN and all others
+			p.Trunks = nil
+		}
+	}
 	is, had := p.settings(), was.Rest.settings()
 	p.OtherConfig = maps.Clone(p.OtherConfig)
 	for _, attribute := range touched {
@@ -114,7 +137,7 @@ func (p Port) Back(was Port, touched []string) Port {
 		}
 		if n, ok := limitOf(attribute); ok {
 			if v, err := strconv.Atoi(had.of(attribute).Str()); err == nil {
-				*n.field(&p) = &v
+				*n.field(&p.Settings) = &v
 			}
 		}
 	}
@@ -216,7 +239,7 @@ func withColumn(row ovsdb.Columns, config map[string]string) ovsdb.Columns {
 // checkSettings refuses what the database has no column for.
 func (d *differ) checkSettings(bridge string, p Port) error {
 	for _, n := range limits {
-		v := *n.field(&p)
+		v := *n.field(&p.Settings)
 		if v == nil || *v == 0 || !slices.Contains(d.have.Lacks, n.name) {
 			continue
 		}
@@ -235,7 +258,7 @@ func orUnknown(s string) string {
 
 // told are the settings that a port that is there has otherwise than wanted. A
 // rollback compares those that its operation touched, and leaves the others to
-// whoever set them.
+// whoever set them, but of a port that the operation put there or took away.
 func (d *differ) told(r resource.ID, p PortState, w Port) settings {
 	want, is := w.settings(), p.Rest.settings()
 	if w.Exact {
@@ -243,7 +266,7 @@ func (d *differ) told(r resource.ID, p PortState, w Port) settings {
 		had := w.Rest.settings()
 		for _, s := range []settings{is, had} {
 			for attribute := range s {
-				if d.opt.Touched != nil && d.opt.Touched(r, attribute) {
+				if !w.IfThere || d.opt.Touched != nil && d.opt.Touched(r, attribute) {
 					want[attribute] = had.of(attribute)
 				}
 			}

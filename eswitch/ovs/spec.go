@@ -64,19 +64,6 @@ type Port struct {
 	VLANMode string `yaml:"vlan_mode,omitempty" json:"vlan_mode,omitempty" jsonschema:"enum=access,enum=trunk,enum=native-tagged,enum=native-untagged,enum=dot1q-tunnel"`
 	// CVLANs are the VLANs that a dot1q-tunnel carries, written likewise; none: all.
 	CVLANs vlans.List `yaml:"cvlans,omitempty" json:"cvlans,omitempty" jsonschema:"uniqueItems=true"`
-	// OtherConfig are keys of other_config of the port, with their values, by the names of ovs-vswitchd.conf.db(5), Port;
-	// "" takes a key away. Keys that are not named are left alone.
-	OtherConfig map[string]string `yaml:"other_config,omitempty" json:"other_config,omitempty"`
-	// IngressPolicingRate is the most that the switch takes from the port, in kbit/s, 0 for no limit: with hw-offload
-	// the card holds a VF to it, in whole Mbit/s.
-	IngressPolicingRate *int `yaml:"ingress_policing_rate,omitempty" json:"ingress_policing_rate,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
-	// IngressPolicingBurst is what may come at once beyond that rate, in kbit, 0 for the switch's own choice (8000).
-	IngressPolicingBurst *int `yaml:"ingress_policing_burst,omitempty" json:"ingress_policing_burst,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
-	// IngressPolicingKpktsRate is the most that the switch takes from the port, in 1000 packets/s, 0 for no limit; the
-	// card does not hold to it what it forwards itself. From Open vSwitch 2.16 on.
-	IngressPolicingKpktsRate *int `yaml:"ingress_policing_kpkts_rate,omitempty" json:"ingress_policing_kpkts_rate,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
-	// IngressPolicingKpktsBurst is what may come at once beyond that rate, in 1000 packets, 0 for the switch's own choice (16).
-	IngressPolicingKpktsBurst *int `yaml:"ingress_policing_kpkts_burst,omitempty" json:"ingress_policing_kpkts_burst,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
 	// TakeFrom is the bridge, of Open vSwitch or of the kernel, or the bond, out of which the netdev
 	// may be taken: without it, what is in another one is left there with an error.
 	TakeFrom *string `yaml:"take-from,omitempty" json:"take-from,omitempty" jsonschema:"minLength=1,maxLength=15"`
@@ -91,6 +78,25 @@ type Port struct {
 	Rest    *Rest  `yaml:"-" json:"rest,omitempty"`     // its other columns, for when it has to be put again
 
 	before *Port // what it was, as Fill was told
+
+	Settings
+}
+
+// Settings are what a port is told besides its VLANs. What is not set is left alone.
+type Settings struct {
+	// OtherConfig are keys of other_config of the port, with their values, by the names of ovs-vswitchd.conf.db(5), Port;
+	// "" takes a key away. Keys that are not named are left alone.
+	OtherConfig map[string]string `json:"other_config,omitempty"`
+	// IngressPolicingRate is the most that the switch takes from the port, in kbit/s, 0 for no limit: with hw-offload
+	// the card holds a VF to it, in whole Mbit/s.
+	IngressPolicingRate *int `json:"ingress_policing_rate,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
+	// IngressPolicingBurst is what may come at once beyond that rate, in kbit, 0 for the switch's own choice (8000).
+	IngressPolicingBurst *int `json:"ingress_policing_burst,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
+	// IngressPolicingKpktsRate is the most that the switch takes from the port, in 1000 packets/s, 0 for no limit; the
+	// card does not hold to it what it forwards itself. From Open vSwitch 2.16 on.
+	IngressPolicingKpktsRate *int `json:"ingress_policing_kpkts_rate,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
+	// IngressPolicingKpktsBurst is what may come at once beyond that rate, in 1000 packets, 0 for the switch's own choice (16).
+	IngressPolicingKpktsBurst *int `json:"ingress_policing_kpkts_burst,omitempty" jsonschema:"minimum=0,maximum=4294967295"`
 }
 
 // Rest is what a port has besides its VLANs, as OVSDB has it (RFC 7047, 5.1).

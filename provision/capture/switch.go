@@ -59,7 +59,7 @@ func (c *capturer) switchPort(p ovs.Port, bridge string) (ovs.Port, bool) {
 		c.left("port "+p.Name+" of bridge "+bridge, "its netdev is gone")
 		return ovs.Port{}, false
 	}
-	is := ovs.Port{Name: of.name, Bond: of.bond, VF: of.vf, Uplink: of.uplink, Tag: p.Tag, Trunks: p.Trunks, VLANMode: p.VLANMode, CVLANs: p.CVLANs}
+	is := ovs.Port{Name: of.name, Bond: of.bond, VF: of.vf, Uplink: of.uplink, Tag: p.Tag, Trunks: p.Trunks, VLANMode: p.VLANMode, CVLANs: p.CVLANs, Settings: p.Told().Settings}
 	switch { // what is meant without being said
 	case is.Tag != nil && is.VLANMode == "access" || is.Tag == nil && is.VLANMode == "trunk" && len(is.Trunks) > 0:
 		is.VLANMode = ""

@@ -19,7 +19,7 @@ var ovsColumns = []struct{ table, columns string }{
 	{"Open_vSwitch", "_uuid,bridges,other_config,external_ids,manager_options,ssl"},
 	{"Bridge", "_uuid,name,ports,other_config,external_ids,fail_mode,controller,datapath_type,stp_enable,rstp_enable,mcast_snooping_enable,protocols,flood_vlans,mirrors,netflow,sflow,ipfix"},
 	{"Port", "_uuid,name,interfaces,tag,trunks,vlan_mode,cvlans,bond_mode,lacp,bond_updelay,bond_downdelay,other_config,external_ids,qos,mac,fake_bridge,protected"},
-	{"Interface", "_uuid,name,type,options,other_config,external_ids,mtu_request,ofport_request,ofport,ingress_policing_rate,ingress_policing_burst,mac,error"},
+	{"Interface", "_uuid,name,type,options,other_config,external_ids,mtu_request,ofport_request,ofport,ingress_policing_rate,ingress_policing_burst,ingress_policing_kpkts_rate,ingress_policing_kpkts_burst,mac,error"},
 }
 
 // row is one of a table, by column.

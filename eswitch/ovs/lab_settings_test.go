@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ovs
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/step"
+)
+
+// Keys of other_config and the limit of a port are set, are in the card, survive new
+// VFs, and go back; keys of others stay, and flows are offloaded beside the police rule.
+func TestLabPortSettings(t *testing.T) {
+	ctx := lab(t)
+	vfs(t)
+	awaitRepresentors(t, ctx)
+	vsctl(t, "set", "Open_vSwitch", ".", "other_config:hw-offload=true")
+	r0, r1 := representor(t, 0), representor(t, 1)
+	vsctl(t, "add-br", "nwset", "--", "add-port", "nwset", r0, "--", "add-port", "nwset", r1,
+		"--", "set", "Port", r0, "other_config:theirs=1", "other_config:transient=true", "--", "set", "Interface", r1, "ingress_policing_rate=70000")
+	port, iface0, iface1 := columns(t, "Port", r0), columns(t, "Interface", r0), columns(t, "Interface", r1)
+	had := look(t, ctx)
+	want := &Spec{Bridges: []Bridge{{Name: "nwset", Ports: []Port{
+		{Name: "a", VF: pf0 + "/vf/0", Settings: Settings{
+			OtherConfig:         map[string]string{"priority-tags": "always", "transient": "", "never-there": ""},
+			IngressPolicingRate: ptr(20000), IngressPolicingBurst: ptr(4000),
+		}},
+		{Name: "b", VF: pf0 + "/vf/1", Settings: Settings{IngressPolicingRate: ptr(0), IngressPolicingKpktsRate: ptr(50)}},
+	}}}}
+	r, err := Diff(had, want, nil, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, ctx, want)
+	expect := func(want string, args ...string) {
+		t.Helper()
+		if got := vsctl(t, append([]string{"get"}, args...)...); got != want {
+			t.Errorf("ovs-vsctl get %s says %q, want %q", strings.Join(args, " "), got, want)
+		}
+	}
+	expect(`{priority-tags=always, theirs="1"}`, "Port", r0, "other_config")
+	expect("20000", "Interface", r0, "ingress_policing_rate")
+	expect("4000", "Interface", r0, "ingress_policing_burst")
+	expect("0", "Interface", r1, "ingress_policing_rate")
+	expect("50", "Interface", r1, "ingress_policing_kpkts_rate")
+	policed := func(netdev, what string, inCard bool) {
+		t.Helper()
+		said := run(t, "tc", "filter", "show", "dev", netdev, "ingress")
+		i := strings.Index(said, "matchall")
+		if i < 0 || !strings.Contains(said[i:], what) || strings.Contains(strings.ReplaceAll(said[i:], "not_in_hw", ""), "in_hw") != inCard {
+			t.Errorf("tc says of %s, which is to have a policer of %s, in the card: %t:\n%s", netdev, what, inCard, said)
+		}
+	}
+	policed(r0, "rate 20Mbit", true)
+	policed(r1, "pkts_rate 50000", false)
+	pingVFs(t)
+	if flows := run(t, "ovs-appctl", "dpctl/dump-flows", "type=offloaded"); !strings.Contains(flows, "in_port") {
+		t.Errorf("no flow is offloaded beside the policer: %q", flows)
+	}
+
+	// The VFs are made again.
+	vfs(t)
+	awaitRepresentors(t, ctx)
+	apply(t, ctx, want, remade(0), remade(1))
+	policed(representor(t, 0), "rate 20Mbit", true)
+
+	// A rollback has what was there before, and leaves what somebody set since.
+	touched := map[resource.ID][]string{}
+	for _, s := range r.Steps {
+		touched[s.Resource] = append(touched[s.Resource], s.Attribute)
+		if column, _, key := strings.Cut(s.Attribute, " "); key {
+			touched[s.Resource] = append(touched[s.Resource], column)
+		}
+	}
+	has := func(id resource.ID, attribute string) bool { return slices.Contains(touched[id], attribute) }
+	vsctl(t, "set", "Port", representor(t, 0), "tag=5")
+	back := me
+	back.Touched, back.Only = has, func(resource.ID) bool { return false }
+	r, err = Diff(look(t, ctx), Keep(SpecOf(had), has), nil, back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, ctx, r.Steps, step.Switch)
+	expect("5", "Port", representor(t, 0), "tag")
+	vsctl(t, "clear", "Port", representor(t, 0), "tag")
+	for _, c := range []struct{ table, name, was string }{{"Port", r0, port}, {"Interface", r0, iface0}, {"Interface", r1, iface1}} {
+		if got := columns(t, c.table, c.name); got != c.was {
+			t.Errorf("the row of %s was\n%s\nand is\n%s", c.table, c.was, got)
+		}
+	}
+	if said := run(t, "tc", "filter", "show", "dev", r0, "ingress"); strings.Contains(said, "matchall") {
+		t.Errorf("a policer is left:\n%s", said)
+	}
+	policed(r1, "rate 70Mbit", true)
+}
