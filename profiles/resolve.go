@@ -237,7 +237,8 @@ func (r *resolver) resolveOVS(w *Want) {
 	}
 	out := &ovs.Spec{HWOffload: r.p.OVS.HWOffload}
 	for i, b := range r.p.OVS.Bridges {
-		bridge := ovs.Bridge{Name: b.Name}
+		bridge := b
+		bridge.Ports = nil
 		for j, port := range b.Ports {
 			switch {
 			case port.Uplink != "":

@@ -31,7 +31,7 @@ func (m *model) ovs(s step.Step) error {
 		case i >= 0:
 			return fmt.Errorf("it is there already")
 		default:
-			sw.Bridges = append(sw.Bridges, ovs.BridgeState{Name: s.Resource.Name, Owner: strings.TrimPrefix(to, "owner ")})
+			sw.Bridges = append(sw.Bridges, ovs.BridgeState{Name: s.Resource.Name, Owner: strings.TrimPrefix(to, "owner "), MTU: 1500})
 			slices.SortFunc(sw.Bridges, func(x, y ovs.BridgeState) int { return strings.Compare(x.Name, y.Name) })
 		}
 		return nil
@@ -43,6 +43,9 @@ func (m *model) ovs(s step.Step) error {
 		return fmt.Errorf("there is no such bridge")
 	}
 	b := &sw.Bridges[i]
+	if s.Resource.Kind == resource.Bridge && s.Attribute != "mark" {
+		return ownNetdev(b, s.Attribute, to)
+	}
 	j := slices.IndexFunc(b.Ports, func(p ovs.PortState) bool { return p.ID == s.Resource.Of })
 	switch s.Attribute {
 	case "mark":
@@ -94,6 +97,23 @@ func (m *model) ovs(s step.Step) error {
 		}
 	}
 	return nil
+}
+
+// ownNetdev has that of a bridge be what a step says.
+func ownNetdev(b *ovs.BridgeState, attribute, to string) (err error) {
+	number, rest, _ := strings.Cut(to, " ")
+	switch {
+	case attribute == "up":
+		b.Up = to == "up"
+	case attribute != "mtu" || rest != "" && rest != "(not asked for)":
+		return fmt.Errorf("no such attribute")
+	default:
+		b.MTU, err = strconv.Atoi(number)
+		if b.AskedMTU = b.MTU; rest != "" {
+			b.AskedMTU = 0
+		}
+	}
+	return err
 }
 
 // tellPort has a port's rows be what a step says of a column or of a key of one.

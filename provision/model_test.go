@@ -44,6 +44,11 @@ func newModel(t *testing.T, name string) *model {
 		b := &m.Bonds.Bonds[i]
 		b.LACPActive, b.ADSelect, b.MinLinks, b.UpDelay, b.DownDelay = nil, nil, nil, nil, nil
 	}
+	if m.Switch != nil {
+		for i := range m.Switch.Bridges {
+			m.Switch.Bridges[i].MTU = 1500
+		}
+	}
 	m.rename()
 	m.sync()
 	return m

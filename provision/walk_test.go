@@ -113,7 +113,7 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 	if r.IntN(2) == 0 {
 		w.OVS = &ovs.Spec{HWOffload: maybe(r, true, false)}
 		for _, name := range []string{"br0", "br1"}[:r.IntN(3)] {
-			b := ovs.Bridge{Name: name}
+			b := ovs.Bridge{Name: name, MTU: maybe(r, 1500, 9000), Up: maybe(r, true, false)}
 			if len(w.Bonds) > 0 && name == "br0" {
 				b.Ports = append(b.Ports, ovs.Port{Name: "out", Bond: "bond0", Trunks: [][]int{nil, {100, 200}}[r.IntN(2)]})
 			}

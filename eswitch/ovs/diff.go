@@ -265,6 +265,7 @@ func (d *differ) wantedBridge(w Bridge) error {
 	case !w.Exact && d.takesOver(b.owner()):
 		d.add(resource.OfBridge(w.Name), step.AttrMark, mark(b.owner()), mark(d.opt.Owner)).Reason = "the profile takes it over"
 	}
+	d.own(w, b, there)
 	for _, p := range w.Ports {
 		id, err := p.id()
 		if err != nil {

@@ -83,6 +83,9 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	if err := w.until(ctx, t, n); err != nil {
 		return err
 	}
+	if err := e.setOwn(ctx); err != nil {
+		return err
+	}
 	if err := t.awaitNoRules(ctx, rules, n); err != nil {
 		return err
 	}

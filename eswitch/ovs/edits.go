@@ -26,6 +26,8 @@ type bridgeEdit struct {
 	exists *value      // nil: nothing is said; of it, owner and rest
 	gone   bool        // it is deleted
 	mark   *step.Value // whose it is
+	mtu    *mtu        // of its own netdev
+	up     *bool
 	ports  []*portEdit
 	byID   map[string]*portEdit
 }
@@ -110,6 +112,14 @@ func (b *bridgeEdit) parse(s step.Step) error {
 	switch {
 	case s.Attribute == step.AttrMark:
 		b.mark = &s.To
+	case s.Attribute == attrUp && (text == upDown(true) || text == upDown(false)):
+		b.up = new(text == upDown(true))
+	case s.Attribute == attrMTU:
+		m, err := parseMTU(text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Resource, err)
+		}
+		b.mtu = &m
 	case s.Attribute != AttrBridge:
 		return errAttribute(s)
 	case !there:

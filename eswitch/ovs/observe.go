@@ -105,8 +105,18 @@ func assemble(r *ovsdb.Database, n names) State {
 		}
 		name := b.String("name")
 		bridge := BridgeState{Name: name, Owner: ownerOf(b.Map("external_ids")), Rest: plainColumns(b), Away: away(b)}
+		if own, ok := n.links[name]; ok {
+			bridge.MTU, bridge.Up = own.MTU, own.Up
+		}
 		for _, id := range b.UUIDs("ports") {
 			p, ok := r.Ports[id]
+			if ok && p.String("name") == name {
+				for _, i := range p.UUIDs("interfaces") {
+					if n := r.Interfaces[i].Int(columnMTU); n != nil {
+						bridge.AskedMTU = *n
+					}
+				}
+			}
 			if !ok || p.String("name") == name {
 				continue
 			}

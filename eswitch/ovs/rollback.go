@@ -21,6 +21,9 @@ func SpecOf(s *State) *Spec {
 	spec := &Spec{HWOffload: &s.HWOffload, OffloadUnset: s.OffloadUnset}
 	for _, b := range s.Bridges {
 		bridge := Bridge{Name: b.Name, Exact: true, Owner: b.owner(), Rest: b.Rest}
+		if b.MTU > 0 {
+			bridge.MTU, bridge.AskedMTU, bridge.Up = &b.MTU, &b.AskedMTU, &b.Up
+		}
 		for _, p := range b.Ports {
 			port, ok := specOf(p)
 			if ok {
@@ -108,7 +111,14 @@ func Keep(s *Spec, touched func(id resource.ID, attribute string) bool) *Spec {
 			p.IfThere = !made
 			k.Ports = append(k.Ports, p)
 		}
-		if bridge || touched(resource.OfBridge(b.Name), step.AttrMark) || len(k.Ports) > 0 {
+		own := func(attribute string) bool { return bridge || touched(resource.OfBridge(b.Name), attribute) }
+		if !own(attrMTU) {
+			k.MTU, k.AskedMTU = nil, nil
+		}
+		if !own(attrUp) {
+			k.Up = nil
+		}
+		if own(step.AttrMark) || own(attrMTU) || own(attrUp) || len(k.Ports) > 0 {
 			k.IfThere = !bridge
 			kept.Bridges = append(kept.Bridges, k)
 		}
@@ -186,6 +196,12 @@ func Lay(over, base *Spec, touched func(id resource.ID, attribute string) bool) 
 			continue
 		}
 		ports := laid.Bridges[i].Ports
+		if b.MTU == nil {
+			b.MTU, b.AskedMTU = laid.Bridges[i].MTU, laid.Bridges[i].AskedMTU
+		}
+		if b.Up == nil {
+			b.Up = laid.Bridges[i].Up
+		}
 		laid.Bridges[i] = b
 		laid.Bridges[i].Ports = append(slices.Clone(b.Ports), ports...)
 	}

@@ -32,6 +32,10 @@ type Spec struct {
 type Bridge struct {
 	// Name of the bridge and of its internal port, 1..15 bytes.
 	Name string `yaml:"name" json:"name" jsonschema:"required,minLength=1,maxLength=15,pattern=^[^/:\\s]+$"`
+	// MTU in bytes, of the bridge's own netdev, asked for in the database; without it the least of its ports'.
+	MTU *int `yaml:"mtu,omitempty" json:"mtu,omitempty" jsonschema:"minimum=68,maximum=65535"`
+	// Up: the bridge's own netdev, by which the host itself sends and takes, is administratively up.
+	Up *bool `yaml:"up,omitempty" json:"up,omitempty"`
 	// Ports, merged by name.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`
 
@@ -40,6 +44,8 @@ type Bridge struct {
 	Owner   string        `yaml:"-" json:"owner,omitempty"`    // "": somebody else's
 	IfThere bool          `yaml:"-" json:"if_there,omitempty"` // it is not made where it is gone
 	Rest    ovsdb.Columns `yaml:"-" json:"rest,omitempty"`     // its other columns
+	// AskedMTU is what the database asked for where MTU was, 0 for nothing.
+	AskedMTU *int `yaml:"-" json:"asked_mtu,omitempty"`
 }
 
 // Port is one port: either the kernel bond of the uplinks, or the representor of a VF, or the

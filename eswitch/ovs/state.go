@@ -49,8 +49,13 @@ type BridgeState struct {
 	Name  string `json:"name"`
 	Owner string `json:"owner,omitempty"` // the profile that made it (external_ids:nicwright), "" for somebody else
 	// Ours is what version 1 wrote in place of Owner.
-	Ours  bool        `json:"ours,omitempty"`
-	Ports []PortState `json:"ports"`
+	Ours bool `json:"ours,omitempty"`
+	// MTU, in bytes, and Up are those of its own netdev, its internal port; 0: it has none. AskedMTU
+	// is what the database asks for, 0 for nothing.
+	MTU      int         `json:"mtu,omitempty"`
+	AskedMTU int         `json:"asked_mtu,omitempty"`
+	Up       bool        `json:"up,omitempty"`
+	Ports    []PortState `json:"ports"`
 	// Away are ports that an operation took off the bridge and has not put back yet: it was interrupted.
 	Away []Away `json:"away,omitempty"`
 	// Rest is its other columns that hold no reference.

@@ -86,6 +86,7 @@ func (t *transaction) bridges(e *edits) error {
 			gone = append(gone, id)
 		case is:
 			t.change(id, b)
+			t.ask(t.r.Bridges[id], b.mtu)
 		case b.exists != nil || slices.ContainsFunc(b.ports, func(p *portEdit) bool { return p.on != nil }):
 			made = append(made, t.makeBridge(b))
 		}
@@ -122,6 +123,9 @@ func references[T any](ids []string, as func(string) T) json.RawMessage {
 // and the ports wanted on it, and returns its name in the transaction.
 func (t *transaction) makeBridge(b *bridgeEdit) string {
 	internal := ovsdb.Columns{"name": ovsdb.Atom(b.name), "type": ovsdb.Atom("internal")}
+	if b.mtu != nil && b.mtu.asked > 0 {
+		internal[columnMTU] = b.mtu.column()
+	}
 	ports := []string{t.insertPort(ovsdb.Columns{"name": ovsdb.Atom(b.name)}, []ovsdb.Columns{internal})}
 	for _, p := range b.ports {
 		if p.on != nil {

@@ -29,6 +29,12 @@ func (c *capturer) ovs() {
 	}
 	for i, b := range spec.Bridges {
 		bridge := ovs.Bridge{Name: b.Name}
+		if b.AskedMTU != nil && *b.AskedMTU > 0 {
+			bridge.MTU = b.AskedMTU
+		}
+		if b.Up != nil && *b.Up {
+			bridge.Up = b.Up
+		}
 		for _, p := range b.Ports {
 			if p, ok := c.switchPort(p, b.Name); ok {
 				bridge.Ports = append(bridge.Ports, p)
