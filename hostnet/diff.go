@@ -61,8 +61,8 @@ type differ struct {
 func ofVF(id resource.ID) bool { return id.Kind == resource.Netdev && (id.Function.IsVF() || id.IsSF) }
 
 // phase is after that in which the netdevs are there again.
-func phase(ids ...resource.ID) step.Phase {
-	if slices.ContainsFunc(ids, ofVF) {
+func (d *differ) phaseOf(ids ...resource.ID) step.Phase {
+	if slices.ContainsFunc(ids, func(id resource.ID) bool { return ofVF(id) || d.want.Late[id] }) {
 		return step.Addresses
 	}
 	return step.Network
@@ -258,10 +258,10 @@ func (d *differ) vf(id resource.ID, why string) {
 		return // eswitch's, bond's
 	}
 	if w.MTU != 0 && w.MTU != rtlink.DefaultMTU && !slices.Contains(d.want.Told[id], attrMTU) {
-		d.add(step.Step{Phase: phase(id), Resource: id, Attribute: attrMTU, From: step.Unknown(), To: step.Text(strconv.Itoa(w.MTU)), Reason: why})
+		d.add(step.Step{Phase: d.phaseOf(id), Resource: id, Attribute: attrMTU, From: step.Unknown(), To: step.Text(strconv.Itoa(w.MTU)), Reason: why})
 	}
 	if w.Up {
-		d.add(step.Step{Phase: phase(id), Resource: id, Attribute: attrUp, From: step.Unknown(), To: step.Text("up"), Reason: why})
+		d.add(step.Step{Phase: d.phaseOf(id), Resource: id, Attribute: attrUp, From: step.Unknown(), To: step.Text("up"), Reason: why})
 	}
 }
 
@@ -303,7 +303,7 @@ func (d *differ) item(id resource.ID, h Netdev, i Item) {
 	case i.Daemon != "":
 		d.leave(id, i.attribute(), "it is put back, and it is also "+i.Daemon+"'s, which may have to be told")
 	}
-	s := step.Step{Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: i.value(), Reason: f.why}
+	s := step.Step{Phase: d.phaseOf(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: i.value(), Reason: f.why}
 	if i.Kind == rtnet.FDB && d.want.Bridged[id].Elsewhere {
 		s.Phase = step.Addresses // when it is a port again, of which bonds are the last
 	}
@@ -373,7 +373,7 @@ func (d *differ) master(id resource.ID, h Netdev, f fate) {
 		why = "it is not there any more"
 	}
 	d.add(step.Step{
-		Phase: phase(append(d.belows(id), w.Master)...), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
+		Phase: d.phaseOf(append(d.belows(id), w.Master)...), Resource: id, Attribute: attrMaster, From: from, To: step.Text(w.MasterName), Reason: why,
 		Effects: []step.Effect{{Kind: step.Joins, On: id, From: w.Master, For: step.Moment}},
 	})
 }

@@ -15,7 +15,7 @@ import (
 // counts, but for the addresses and routes that s has besides: each has an operation of its own
 // that touched it.
 func (s State) Lay(over State) State {
-	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move, Bridged: s.Bridged, Down: s.Down, Told: s.Told}
+	out := State{Netdevs: maps.Clone(s.Netdevs), Absent: maps.Clone(s.Absent), Move: s.Move, Bridged: s.Bridged, Down: s.Down, Late: s.Late, Told: s.Told}
 	if out.Netdevs == nil {
 		out.Netdevs = map[resource.ID]Netdev{}
 	}

@@ -67,7 +67,7 @@ func (d *differ) move(uplink, bond resource.ID) {
 			continue
 		}
 		d.add(step.Step{
-			Phase: phase(i.others(uplink)...), Resource: bond, Attribute: i.attribute(), From: step.Absent(), To: step.Text(present),
+			Phase: d.phaseOf(i.others(uplink)...), Resource: bond, Attribute: i.attribute(), From: step.Absent(), To: step.Text(present),
 			Reason: "it comes from " + d.have.called(uplink) + ", which goes into " + bond.Name,
 		})
 	}

@@ -103,7 +103,7 @@ func (d *differ) sayItem(id resource.ID, h Netdev, i Item) {
 	f := d.fateOf(id, i)
 	is, has := find(State{Netdevs: map[resource.ID]Netdev{id: h}}, id, i.attribute())
 	s := step.Step{
-		Phase: phase(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: i.value(),
+		Phase: d.phaseOf(append(i.others(id), d.belows(id)...)...), Resource: id, Attribute: i.attribute(), To: i.value(),
 		Effects: d.supersedes(id, i),
 	}
 	along := d.along[on{id, i.attribute()}]

@@ -199,7 +199,7 @@ func besides(attribute, value string, told []string) string {
 
 // phase is that of what is on a netdev: it has to wait for those below.
 func (d *differ) phase(id resource.ID) step.Phase {
-	return phase(d.belows(id)...)
+	return d.phaseOf(d.belows(id)...)
 }
 
 // belows are a netdev and those below it.

@@ -38,6 +38,8 @@ type State struct {
 	Unsaid map[resource.ID][]string `json:"unsaid,omitempty"`
 	// Bridged are the netdevs about whose place in bridges of the kernel the bridge domain decides.
 	Bridged map[resource.ID]Place `json:"-"`
+	// Late are the netdevs that Open vSwitch makes, when all others are there.
+	Late map[resource.ID]bool `json:"-"`
 	// Down are the netdevs that are to be down.
 	Down map[resource.ID]bool `json:"-"`
 	// Told are the attributes of netdevs that the tuning domain decides, by its names: "rings rx", "features rx-gro", "mtu".
@@ -229,7 +231,7 @@ func Fill(over, under State, effects step.Effects) State {
 
 // Keep is the part of a want that was touched.
 func Keep(s State, touched func(id resource.ID, attribute string) bool) State {
-	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move, Bridged: s.Bridged, Down: s.Down, Told: s.Told}
+	out := State{Netdevs: map[resource.ID]Netdev{}, Absent: s.Absent, Move: s.Move, Bridged: s.Bridged, Down: s.Down, Late: s.Late, Told: s.Told}
 	for id, n := range s.Netdevs {
 		n.Items = slices.DeleteFunc(slices.Clone(n.Items), func(i Item) bool { return !touched(id, i.attribute()) })
 		if !touched(id, attrMaster) {

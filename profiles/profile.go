@@ -44,7 +44,7 @@ type Profile struct {
 	// Bridges of the kernel with VLAN filtering on top, for hosts without Open vSwitch, merged by name.
 	Bridges []Bridge `json:"bridges,omitempty"`
 	// OVS is the Open vSwitch on top.
-	OVS *ovs.Spec `json:"ovs,omitempty"`
+	OVS *Switch `json:"ovs,omitempty"`
 	// Networks are what VFs are leased for, merged by name.
 	Networks []Network `json:"networks,omitempty"`
 	// Verify says what has to be proven with traffic.
@@ -107,6 +107,20 @@ type Bond struct {
 // Bridge is a bridge of the kernel, and what its netdev has.
 type Bridge struct {
 	bridge.Spec
+	hostnet.AddressSpec
+}
+
+// Switch is the Open vSwitch on top, and what its bridges' own netdevs have.
+type Switch struct {
+	ovs.Spec
+
+	// Bridges, merged by name.
+	Bridges []SwitchBridge `json:"bridges,omitempty"`
+}
+
+// SwitchBridge is a bridge of Open vSwitch, and what its own netdev has.
+type SwitchBridge struct {
+	ovs.Bridge
 	hostnet.AddressSpec
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 )
 
 // CardInfo is what has to be known of a card of the host to tell whether a
@@ -237,8 +238,12 @@ func (r *resolver) resolveOVS(w *Want) {
 	}
 	out := &ovs.Spec{HWOffload: r.p.OVS.HWOffload}
 	for i, b := range r.p.OVS.Bridges {
-		bridge := b
+		bridge := b.Bridge
 		bridge.Ports = nil
+		if bridge.Up == nil && !b.AddressSpec.IsZero() {
+			bridge.Up = new(true)
+		}
+		say(w, resource.OfLink(b.Name), b.AddressSpec)
 		for j, port := range b.Ports {
 			switch {
 			case port.Uplink != "":

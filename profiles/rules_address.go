@@ -55,6 +55,13 @@ func (p *Profile) eachHolder(do func(holder)) {
 			return p.At(append([]any{"bonds", i}, path...)...)
 		}})
 	}
+	if p.OVS != nil {
+		for i, b := range p.OVS.Bridges {
+			each(holder{b.AddressSpec, "OVS bridge " + b.Name, portRef{}, b.Name, true, b.Up, func(path ...any) Position {
+				return p.At(append([]any{"ovs", "bridges", i}, path...)...)
+			}})
+		}
+	}
 	for i, b := range p.Bridges {
 		each(holder{b.AddressSpec, "bridge " + b.Name, portRef{}, b.Name, true, b.Up, func(path ...any) Position {
 			return p.At(append([]any{"bridges", i}, path...)...)

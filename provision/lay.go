@@ -54,7 +54,7 @@ func follow(have Host, w *profiles.Want, opt step.Options) {
 		}
 	}
 	w.Net.Move = moves(w)
-	w.Net.Down = downs(w)
+	w.Net.Down, w.Net.Late = downs(w), late(have, w)
 	w.Net.Bridged = map[resource.ID]hostnet.Place{}
 	for _, b := range have.Bridges.Bridges {
 		for _, p := range b.Ports {
@@ -85,7 +85,28 @@ func downs(w *profiles.Want) map[resource.ID]bool {
 	for _, b := range w.Bridges {
 		put(resource.OfLink(b.Name), b.Up)
 	}
+	if w.OVS != nil {
+		for _, b := range w.OVS.Bridges {
+			put(resource.OfLink(b.Name), b.Up)
+		}
+	}
 	return down
+}
+
+// late are the own netdevs of the switch's bridges.
+func late(have Host, w *profiles.Want) map[resource.ID]bool {
+	all := map[resource.ID]bool{}
+	if have.Switch != nil {
+		for _, b := range have.Switch.Bridges {
+			all[resource.OfLink(b.Name)] = true
+		}
+	}
+	if w.OVS != nil {
+		for _, b := range w.OVS.Bridges {
+			all[resource.OfLink(b.Name)] = true
+		}
+	}
+	return all
 }
 
 // membersOf are those that a bond will have.

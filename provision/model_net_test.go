@@ -29,6 +29,11 @@ func (m *model) syncNet() {
 	for _, b := range m.Bridges.Bridges {
 		put(resource.OfLink(b.Name), b.Name, "bridge", b.Up)
 	}
+	if m.Switch != nil {
+		for _, b := range m.Switch.Bridges {
+			put(resource.OfLink(b.Name), b.Name, "openvswitch", b.Up)
+		}
+	}
 	for _, b := range m.Bonds.Bonds {
 		put(resource.OfBond(b.Name), b.Name, "bond", b.Up)
 	}
@@ -166,7 +171,7 @@ func itemOf(s step.Step) hostnet.Item {
 
 // somebodys puts on a netdev what others put there, or what the profile may say as well.
 func (m *model) somebodys(r *rand.Rand) {
-	for _, id := range []resource.ID{resource.OfBond("bond0"), resource.OfLink("vmbr0"), resource.OfNetdev(pci.PF("0001:3b:00.1"))} {
+	for _, id := range []resource.ID{resource.OfBond("bond0"), resource.OfLink("vmbr0"), resource.OfLink("br0"), resource.OfNetdev(pci.PF("0001:3b:00.1"))} {
 		n, there := m.Net.Netdevs[id]
 		if !there || !n.Up || n.MasterName != "" || r.IntN(3) > 0 || id.Kind == resource.Netdev && r.IntN(6) > 0 {
 			continue
@@ -231,6 +236,11 @@ func randomAddresses(r *rand.Rand, w *profiles.Want, pfs []pci.Address) {
 	}
 	for i := range w.Bridges {
 		say(1+i, resource.OfLink(w.Bridges[i].Name), &w.Bridges[i].Up)
+	}
+	if w.OVS != nil {
+		for i := range w.OVS.Bridges {
+			say(8+i, resource.OfLink(w.OVS.Bridges[i].Name), &w.OVS.Bridges[i].Up)
+		}
 	}
 	for i, pf := range pfs {
 		spec, there := w.Ports[pf]

@@ -78,6 +78,9 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	var errs []error
 	for _, d := range domains() {
 		effects := step.EffectsOf(all.Steps)
+		if d.name() == hostnet.Domain && opt.Only != nil {
+			effects = append(effects, switchMakes(have, w)...)
+		}
 		d.lay(w, under, effects)
 		if d.name() == tuning.Domain { // before hostnet plans what it carries
 			w.Net.Told = tuning.Told(w.Tuning)
@@ -88,6 +91,25 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	}
 	sortSteps(all.Steps)
 	return all, w, errors.Join(errs...)
+}
+
+// switchMakes are the effects of bridges of Open vSwitch that a rollback makes again: what was on
+// their own netdevs comes back with them, and hostnet plans before the switch does.
+func switchMakes(have Host, w *profiles.Want) (effects step.Effects) {
+	there := map[string]bool{}
+	if have.Switch != nil {
+		for _, b := range have.Switch.Bridges {
+			there[b.Name] = true
+		}
+	}
+	if w.OVS != nil {
+		for _, b := range w.OVS.Bridges {
+			if !there[b.Name] && !b.IfThere {
+				effects = append(effects, step.Effect{Kind: step.Remade, On: resource.OfLink(b.Name), For: step.Apply})
+			}
+		}
+	}
+	return effects
 }
 
 // withoutMACs is what was before without the MAC addresses of the netdevs of VFs that want

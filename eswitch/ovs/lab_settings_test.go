@@ -3,6 +3,7 @@
 package ovs
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -95,4 +96,51 @@ func TestLabPortSettings(t *testing.T) {
 		t.Errorf("a policer is left:\n%s", said)
 	}
 	policed(r1, "rate 70Mbit", true)
+}
+
+// A bridge's own netdev gets its MTU and is up, of one that is there and of one that
+// the same transaction makes; a rollback has them as they were.
+func TestLabOwnNetdev(t *testing.T) {
+	ctx := lab(t)
+	vsctl(t, "add-br", "nwown")
+	before := columns(t, "Interface", "nwown")
+	had := look(t, ctx)
+	want := &Spec{Bridges: []Bridge{{Name: "nwown", MTU: ptr(1400), Up: ptr(true)}, {Name: "nwnew", MTU: ptr(9000), Up: ptr(true)}}}
+	r, err := Diff(had, want, nil, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, ctx, want)
+	is := func(netdev string, mtu int, up bool) {
+		t.Helper()
+		var links []struct {
+			MTU   int      `json:"mtu"`
+			Flags []string `json:"flags"`
+		}
+		if err := json.Unmarshal([]byte(run(t, "ip", "-j", "link", "show", netdev)), &links); err != nil || len(links) != 1 {
+			t.Fatalf("ip says of %s: %v, %v", netdev, links, err)
+		}
+		if l := links[0]; l.MTU != mtu || slices.Contains(l.Flags, "UP") != up {
+			t.Errorf("ip says that %s has MTU %d and is %v", netdev, l.MTU, l.Flags)
+		}
+	}
+	is("nwown", 1400, true)
+	is("nwnew", 9000, true)
+	if got := vsctl(t, "get", "Interface", "nwown", "mtu_request"); got != "1400" {
+		t.Errorf("ovs-vsctl says that %s is asked for", got)
+	}
+	run(t, "ip", "link", "set", "nwown", "mtu", "1300") // somebody's hand: asked for is the same
+	apply(t, ctx, want)
+	is("nwown", 1400, true)
+	has := func(id resource.ID, attribute string) bool {
+		return slices.ContainsFunc(r.Steps, func(s step.Step) bool { return s.Resource == id && s.Attribute == attribute })
+	}
+	apply(t, ctx, Keep(SpecOf(had), has))
+	is("nwown", 1500, false)
+	if got := columns(t, "Interface", "nwown"); got != before {
+		t.Errorf("the row of its internal port was\n%s\nand is\n%s", before, got)
+	}
+	if got := vsctl(t, "list-br"); strings.Contains(got, "nwnew") {
+		t.Errorf("bridges left: %s", got)
+	}
 }

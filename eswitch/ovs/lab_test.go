@@ -65,7 +65,7 @@ func run(t *testing.T, name string, args ...string) string {
 
 func vsctl(t *testing.T, args ...string) string {
 	t.Helper()
-	return run(t, "ovs-vsctl", append([]string{"--timeout=20"}, args...)...)
+	return run(t, "ovs-vsctl", append([]string{"--timeout=60"}, args...)...)
 }
 
 // vfs has the first port in switchdev mode with two VFs, whatever it was before.

@@ -34,7 +34,7 @@ type Bridge struct {
 	Name string `yaml:"name" json:"name" jsonschema:"required,minLength=1,maxLength=15,pattern=^[^/:\\s]+$"`
 	// MTU in bytes, of the bridge's own netdev, asked for in the database; without it the least of its ports'.
 	MTU *int `yaml:"mtu,omitempty" json:"mtu,omitempty" jsonschema:"minimum=68,maximum=65535"`
-	// Up: the bridge's own netdev, by which the host itself sends and takes, is administratively up.
+	// Up: the bridge's own netdev, by which the host itself sends and takes, is administratively up. One with addresses or routes is up.
 	Up *bool `yaml:"up,omitempty" json:"up,omitempty"`
 	// Ports, merged by name.
 	Ports []Port `yaml:"ports,omitempty" json:"ports,omitempty"`

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/eswitch"
-	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -30,7 +29,7 @@ type Document struct {
 	Cards       []profiles.Card   `json:"cards"`
 	Bonds       []profiles.Bond   `json:"bonds,omitempty"`
 	Bridges     []profiles.Bridge `json:"bridges,omitempty"`
-	OVS         *ovs.Spec         `json:"ovs,omitempty"`
+	OVS         *profiles.Switch  `json:"ovs,omitempty"`
 
 	// Left is what was left out.
 	Left []Left `json:"-"`

@@ -23,7 +23,7 @@ func (c *capturer) ovs() {
 	if spec == nil {
 		return
 	}
-	is := ovs.Spec{HWOffload: spec.HWOffload}
+	is := profiles.Switch{Spec: ovs.Spec{HWOffload: spec.HWOffload}}
 	if spec.OffloadUnset {
 		is.HWOffload = nil
 	}
@@ -48,7 +48,7 @@ func (c *capturer) ovs() {
 			c.left(fmt.Sprintf("other ports of bridge %s (%d)", b.Name, n), "they are no ports of the cards here, and stay as they are")
 		}
 		bridge.Ports = runs(bridge.Ports)
-		is.Bridges = append(is.Bridges, bridge)
+		is.Bridges = append(is.Bridges, profiles.SwitchBridge{Bridge: bridge})
 	}
 	if is.HWOffload != nil || is.Bridges != nil {
 		c.doc.OVS = &is
