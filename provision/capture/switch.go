@@ -48,7 +48,7 @@ func (c *capturer) ovs() {
 			c.left(fmt.Sprintf("other ports of bridge %s (%d)", b.Name, n), "they are no ports of the cards here, and stay as they are")
 		}
 		bridge.Ports = runs(bridge.Ports)
-		is.Bridges = append(is.Bridges, profiles.SwitchBridge{Bridge: bridge})
+		is.Bridges = append(is.Bridges, profiles.SwitchBridge{Bridge: bridge, AddressSpec: c.addresses(resource.OfLink(b.Name), b.Name)})
 	}
 	if is.HWOffload != nil || is.Bridges != nil {
 		c.doc.OVS = &is
