@@ -243,5 +243,5 @@ func (l *Lease) check() error {
 // Options are those of an operation that sets or clears one VF: of what is the
 // profile's own it takes away nothing but the VF's port, where it clears.
 func (l *Lease) Options(clear bool) step.Options {
-	return step.Options{Owner: l.Profile, Only: func(id resource.ID) bool { return clear && IsPort(id, l.VF) }}
+	return step.Options{Owner: l.Profile, Only: func(id resource.ID) bool { return clear && IsPort(id, l.VF) }, Touched: l.Touched.Has}
 }
