@@ -135,8 +135,8 @@ func TestTransactIsRefused(t *testing.T) {
 	ops := []Op{Unchanged(TableBridge, "b", "ports", nil), Insert(TablePort, "row1", Columns{"name": Atom("eth0")})}
 	for answer, want := range map[string]string{
 		`[null,{"error":"constraint violation","details":"two rows eth0"}]`: "insert in table Port was refused (eth0): constraint violation: two rows eth0",
-		`[{},{"uuid":["uuid","a"]},{"error":"referential integrity"}]`:      "the transaction was refused: referential integrity",
-		`[{}]`:     "2 operations were asked for, and 1 answered",
+		`[{},{"uuid":["uuid","a"]},{},{"error":"referential integrity"}]`:   "the transaction was refused: referential integrity",
+		`[{}]`:     "3 operations were asked for, and 1 answered",
 		`["x",{}]`: "cannot unmarshal",
 		`{}`:       "cannot unmarshal",
 	} {
@@ -160,6 +160,25 @@ func TestTransactIsRefused(t *testing.T) {
 	}))
 	if _, err := c.Transact(t.Context(), ops...); err == nil || !strings.Contains(err.Error(), "unknown database") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What is written is asked to be on the disk before it is answered; what is only read is not.
+func TestTransactionsAreDurable(t *testing.T) {
+	const commit = `{"op":"commit","durable":true}]`
+	for want, ops := range map[bool][]Op{
+		true:  {Unchanged(TableBridge, "b", "ports", nil), Update(TableBridge, "b", Columns{"name": Atom("br0")})},
+		false: {Unchanged(TableBridge, "b", "ports", nil), Select(TableBridge, "name")},
+	} {
+		var asked string
+		c := dial(t, serve(t, func(_ string, params json.RawMessage) []string {
+			asked = string(params)
+			return []string{`{"id":ID,"error":null,"result":[{},{},{}]}`}
+		}))
+		results, err := c.Transact(t.Context(), ops...)
+		if err != nil || len(results) != len(ops) || strings.HasSuffix(asked, commit) != want {
+			t.Errorf("%v, %v for %s", results, err, asked)
+		}
 	}
 }
 

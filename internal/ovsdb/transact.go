@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	libovsdb "github.com/ovn-org/libovsdb/ovsdb"
 )
@@ -120,13 +121,26 @@ func (e *OpError) Moved() bool {
 }
 
 // Transact does all of the operations, or none. An *OpError says which one was
-// refused, and why.
+// refused, and why. What was written is on the disk then (RFC 7047, 5.2.9): without
+// that a power cut takes back what the journal, which is, has as done.
 func (c *Client) Transact(ctx context.Context, ops ...Op) ([]Result, error) {
+	asked := ops
+	if slices.ContainsFunc(ops, writes) {
+		asked = append(slices.Clone(ops), Op{Op: libovsdb.OperationCommit, Durable: new(true)})
+	}
 	var answers []json.RawMessage
-	if err := c.call(ctx, "transact", libovsdb.NewTransactArgs(database, ops...), &answers); err != nil {
+	if err := c.call(ctx, "transact", libovsdb.NewTransactArgs(database, asked...), &answers); err != nil {
 		return nil, err
 	}
-	return parseResults(ops, answers)
+	results, err := parseResults(asked, answers)
+	if err != nil {
+		return nil, err
+	}
+	return results[:len(ops)], nil
+}
+
+func writes(o Op) bool {
+	return o.Op != libovsdb.OperationSelect && o.Op != libovsdb.OperationWait
 }
 
 func parseResults(ops []Op, answers []json.RawMessage) ([]Result, error) {
