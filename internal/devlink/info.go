@@ -100,6 +100,8 @@ func nativeUint(b []byte) uint64 {
 		return uint64(b[0])
 	case 2:
 		return uint64(binary.NativeEndian.Uint16(b))
+	case 8:
+		return binary.NativeEndian.Uint64(b)
 	}
 	return uint64(binary.NativeEndian.Uint32(b))
 }

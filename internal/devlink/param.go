@@ -33,7 +33,46 @@ type Param struct {
 	Name    string
 	Generic bool // defined for all drivers (Documentation/networking/devlink/devlink-params.rst)
 	Values  map[Cmode]string
-	kind    uint8
+	// Defaults are the values that there were before anybody set one, where the kernel tells (Linux 6.19:
+	// of driverinit all, of the others what the driver knows).
+	Defaults map[Cmode]string
+	kind     uint8
+}
+
+// Type is what the kernel takes for the param: u8, u16, u32, u64, string or bool.
+func (p Param) Type() string {
+	switch p.kind {
+	case paramTypeU8:
+		return "u8"
+	case paramTypeU16:
+		return "u16"
+	case paramTypeU32:
+		return "u32"
+	case paramTypeU64:
+		return "u64"
+	case paramTypeString:
+		return "string"
+	case paramTypeFlag:
+		return "bool"
+	}
+	return fmt.Sprintf("type(%d)", p.kind)
+}
+
+// CanonicalParam is a value as Param.Values has it, of a param of a type as Param.Type
+// says it; an error says that the kernel does not take such a value.
+func CanonicalParam(kind, value string) (string, error) {
+	bits := map[string]int{"u8": 8, "u16": 16, "u32": 32, "u64": 64}[kind]
+	switch {
+	case bits != 0:
+		n, err := strconv.ParseUint(value, 0, bits)
+		if err != nil {
+			return "", fmt.Errorf("%q is not a number of %d bits", value, bits)
+		}
+		return strconv.FormatUint(n, 10), nil
+	case kind == "bool" && value != "true" && value != "false":
+		return "", fmt.Errorf("%q is neither true nor false", value)
+	}
+	return value, nil
 }
 
 // Param reads one param of a device. errors.Is(err, unix.EINVAL) or
@@ -59,8 +98,14 @@ func (c *Client) Param(ctx context.Context, dev Device, name string) (Param, err
 // Params reads all params of all devices of the network namespace, in one dump. With
 // an error there are those that could be understood.
 func (c *Client) Params(ctx context.Context) (map[Device][]Param, error) {
+	return c.ParamsOf(ctx, Device{})
+}
+
+// ParamsOf is Params of one device. A kernel before Linux 6.5 answers with all
+// devices: what is there of others is no error.
+func (c *Client) ParamsOf(ctx context.Context, of Device) (map[Device][]Param, error) {
 	const op = "reading the params"
-	msgs, err := c.request(ctx, op, Device{}, cmdParamGet, netlink.Dump, nil)
+	msgs, err := c.request(ctx, op, of, cmdParamGet, netlink.Dump, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +188,9 @@ func (p Param) encode(value string) (func(*netlink.AttributeEncoder), error) {
 	case paramTypeU32:
 		n, err := number(32)
 		return func(ae *netlink.AttributeEncoder) { ae.Uint32(attrParamValueData, uint32(n)) }, err
+	case paramTypeU64:
+		n, err := number(64)
+		return func(ae *netlink.AttributeEncoder) { ae.Uint64(attrParamValueData, n) }, err
 	case paramTypeString:
 		return func(ae *netlink.AttributeEncoder) { ae.String(attrParamValueData, value) }, nil
 	case paramTypeFlag:
@@ -156,7 +204,7 @@ func (p Param) encode(value string) (func(*netlink.AttributeEncoder), error) {
 
 func parseParam(m genetlink.Message) (Param, error) {
 	p := Param{Values: map[Cmode]string{}}
-	values := map[Cmode][]byte{}
+	values, defaults := map[Cmode][]byte{}, map[Cmode][]byte{}
 	ad, err := netlink.NewAttributeDecoder(m.Data)
 	if err != nil {
 		return Param{}, fmt.Errorf("a devlink param message: %w", err)
@@ -178,7 +226,7 @@ func parseParam(m genetlink.Message) (Param, error) {
 					ad.Nested(func(ad *netlink.AttributeDecoder) error {
 						for ad.Next() {
 							if ad.Type() == attrParamValue {
-								ad.Nested(func(ad *netlink.AttributeDecoder) error { return parseParamValue(ad, values) })
+								ad.Nested(func(ad *netlink.AttributeDecoder) error { return parseParamValue(ad, values, defaults) })
 							}
 						}
 						return ad.Err()
@@ -198,35 +246,53 @@ func parseParam(m genetlink.Message) (Param, error) {
 		}
 		p.Values[mode] = v
 	}
+	for mode, data := range defaults {
+		v, err := p.decode(data)
+		if p.kind == paramTypeFlag { // a number there, for an absent flag would be no default at all
+			v, err = strconv.FormatBool(len(data) > 0 && data[0] != 0), nil
+		}
+		if err != nil {
+			return Param{}, fmt.Errorf("a devlink param message: the default of %s: %w", p.Name, err)
+		}
+		if p.Defaults == nil {
+			p.Defaults = map[Cmode]string{}
+		}
+		p.Defaults[mode] = v
+	}
 	return p, nil
 }
 
-func parseParamValue(ad *netlink.AttributeDecoder, values map[Cmode][]byte) error {
+func parseParamValue(ad *netlink.AttributeDecoder, values, defaults map[Cmode][]byte) error {
 	var mode Cmode
-	var data []byte // nil: absent, which is how a flag says false
+	var data, first []byte // nil: absent, which is how a flag says false
 	for ad.Next() {
 		switch ad.Type() {
 		case attrParamValueCmode:
 			mode = Cmode(ad.Uint8())
 		case attrParamValueData:
 			data = append([]byte{}, ad.Bytes()...)
+		case attrParamValueDefault:
+			first = append([]byte{}, ad.Bytes()...)
 		}
 	}
 	if err := ad.Err(); err != nil {
 		return err
 	}
 	values[mode] = data
+	if first != nil {
+		defaults[mode] = first
+	}
 	return nil
 }
 
 func (p Param) decode(data []byte) (string, error) {
-	sizes := map[uint8]int{paramTypeU8: 1, paramTypeU16: 2, paramTypeU32: 4}
+	sizes := map[uint8]int{paramTypeU8: 1, paramTypeU16: 2, paramTypeU32: 4, paramTypeU64: 8}
 	switch p.kind {
 	case paramTypeFlag:
 		return strconv.FormatBool(data != nil), nil
 	case paramTypeString:
 		return cString(data), nil
-	case paramTypeU8, paramTypeU16, paramTypeU32:
+	case paramTypeU8, paramTypeU16, paramTypeU32, paramTypeU64:
 		if len(data) != sizes[p.kind] {
 			return "", fmt.Errorf("a value of %d bytes where there should be %d", len(data), sizes[p.kind])
 		}

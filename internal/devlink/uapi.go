@@ -11,6 +11,7 @@ const (
 	cmdPortSet    = 6
 	cmdEswitchGet = 29
 	cmdEswitchSet = 30
+	cmdReload     = 37
 	cmdParamGet   = 38
 	cmdParamSet   = 39
 	cmdInfoGet    = 51
@@ -46,9 +47,12 @@ const (
 	attrInfoBoardSerial       = 146
 	attrPortExternal          = 149
 	attrPortControllerNum     = 150
+	attrReloadAction          = 153
 	attrPortSFNumber          = 164
+	attrParamValueDefault     = 182
 	paramTypeU8, paramTypeU16 = 1, 2 // NLA_U8.. of the kernel's param types (net/devlink/param.c, enum devlink_param_type to MNL_TYPE_*)
 	paramTypeU32              = 3
+	paramTypeU64              = 4
 	paramTypeString           = 5
 	paramTypeFlag             = 6
 )
