@@ -51,7 +51,7 @@ func (d *Doer) awaitLAG(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("%v are over", timeout))
 	defer cancel()
 	said := map[pci.Address]LAG{}
-	err = await.Until(ctx, "the card reports its VF LAG active", ticks(ctx, lagInterval), func() (bool, error) {
+	err = await.Until(ctx, "the card reports its VF LAG active", await.Ticks(ctx, lagInterval), func() (bool, error) {
 		all := true
 		for _, p := range ports {
 			l := LAG(snapshot.ReadLAG(d.debugfs(), p))
@@ -111,27 +111,4 @@ func report(ports []pci.Address, said map[pci.Address]LAG) string {
 		words = append(words, w)
 	}
 	return strings.Join(words, ", ")
-}
-
-// ticks is an event source for what the kernel has no event for: the LAG is
-// made by a work item of the driver, and only a file in debugfs tells of it.
-func ticks(ctx context.Context, every time.Duration) <-chan struct{} {
-	ch := make(chan struct{}, 1)
-	go func() {
-		defer close(ch)
-		t := time.NewTicker(every)
-		defer t.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-t.C:
-				select {
-				case ch <- struct{}{}:
-				default:
-				}
-			}
-		}
-	}()
-	return ch
 }

@@ -68,9 +68,12 @@ type differ struct {
 	vfs       int        // VFs wanted
 	mode      string     // mode wanted
 	steering  step.Value // steering wanted, absent if it stays
+	reloads   []string   // params that change, for which the driver is reloaded, as attributes
+	sets      []string   // those that change without
+	paramErrs []error    // what is wrong with what is wanted of them
 	detour    bool       // the mode is left for a while, and comes back
 	remade    bool       // all VFs are made anew
-	modeMoves bool       // the mode changes, if only for a while
+	modeMoves bool       // the mode changes, if only for a while, or the driver is reloaded
 	drivers   []driver   // of the VFs wanted
 }
 
@@ -93,9 +96,10 @@ func newDiffer(p Port, w PortSpec, opt step.Options) *differ {
 	if w.Steering != nil && *w.Steering != p.Steering {
 		d.steering = step.Text(*w.Steering)
 	}
-	// Steering can be changed in legacy mode only: a port that stays in switchdev goes there and back.
-	d.detour = !d.steering.IsAbsent() && p.Mode == switchdev && d.mode == switchdev
-	d.modeMoves = d.mode != p.Mode || d.detour
+	d.resolve()
+	// What can be done in legacy mode only: a port that stays in switchdev goes there and back.
+	d.detour = d.viaLegacy() != "" && p.Mode == switchdev && d.mode == switchdev
+	d.modeMoves = d.mode != p.Mode || d.detour || len(d.reloads) > 0
 	for n := range max(d.vfs, 0) {
 		d.drivers = append(d.drivers, d.driver(n))
 	}
@@ -108,6 +112,7 @@ func (d *differ) diff() {
 	d.params()
 	d.eswitch()
 	d.functions()
+	d.multiport()
 	d.bind()
 }
 
@@ -145,7 +150,9 @@ func (d *differ) quiesce() {
 		case vf.Driver == "" || d.remade:
 			continue
 		case d.modeMoves:
-			reason = "a VF must not be bound while its eswitch changes mode"
+			if reason = "a VF must not be bound while its eswitch changes mode"; len(d.reloads) > 0 {
+				reason = "a VF must not be bound while the driver of its PF is reloaded"
+			}
 		default:
 			name := d.quiets(vf.Index)
 			if name == "" {
@@ -217,21 +224,22 @@ func (d *differ) autoprobe() *bool {
 }
 
 func (d *differ) params() {
-	if d.detour || !d.steering.IsAbsent() && d.port.Mode == switchdev {
-		s := step.Step{
-			Phase: step.Params, Attribute: attrMode, From: step.Text(switchdev), To: step.Text(legacy),
-			Reason: "flow_steering_mode can be changed in legacy mode only", Effects: d.moves(switchdev),
-		}
+	d.multiportOff()
+	if why := d.viaLegacy(); why != "" && d.port.Mode == switchdev {
+		s := step.Step{Phase: step.Params, Attribute: attrMode, From: step.Text(switchdev), To: step.Text(legacy), Reason: why, Effects: d.moves(switchdev)}
 		d.pf(s)
 	}
+	d.metadata()
+	d.driverInit()
 	if !d.steering.IsAbsent() {
 		d.pf(step.Step{Phase: step.Params, Attribute: attrSteering, From: word(d.port.Steering), To: d.steering})
 	}
+	d.atOnce()
 }
 
 func (d *differ) eswitch() {
 	mode := d.port.Mode
-	if !d.steering.IsAbsent() && mode == switchdev {
+	if d.viaLegacy() != "" && mode == switchdev {
 		mode = legacy
 	}
 	fallsBack := d.remade && d.port.NumVFs > 0 && d.mode == switchdev && d.port.Driver != mlx5
@@ -244,14 +252,22 @@ func (d *differ) eswitch() {
 	case d.mode != mode:
 		s := step.Step{Phase: step.Eswitch, Attribute: attrMode, From: word(mode), To: word(d.mode), Effects: d.moves(mode)}
 		if d.detour {
-			s.Reason = "it was left only to change the steering"
+			if s.Reason = "it was left only to change the steering"; d.steering.IsAbsent() {
+				s.Reason = "it was left only to change the params"
+			}
 		}
 		d.pf(s)
 	}
 	d.setPort(step.Eswitch)
 }
 
-const again = "a change of the eswitch mode makes it unknown"
+// again is why nobody knows what something is.
+func (d *differ) again() string {
+	if len(d.reloads) > 0 {
+		return "a reload of the driver makes it unknown"
+	}
+	return "a change of the eswitch mode makes it unknown"
+}
 
 // setPort plans the attributes of the PF that belong to a phase.
 func (d *differ) setPort(phase step.Phase) {
@@ -268,7 +284,7 @@ func (d *differ) setPort(phase step.Phase) {
 		case a.lost && d.remade:
 			s.From, s.Reason = step.Unknown(), "they may go with the last VF"
 		case d.modeMoves:
-			s.From, s.Reason = step.Unknown(), again
+			s.From, s.Reason = step.Unknown(), d.again()
 		case s.From == to:
 			continue
 		}
@@ -294,7 +310,7 @@ func (d *differ) functions() {
 			if s.From.IsUnknown() {
 				s.Reason = "a new count makes the VF anew"
 				if !d.remade {
-					s.Reason = again
+					s.Reason = d.again()
 				}
 			}
 			d.add(d.fn(n), s)

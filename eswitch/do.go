@@ -87,7 +87,7 @@ func (d *Doer) write(ctx context.Context, f pci.Function, attribute string, to m
 		return unknownAttribute(attribute)
 	}
 	vfs := 0 // that the step concerns
-	if attribute == attrVFs || attribute == attrMode {
+	if _, mode, _ := cutParam(attribute); attribute == attrVFs || attribute == attrMode || mode == cmodeDriverInit {
 		now, err := d.sys.Int(f.PF, "sriov_numvfs")
 		if err == nil {
 			vfs = now
@@ -111,6 +111,9 @@ func (d *Doer) writerOf(f pci.Function, attribute string) writer {
 			}
 		}
 		return nil
+	}
+	if _, _, is := cutParam(attribute); is {
+		return (*Doer).writeParams
 	}
 	for _, a := range portAttributes() {
 		if a.name == attribute {

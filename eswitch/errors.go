@@ -41,6 +41,10 @@ func remedy(attribute string, err error) string {
 		{attrInline, unix.EOPNOTSUPP, "this device takes only inline-mode none: leave inline-mode unset"},
 		{attrEncap, unix.EOPNOTSUPP, "flows or tunnel SAs use the eswitch, or the device cannot encapsulate: remove them, or leave encap-mode unset"},
 		{attrSteering, unix.EOPNOTSUPP, "the device does not offer this steering, or its eswitch is not in legacy mode"},
+		{paramMultiport, unix.EOPNOTSUPP, "it takes all ports of the card in switchdev mode, with the same settings, and a card with port selection by flow tables: set eswitch-mode: switchdev at both ports, or leave esw_multiport out"},
+		{paramMultiport, unix.EINVAL, "the card has a LAG of a bond, which excludes it: take its ports out of the bond, or leave esw_multiport out"},
+		{paramMultiport, unix.EAGAIN, "a port of the card is changing its mode: apply again"},
+		{paramMetadata, unix.EBUSY, "it can be changed only while the port has no VFs and is in legacy mode: apply vfs: 0 and eswitch-mode: legacy first"},
 		{attrVFs, unix.EBUSY, "the VFs of the PF are in use, by a virtual machine or by another tool: release them and apply again"},
 		{attrVFs, unix.ENOSPC, "the PCI bridge has no room for so many VFs: lower vfs, or boot with pci=realloc"},
 		{attrVFs, unix.ENOMEM, "the kernel or the card had no memory or no room for it (dmesg says which): apply again, lower vfs, or boot with pci=realloc"},
@@ -69,7 +73,12 @@ func remedy(attribute string, err error) string {
 			return r.remedy
 		}
 	}
+	name, mode, isParam := cutParam(attribute)
 	switch {
+	case isParam && mode == cmodeDriverInit && errors.Is(err, unix.EOPNOTSUPP):
+		return "the driver refuses to be reloaded now, as mlx5 does while the card has a LAG over the port: take the port out of its bond, set esw_multiport to false, and apply again, or leave the param out"
+	case isParam && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ERANGE)):
+		return "the driver or the card does not take this value, or not as it is now (dmesg says more): change " + name + ", or leave it out"
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return "run nicwright as root"
 	case errors.Is(err, unix.EROFS):

@@ -147,6 +147,10 @@ func (o observer) port(pf snapshot.PF) Port {
 		Address: pf.Address, Number: functionNumber(pf.Address), Driver: pf.Driver, TotalVFs: pf.TotalVFs, NumVFs: pf.NumVFs, Autoprobe: pf.Autoprobe,
 		Mode: pf.Eswitch.Mode, InlineMode: pf.Eswitch.Inline, EncapMode: pf.Eswitch.Encap, Steering: pf.Params[steeringParam].Values[devlink.Runtime],
 	}
+	p.Params = paramsOf(pf)
+	if pf.ParamsErr != nil {
+		p.ParamsErr = pf.ParamsErr.Error()
+	}
 	groups, err := groupsOf(o.rates, device(pf.Address))
 	p.RateGroups = groups
 	p.SFs = slices.Sorted(slices.Values(o.sfs[pf.Address]))

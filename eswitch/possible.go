@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
@@ -29,8 +30,11 @@ func (d *differ) possible() error {
 			errs = append(errs, fmt.Errorf("%s: %w", pci.PF(p.Address), err))
 		}
 	}
+	for _, err := range d.paramsPossible() {
+		refuse(err)
+	}
 	said := map[string]bool{}
-	for _, a := range portAttributes() {
+	for _, a := range withParams(&d.want) {
 		to, is := a.field(&d.want).get().Get()
 		if !is || a.probe == nil || step.Text(to) == a.read(p) {
 			continue
@@ -62,12 +66,12 @@ func (d *differ) possible() error {
 		refuse(d.busy())
 	}
 	if d.modeMoves && p.IPsec != "" {
-		refuse(fmt.Errorf("%s from %s to %s: %s, and with any there the driver answers EOPNOTSUPP: stop the IKE daemon, or delete them (ip xfrm state; ip xfrm policy), and apply again", attrMode, p.Mode, d.mode, p.IPsec))
+		refuse(fmt.Errorf("%s: %s, and with any there the driver answers EOPNOTSUPP: stop the IKE daemon, or delete them (ip xfrm state; ip xfrm policy), and apply again", d.change(), p.IPsec))
 	}
 	if d.modeMoves && p.Mode == switchdev {
 		for _, n := range p.SFs {
 			if id := resource.OfSF(p.Address, n); !d.opt.Takes(id) {
-				refuse(fmt.Errorf("%s goes with switchdev mode and is not made again: leave eswitch-mode and flow_steering_mode as they are, or say --take %s", id, id))
+				refuse(fmt.Errorf("%s goes with switchdev mode and is not made again: leave eswitch-mode, flow_steering_mode and params as they are, or say --take %s", id, id))
 			}
 		}
 	}
@@ -76,7 +80,10 @@ func (d *differ) possible() error {
 
 // isAsWanted tells a port of which nothing is to be changed.
 func (d *differ) isAsWanted() bool {
-	for _, a := range portAttributes() {
+	if len(d.paramErrs) > 0 {
+		return false
+	}
+	for _, a := range withParams(&d.want) {
 		if to := a.field(&d.want).get(); !to.IsAbsent() && to != a.read(d.port) {
 			return false
 		}
@@ -95,12 +102,19 @@ func (d *differ) isAsWanted() bool {
 // busy is why the eswitch cannot change its mode (m5/eswitch.c, mlx5_esw_try_lock).
 func (d *differ) busy() error {
 	ids := slices.SortedFunc(maps.Keys(d.port.Busy), resource.Compare)
-	change := fmt.Sprintf("%s from %s to %s", attrMode, d.port.Mode, d.mode)
-	if !d.steering.IsAbsent() {
-		change = fmt.Sprintf("%s to %s", attrSteering, d.steering)
-	}
 	return fmt.Errorf("%s: %s, which the card carries out, and with any such rule the driver answers EBUSY: remove it (tc filter show dev NETDEV ingress; tc filter del ...) and apply again",
-		change, d.port.Busy[ids[0]])
+		d.change(), d.port.Busy[ids[0]])
+}
+
+// change is what moves the mode, or reloads the driver, as the head of a refusal.
+func (d *differ) change() string {
+	switch {
+	case !d.steering.IsAbsent():
+		return fmt.Sprintf("%s to %s", attrSteering, d.steering)
+	case d.mode == d.port.Mode:
+		return strings.TrimSuffix(d.moving(), ",")
+	}
+	return fmt.Sprintf("%s from %s to %s", attrMode, d.port.Mode, d.mode)
 }
 
 func probeVFs(p Port, to, _ string) error {

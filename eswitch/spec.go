@@ -21,6 +21,13 @@ type PortSpec struct {
 	EncapMode *string `yaml:"encap-mode,omitempty" json:"encap-mode,omitempty" jsonschema:"enum=none,enum=basic"`
 	// Steering is the devlink param flow_steering_mode; it is set while the eswitch is in legacy mode.
 	Steering *string `yaml:"flow_steering_mode,omitempty" json:"flow_steering_mode,omitempty" jsonschema:"enum=dmfs,enum=smfs,enum=hmfs"`
+	// Params are devlink params of the port by the kernel's names (devlink dev param show), each with true, false, a
+	// number or a text. runtime ones are set at once; for driverinit ones the driver is reloaded, once for all
+	// of them; what is permanent is stored in the card, and holds after a reboot. Of one that the kernel has in several
+	// of these modes, a value by mode.
+	Params map[string]ParamValue `yaml:"params,omitempty" json:"params,omitempty"`
+	// ParamsAs are, of a rollback and of what is left alone, the params as steps have them.
+	ParamsAs map[string]string `yaml:"-" json:"params_as,omitempty"`
 	// MTU of the PF's netdev in bytes.
 	MTU *int `yaml:"mtu,omitempty" json:"mtu,omitempty" jsonschema:"minimum=68,maximum=9978"`
 	// Up: the PF's netdev is administratively up.

@@ -48,6 +48,11 @@ type Port struct {
 	EncapMode  string `json:"encap_mode,omitempty"`
 	Steering   string `json:"flow_steering_mode,omitempty"`
 
+	// Params are the devlink params of its device but for flow_steering_mode, by name.
+	Params map[string]Param `json:"params,omitempty"`
+	// ParamsErr is why they cannot be read, "" where they can.
+	ParamsErr string `json:"params_error,omitempty"`
+
 	// RateGroups are the rate nodes of the eswitch; there are none in legacy mode.
 	RateGroups []RateGroup `json:"rate_groups,omitempty"`
 

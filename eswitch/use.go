@@ -40,10 +40,8 @@ func (d *differ) unused() error {
 		switch name := d.quiets(vf.Index); {
 		case d.remade:
 			what = fmt.Sprintf("%s from %d to %d makes all VFs of the port anew", attrVFs, d.port.NumVFs, d.vfs)
-		case d.modeMoves && vf.Driver != "" && d.steering.IsAbsent():
-			what = fmt.Sprintf("%s from %s to %s unbinds all VFs of the port", attrMode, d.port.Mode, d.mode)
 		case d.modeMoves && vf.Driver != "":
-			what = fmt.Sprintf("%s from %s to %s, which goes through legacy mode, unbinds all VFs of the port", attrSteering, d.port.Steering, d.steering)
+			what = d.moving() + " unbinds all VFs of the port"
 		case name != "":
 			what = name + " is set while the VF has no driver"
 		default:

@@ -52,6 +52,7 @@ func (p Port) Spec() PortSpec {
 	for _, a := range portAttributes() {
 		a.field(&s).set(a.read(p))
 	}
+	s.ParamsAs = p.paramsAs()
 	if len(p.VFs) > 0 {
 		s.Functions = map[int]FunctionSpec{}
 	}
@@ -71,7 +72,7 @@ func (p Port) Spec() PortSpec {
 // that goes together with what s asks for: representors, for one, exist in
 // switchdev only, and the VLAN of a VF in legacy mode.
 func (s PortSpec) Fill(before PortSpec) PortSpec {
-	for _, a := range portAttributes() {
+	for _, a := range withParams(&before) {
 		if s.Follows && (a.name == AttrMTU || a.name == AttrUp) || s.Mode != nil && !a.fits(*s.Mode) {
 			continue
 		}
@@ -117,7 +118,7 @@ func fill(want, before field) bool {
 func (s PortSpec) Keep(address pci.Address, touched func(id resource.ID, attribute string) bool) PortSpec {
 	pf := resource.OfFunction(pci.PF(address))
 	all := touched(pf, attrVFs) || touched(pf, attrMode)
-	for _, a := range portAttributes() {
+	for _, a := range withParams(&s) {
 		if !touched(pf, a.name) && (!a.lost || !all) {
 			a.field(&s).set(step.Absent())
 		}
@@ -150,5 +151,5 @@ func (s PortSpec) isZero() bool {
 			return false
 		}
 	}
-	return len(s.Functions) == 0
+	return len(s.Functions) == 0 && len(s.Params) == 0 && len(s.ParamsAs) == 0
 }

@@ -46,6 +46,7 @@ type PF struct {
 	HasDevlink bool
 	Eswitch    devlink.Eswitch
 	Params     map[string]devlink.Param
+	ParamsErr  error // why not all of them are in Params
 	Info       devlink.Info
 
 	// Err is what could not be read of it; the rest is what could.
@@ -68,7 +69,7 @@ type VF struct {
 // mlx5 is the driver whose devices are ports of a card also without SR-IOV.
 const mlx5 = "mlx5_core"
 
-// steering is the one param that is read of every device.
+// steering is the one param that is read also where the others cannot be.
 const steering = "flow_steering_mode"
 
 // readPFs looks at the ports of network cards, their VFs, and by whom those are used.
@@ -116,7 +117,7 @@ func (s *Snapshot) findPFs(ctx context.Context, sys sysfs.FS, c *devlink.Client)
 // readPF reads what is a PF's own; was is what an earlier look saw of it, nil for none.
 func (s *Snapshot) readPF(ctx context.Context, sys sysfs.FS, c *devlink.Client, a pci.Address, was *PF) {
 	p := PF{Address: a}
-	p.Err = errors.Join(p.readSysfs(sys, was), p.readDevlink(ctx, c, was))
+	p.Err = errors.Join(p.readSysfs(sys, was), p.readDevlink(ctx, c, was, s))
 	if p.Err != nil && !sys.Exists(a) {
 		return // it went away while it was looked at
 	}
@@ -239,7 +240,7 @@ func (p *PF) readVFs(sys sysfs.FS) error {
 
 // readDevlink asks for the eswitch, the params and the versions. A device that
 // has none of them, or no devlink at all, is left without.
-func (p *PF) readDevlink(ctx context.Context, c *devlink.Client, was *PF) error {
+func (p *PF) readDevlink(ctx context.Context, c *devlink.Client, was *PF, s *Snapshot) error {
 	if c == nil || p.Driver == "" {
 		return nil
 	}
@@ -251,7 +252,7 @@ func (p *PF) readDevlink(ctx context.Context, c *devlink.Client, was *PF) error 
 			p.Info = devlink.Info{}
 			return nil
 		}
-		p.HasDevlink, p.Params = true, was.Params
+		p.HasDevlink, p.Params, p.ParamsErr = true, was.Params, was.ParamsErr
 		if unsupported(err) {
 			return nil
 		}
@@ -269,12 +270,37 @@ func (p *PF) readDevlink(ctx context.Context, c *devlink.Client, was *PF) error 
 	if p.Eswitch, err = c.Eswitch(ctx, dev); !unsupported(err) {
 		errs = append(errs, err)
 	}
+	all, err := s.paramsOf(ctx, c, dev)
+	p.Params = map[string]devlink.Param{}
+	for _, param := range all {
+		p.Params[param.Name] = param
+	}
+	if err == nil || unsupported(err) {
+		return errors.Join(errs...)
+	}
+	// One that cannot be read ends the dump: the one that plans go by may be there all the same.
+	p.ParamsErr = err
 	param, err := c.Param(ctx, dev, steering)
 	if !unsupported(err) {
 		errs = append(errs, err)
 	}
-	p.Params = map[string]devlink.Param{steering: param}
+	p.Params[steering] = param
 	return errors.Join(errs...)
+}
+
+// paramsOf are the params of a device, in a dump of its own, or where the kernel answers with
+// those of all devices in one of all.
+func (s *Snapshot) paramsOf(ctx context.Context, c *devlink.Client, dev devlink.Device) ([]devlink.Param, error) {
+	if s.params != nil {
+		return s.params[dev], nil
+	}
+	all, err := whole(ctx, func(ctx context.Context) (map[devlink.Device][]devlink.Param, error) { return c.ParamsOf(ctx, dev) })
+	for d := range all {
+		if d != dev && err == nil {
+			s.params = all
+		}
+	}
+	return all[dev], err
 }
 
 // unsupported tells the answers of a device that has no such thing: no devlink

@@ -56,6 +56,9 @@ type Snapshot struct {
 	OVS OVS
 	// LAG is what the ports say of the LAG that their card makes of a bond; of mlx5's alone.
 	LAG map[pci.Address]LAG
+
+	// The params of all devices, where the kernel knows no dump of one (before Linux 6.5).
+	params map[devlink.Device][]devlink.Param
 }
 
 // Read looks at the host. It writes nothing. A dump that was interrupted by a
@@ -124,7 +127,7 @@ func (s *Snapshot) read(ctx context.Context, first *Snapshot) (err error) {
 }
 
 // whole is a dump of devlink, once more if something changed meanwhile.
-func whole[T any](ctx context.Context, dump func(context.Context) ([]T, error)) ([]T, error) {
+func whole[T any](ctx context.Context, dump func(context.Context) (T, error)) (T, error) {
 	for n := 1; ; n++ {
 		all, err := dump(ctx)
 		if !errors.Is(err, unix.EINTR) || ctx.Err() != nil || n == 100 {
