@@ -17,9 +17,10 @@ import (
 	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
-const (
-	steeringParam = "flow_steering_mode"
+// SteeringParam is the devlink param that has a key of its own in profiles.
+const SteeringParam = "flow_steering_mode"
 
+const (
 	legacy    = "legacy"
 	switchdev = "switchdev"
 	noDriver  = "none"
@@ -145,7 +146,7 @@ func identity(pf snapshot.PF) (Card, []string) {
 func (o observer) port(pf snapshot.PF) Port {
 	p := Port{
 		Address: pf.Address, Number: functionNumber(pf.Address), Driver: pf.Driver, TotalVFs: pf.TotalVFs, NumVFs: pf.NumVFs, Autoprobe: pf.Autoprobe,
-		Mode: pf.Eswitch.Mode, InlineMode: pf.Eswitch.Inline, EncapMode: pf.Eswitch.Encap, Steering: pf.Params[steeringParam].Values[devlink.Runtime],
+		Mode: pf.Eswitch.Mode, InlineMode: pf.Eswitch.Inline, EncapMode: pf.Eswitch.Encap, Steering: pf.Params[SteeringParam].Values[devlink.Runtime],
 	}
 	p.Params = paramsOf(pf)
 	if pf.ParamsErr != nil {

@@ -27,7 +27,7 @@ const (
 func mlx5PF(a pci.Address, vfs ...snapshot.VF) snapshot.PF {
 	return snapshot.PF{
 		Address: a, Vendor: "15b3", Device: "101d", Driver: "mlx5_core", TotalVFs: 8, NumVFs: len(vfs), VFs: vfs, HasNet: true, HasDevlink: true,
-		Eswitch: devlink.Eswitch{Mode: "switchdev"}, Params: map[string]devlink.Param{steeringParam: {Values: map[devlink.Cmode]string{devlink.Runtime: "smfs"}}},
+		Eswitch: devlink.Eswitch{Mode: "switchdev"}, Params: map[string]devlink.Param{SteeringParam: {Values: map[devlink.Cmode]string{devlink.Runtime: "smfs"}}},
 	}
 }
 

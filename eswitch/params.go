@@ -108,7 +108,7 @@ const (
 func paramsOf(pf snapshot.PF) map[string]Param {
 	all := map[string]Param{}
 	for name, p := range pf.Params {
-		if name == steeringParam || len(p.Values) == 0 {
+		if name == SteeringParam || len(p.Values) == 0 {
 			continue
 		}
 		is := Param{Type: p.Type(), Values: byMode(p.Values), Defaults: byMode(p.Defaults)}

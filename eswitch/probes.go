@@ -53,7 +53,7 @@ func SteersHMFS(k *kconfig.Kernel, ports []snapshot.PF) probe.Answer {
 	return probe.First(
 		func() probe.Answer {
 			for _, p := range ports {
-				if p.Params[steeringParam].Values[devlink.Runtime] == hmfs {
+				if p.Params[SteeringParam].Values[devlink.Runtime] == hmfs {
 					return probe.Yesf("%s is in %s", device(p.Address), hmfs)
 				}
 			}

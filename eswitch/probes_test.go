@@ -45,7 +45,7 @@ func TestSteersHMFS(t *testing.T) {
 		return kconfigtest.ModuleBTF(t, kconfigtest.Enum("mlx5_flow_steering_mode", append([]string{"MLX5_FLOW_STEERING_MODE_DMFS", "MLX5_FLOW_STEERING_MODE_SMFS"}, more...)...))
 	}
 	none := kconfigtest.BTF(t)
-	inIt := []snapshot.PF{{Address: "0000:3b:00.0", Params: map[string]devlink.Param{steeringParam: {Values: map[devlink.Cmode]string{devlink.Runtime: "hmfs"}}}}}
+	inIt := []snapshot.PF{{Address: "0000:3b:00.0", Params: map[string]devlink.Param{SteeringParam: {Values: map[devlink.Cmode]string{devlink.Runtime: "hmfs"}}}}}
 	for _, tt := range []struct {
 		name       string
 		release    string

@@ -22,7 +22,7 @@ func (d *Doer) writeAutoprobe(_ context.Context, f pci.Function, to map[string]s
 
 func (d *Doer) writeSteering(ctx context.Context, f pci.Function, to map[string]string) error {
 	return withDevlink(func(c *devlink.Client) error {
-		return c.SetParam(ctx, device(f.PF), steeringParam, devlink.Runtime, to[attrSteering])
+		return c.SetParam(ctx, device(f.PF), SteeringParam, devlink.Runtime, to[attrSteering])
 	})
 }
 

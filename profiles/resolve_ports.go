@@ -31,7 +31,7 @@ func (r *resolver) resolvePorts(w *Want) {
 		}
 		tell(pci.PF(pf), port.UplinkSpec.Values())
 		say(w, resource.OfNetdev(pci.PF(pf)), port.AddressSpec)
-		spec := port.PortSpec
+		spec := steeringOfParams(port.PortSpec)
 		if spec.Up == nil && !port.AddressSpec.IsZero() {
 			spec.Up = new(true)
 		}

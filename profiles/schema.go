@@ -170,6 +170,8 @@ func (s schema) allowed() string {
 	switch enum := s.enum(); {
 	case len(enum) > 0:
 		b.WriteString("allowed: " + strings.Join(enum, ", "))
+	case len(s.types()) > 2: // a value of any type
+		b.WriteString("allowed: " + article(s.types()))
 	case s.isA("boolean"):
 		b.WriteString("allowed: true, false")
 	case s.isA("integer") && hasLo && hasHi:

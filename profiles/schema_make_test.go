@@ -14,6 +14,7 @@ import (
 
 	reflector "github.com/invopop/jsonschema"
 
+	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/internal/vlans"
 )
 
@@ -83,6 +84,8 @@ func newReflector(docs map[string]string) *reflector.Reflector {
 	r.Mapper = func(t reflect.Type) *reflector.Schema {
 		switch t {
 		case reflect.TypeFor[VFList]():
+		case reflect.TypeFor[eswitch.ParamValue]():
+			return paramSchema()
 		case reflect.TypeFor[vlans.List]():
 			return &reflector.Schema{Type: "array", UniqueItems: true, Items: &reflector.Schema{OneOf: []*reflector.Schema{
 				{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(vlans.Max))},
@@ -98,6 +101,18 @@ func newReflector(docs map[string]string) *reflector.Reflector {
 		}}
 	}
 	return r
+}
+
+// paramSchema is a value as the kernel has them, or one for each of its configuration modes.
+func paramSchema() *reflector.Schema {
+	scalars := func() []*reflector.Schema {
+		return []*reflector.Schema{{Type: "boolean"}, {Type: "integer", Minimum: "0"}, {Type: "string", MinLength: new(uint64(1))}}
+	}
+	modes := reflector.NewProperties()
+	for _, mode := range []string{"runtime", "driverinit", "permanent"} {
+		modes.Set(mode, &reflector.Schema{OneOf: scalars()})
+	}
+	return &reflector.Schema{OneOf: append(scalars(), &reflector.Schema{Type: "object", Properties: modes, AdditionalProperties: reflector.FalseSchema})}
 }
 
 // describe is the doc comment of a type, or of its field of that name. It begins
@@ -143,6 +158,15 @@ func (s schema) drop(t reflect.Type) {
 	}
 }
 
+// orNull allows null beside what is allowed.
+func (s schema) orNull() {
+	if one, ok := s["oneOf"].([]any); ok {
+		s["oneOf"] = append(one, map[string]any{"type": "null"})
+		return
+	}
+	s["type"] = []any{s["type"], "null"}
+}
+
 // letNullIn allows null for whatever is not required: a layer takes away with
 // it what is below.
 func (s schema) letNullIn() {
@@ -152,17 +176,21 @@ func (s schema) letNullIn() {
 		if slices.Contains(required, any(name)) {
 			continue
 		}
-		if one, ok := p["oneOf"].([]any); ok {
-			p["oneOf"] = append(one, map[string]any{"type": "null"})
-			continue
-		}
-		p["type"] = []any{p["type"], "null"}
+		p.orNull()
 		if enum, ok := p["enum"].([]any); ok {
 			p["enum"] = append(enum, nil)
 		}
 	}
-	if of := s.raw("additionalProperties"); of != nil {
-		of["type"] = []any{of["type"], "null"}
+	if of := schema(s.raw("additionalProperties")); of != nil {
+		of.letNullIn()
+		of.orNull()
+	}
+	if all, ok := s["oneOf"].([]any); ok { // the modes of a param
+		for _, one := range all {
+			if m, ok := one.(map[string]any); ok && len(schema(m).properties()) > 0 {
+				schema(m).letNullIn()
+			}
+		}
 	}
 	if it := s.items(); it != nil {
 		it.letNullIn()

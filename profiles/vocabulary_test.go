@@ -326,7 +326,15 @@ func alternative(path string, s schema) string {
 		}
 		return words
 	case s.values() != nil:
-		return "mapping of names to " + alternative(path, s.values())
+		var each []string
+		for _, one := range s.values().oneOf() {
+			if words := alternative(path, one); words != "" {
+				each = append(each, words)
+			}
+		}
+		return "mapping of names to " + strings.Join(each, ", or ")
+	case len(s.properties()) > 0 && s.properties()["permanent"] != nil: // a param's modes, which have no table of their own
+		return "mapping of `runtime`, `driverinit`, `permanent` to one of those"
 	case s.isA("object"):
 		return "mapping " + link(path)
 	case s.isA("string"):
