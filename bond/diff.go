@@ -51,6 +51,8 @@ func Diff(have State, want []Spec, effects step.Effects, opt step.Options) (step
 	for _, h := range have.Bonds {
 		switch {
 		case p.deleted[h.Name]:
+			o := one{planner: &p, h: &h, w: Spec{Name: h.Name}, was: h}
+			o.letGo()
 			p.remove(h)
 		case !named[h.Name]:
 			p.bond(&h, Spec{Name: h.Name, Filled: true})
@@ -159,6 +161,7 @@ func (p *planner) bond(h *Bond, w Spec) {
 	if o.w.Up == nil && o.w.takes() {
 		o.w.Up = new(true) // routes do not go to a netdev that is down
 	}
+	o.letGo()
 	o.make()
 	o.options()
 	changes := o.members()

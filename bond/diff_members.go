@@ -30,6 +30,9 @@ func claims(want []Spec) map[string]string {
 // wanted are the members after the plan, sorted.
 func (o *one) wanted() []string {
 	ids := o.was.memberIDs()
+	if o.h != nil { // also those that are out for a while
+		ids = o.h.memberIDs()
+	}
 	if o.w.Members != nil {
 		ids = slices.Sorted(slices.Values(o.w.Members))
 	}
@@ -47,6 +50,35 @@ func (o *one) lost(id string) bool {
 		}
 	}
 	return false
+}
+
+// letGo takes members whose netdevs are made again out of the bond before that: mlx5 refuses to be reloaded while the
+// card has a LAG of it (m5/devlink.c, mlx5_devlink_reload_down).
+func (o *one) letGo() {
+	if o.h == nil {
+		return
+	}
+	var stay []Member
+	var effects []step.Effect
+	for _, m := range o.h.Members {
+		if !o.effects.On(memberID(m.ID), step.Remade) {
+			stay = append(stay, m)
+			continue
+		}
+		effects = append(effects, leaves(o.w.Name, m.ID)...)
+	}
+	if len(effects) == 0 {
+		return
+	}
+	if len(stay) == 0 && o.h.Up {
+		effects = append(effects, step.Effect{Kind: step.Bounces, On: o.id()}, step.Stop(o.id(), step.Apply, allTraffic(o.w.Name)))
+	}
+	have := o.was.memberIDs()
+	o.was.Members = stay
+	s := newStep(o.w.Name, attrMembers, list(have), list(o.was.memberIDs()), effects...)
+	s.Phase, s.Action = step.Quiesce, step.Change
+	s.Reason = "a netdev that is made again has to be out of the bond before"
+	o.result.Steps = append(o.result.Steps, s)
 }
 
 // joins tells whether a wanted member has to be put in, for the first time or again.
