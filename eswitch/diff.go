@@ -27,6 +27,7 @@ func Diff(have []Card, want map[pci.Address]PortSpec, opt step.Options) (step.Re
 	}
 	var all step.Result
 	var errs []error
+	var differs []*differ
 	for _, a := range slices.Sorted(maps.Keys(want)) {
 		w := want[a]
 		p, ok := ports[a]
@@ -40,7 +41,10 @@ func Diff(have []Card, want map[pci.Address]PortSpec, opt step.Options) (step.Re
 			errs = append(errs, fmt.Errorf("%s: the port cannot be read, and so nothing is planned for it: %s", pci.PF(a), p.Err))
 			continue
 		}
-		d := newDiffer(p, w, opt)
+		differs = append(differs, newDiffer(p, w, opt))
+	}
+	oneMultiport(have, differs)
+	for _, d := range differs {
 		if err := errors.Join(d.possible(), d.unused()); err != nil {
 			errs = append(errs, err)
 			continue
@@ -68,6 +72,7 @@ type differ struct {
 	vfs       int        // VFs wanted
 	mode      string     // mode wanted
 	steering  step.Value // steering wanted, absent if it stays
+	multi     multiport  // of the card
 	reloads   []string   // params that change, for which the driver is reloaded, as attributes
 	sets      []string   // those that change without
 	paramErrs []error    // what is wrong with what is wanted of them
@@ -112,7 +117,7 @@ func (d *differ) diff() {
 	d.params()
 	d.eswitch()
 	d.functions()
-	d.multiport()
+	d.multiportEnds()
 	d.bind()
 }
 

@@ -16,9 +16,6 @@ import (
 
 // Params of mlx5 of which it is known when they can be set.
 const (
-	// One eswitch for all ports of the card. It takes switchdev on all of them and no bond over them, and goes
-	// with the mode (m5/lag/mpesw.c, enable_mpesw; m5/lag/lag.c, mlx5_lag_disable_change).
-	paramMultiport = "params esw_multiport runtime"
 	// Only while the eswitch has no tables: in legacy mode and without VFs (m5/eswitch_offloads.c, esw_port_metadata_set).
 	paramMetadata = "params esw_port_metadata runtime"
 	// Whether a function has a netdev.
@@ -92,8 +89,15 @@ func AfterReset(a pci.Address) string {
 // metadata plans esw_port_metadata in the phase in which the eswitch has no tables.
 func (d *differ) metadata() {
 	to, changes := d.metadataChanges()
-	phase, _ := d.metadataPhase()
-	if !changes {
+	phase, can := d.metadataPhase()
+	switch {
+	case !changes:
+		return
+	case !can: // what was before: a profile that says it is refused
+		d.left = append(d.left, step.Left{
+			Resource: resource.OfFunction(pci.PF(d.port.Address)), Attribute: paramMetadata,
+			Reason: "it was " + to + " before, and it can be changed only while the port has no VFs and is in legacy mode",
+		})
 		return
 	}
 	s := d.setParam(paramMetadata, d.port.Param(paramMetadata), to)
@@ -119,44 +123,17 @@ func (d *differ) metadataPhase() (step.Phase, bool) {
 	return 0, false
 }
 
-// multiportOff takes multiport eswitch back before the mode changes: it would go with it, and a reload is refused with it.
-func (d *differ) multiportOff() {
-	if d.modeMoves && d.port.Mode == switchdev && d.port.Param(paramMultiport) == step.Text("true") {
-		s := d.setParam(paramMultiport, step.Text("true"), "false")
-		s.Reason = "it goes with the mode of the eswitch"
-		s.Effects = []step.Effect{step.Stop(resource.OfFunction(pci.PF(d.port.Address)), step.Moment, "all traffic of the card's ports and their VFs")}
-		d.pf(s)
-	}
-}
-
-// multiport plans esw_multiport: on when all ports are in switchdev and bonds have let go of them, off before bonds take them.
-func (d *differ) multiport() {
-	now := d.port.Param(paramMultiport)
-	if !now.IsAbsent() && d.modeMoves {
-		now = step.Text("false")
-	}
-	to, said := d.want.ParamsAs[paramMultiport]
-	if !said || now == step.Text(to) || d.mode != switchdev {
-		return
-	}
-	s := d.setParam(paramMultiport, now, to)
-	if s.Phase = step.Functions; to == "true" {
-		s.Phase = step.LAG
-	}
-	s.Effects = []step.Effect{step.Stop(resource.OfFunction(pci.PF(d.port.Address)), step.Moment, "all traffic of the card's ports and their VFs")}
-	d.pf(s)
-}
-
 // paramsPossible says what of the params cannot be, beside what cannot be said of any.
 func (d *differ) paramsPossible() []error {
 	errs := slices.Clone(d.paramErrs)
-	if to, changes := d.metadataChanges(); changes {
+	_, said := d.want.Params["esw_port_metadata"]
+	if to, changes := d.metadataChanges(); changes && said {
 		if _, can := d.metadataPhase(); !can {
 			errs = append(errs, fmt.Errorf("params esw_port_metadata: %s wanted, and it can be changed only while the port has no VFs and is in legacy mode: apply vfs: 0 and eswitch-mode: legacy first, or leave it out", to))
 		}
 	}
-	if _, said := d.want.Params["esw_multiport"]; said && d.want.ParamsAs[paramMultiport] == "true" && d.mode != switchdev {
-		errs = append(errs, errors.New("params esw_multiport: true wanted, and it takes all ports of the card in switchdev mode: set eswitch-mode to switchdev, or leave it out"))
+	if _, said := d.want.Params["esw_multiport"]; said && d.multi.to == "true" && d.multi.legacy != "" {
+		errs = append(errs, fmt.Errorf("params esw_multiport: true wanted, and it takes all ports of the card in switchdev mode, and %s is not to be: set eswitch-mode of it to switchdev, or leave esw_multiport out", d.multi.legacy))
 	}
 	if len(d.reloads) == 0 {
 		return errs

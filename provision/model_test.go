@@ -40,6 +40,11 @@ func newModel(t *testing.T, name string) *model {
 	t.Helper()
 	m := &model{Host: hostOf(t, name), granted: map[pci.Function]*granted{}}
 	m.Tuning = tuningOf(m.Host)
+	for i := range m.Cards {
+		for j := range m.Cards[i].Ports {
+			m.Cards[i].Ports[j].Params = newParams()
+		}
+	}
 	for i := range m.Bonds.Bonds { // of the options, the model has the most used
 		b := &m.Bonds.Bonds[i]
 		b.LACPActive, b.ADSelect, b.MinLinks, b.UpDelay, b.DownDelay = nil, nil, nil, nil, nil
@@ -144,6 +149,9 @@ func (m *model) eswitch(s step.Step) error {
 		}
 		return fmt.Errorf("there is no such VF")
 	}
+	if strings.HasPrefix(s.Attribute, "params ") {
+		return m.param(p, s)
+	}
 	switch s.Attribute {
 	case "vfs":
 		n, _ := strconv.Atoi(to)
@@ -183,6 +191,7 @@ func (m *model) eswitch(s step.Step) error {
 				}
 			}
 		}
+		m.multiport("false")
 		p.Mode, p.RateGroups = to, nil
 		for i := range p.VFs {
 			p.VFs[i].Representor, p.VFs[i].RateGroup = nil, ""

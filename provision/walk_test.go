@@ -40,10 +40,17 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 		mode = maybe(r, legacy, switchdev)
 	}
 	var reps []string
+	var multiport *string
+	if mode != nil && *mode == switchdev && !inBond {
+		multiport = maybe(r, "true", "false", "false")
+	} else if inBond { // of which the card makes a LAG, and there is one only
+		multiport = new("false")
+	}
 	both := 0
 	for _, c := range m.Cards {
 		for _, p := range c.Ports {
 			s := eswitch.PortSpec{VFs: maybe(r, 0, 1, 2, 3), Mode: mode, MTU: mtu, Up: maybe(r, true), Autoprobe: maybe(r, true, false), Functions: map[int]eswitch.FunctionSpec{}}
+			s.Params = randomParams(r, multiport)
 			is, n := p.Mode, p.NumVFs
 			if mode != nil {
 				is = *mode
