@@ -379,6 +379,13 @@ func (r *Road) told(want *profiles.Want, op *journal.Operation) func(*profiles.W
 	}
 }
 
+// Set tells whether an operation that is in force has set an attribute.
+func (r *Road) Set(id resource.ID, attribute string) bool {
+	return slices.ContainsFunc(journal.InForce(r.ops, ""), func(o *journal.Operation) bool {
+		return slices.Contains(o.Touched[id], attribute)
+	})
+}
+
 // Saved plans anew what a saved plan wanted; a *StalePlanError tells that it comes
 // out otherwise now.
 func (r *Road) Saved(saved *Plan) (*Plan, error) {

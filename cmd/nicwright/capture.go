@@ -47,7 +47,7 @@ Exit status 0: so it is; 2: a plan of it has steps, which are told.`,
 			if err != nil {
 				return err
 			}
-			d, err := capture.Of(road.Have, capture.Managers("/", road.Snapshot), cmp.Or(name, capture.Owner(road.Have), "captured"), at...)
+			d, err := capture.Of(road.Have, capture.Managers("/", road.Snapshot), road.Set, cmp.Or(name, capture.Owner(road.Have), "captured"), at...)
 			if err != nil {
 				return err
 			}

@@ -46,10 +46,10 @@ const driver = "mlx5_core"
 
 // Of captures the cards of a host that mlx5_core drives; of those whose PCI addresses (of any of their
 // ports) are given, or of all. An error says that there is none of them.
-// What managed has looked after is left to them.
-func Of(h provision.Host, managed Managed, name string, cards ...pci.Address) (Document, error) {
+// What managed has looked after is left to them; ours tells what an operation that is in force has set (Road.Set).
+func Of(h provision.Host, managed Managed, ours func(id resource.ID, attribute string) bool, name string, cards ...pci.Address) (Document, error) {
 	d := Document{Version: profiles.Version, Name: name, Description: "a host as it was captured"}
-	c := capturer{doc: &d, host: h, refs: map[pci.Address]string{}, bonded: map[pci.Address]bool{}, leased: map[pci.Function]bool{}, managed: managed, has: map[netip.Addr]string{}}
+	c := capturer{doc: &d, host: h, ours: ours, refs: map[pci.Address]string{}, bonded: map[pci.Address]bool{}, leased: map[pci.Function]bool{}, managed: managed, has: map[netip.Addr]string{}}
 	for _, b := range h.Bonds.Bonds {
 		for _, m := range b.Members {
 			c.bonded[pci.Address(m.ID)] = true
@@ -111,6 +111,7 @@ func cardName(c eswitch.Card) string {
 type capturer struct {
 	doc    *Document
 	host   provision.Host
+	ours   func(id resource.ID, attribute string) bool
 	refs   map[pci.Address]string // CARD/PORT of what is captured
 	bonded map[pci.Address]bool   // ports that are in a bond
 	leased map[pci.Function]bool  // VFs whose lease says how they are

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nicwright/nicwright/internal/golden"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/profiles"
@@ -53,7 +54,7 @@ func TestCapturedPlansToNothing(t *testing.T) {
 			if owner := Owner(h); owner != "" {
 				name = owner
 			}
-			d, err := Of(h, managed[dir], name)
+			d, err := Of(h, managed[dir], set, name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,13 +83,13 @@ func planned(t *testing.T, h provision.Host, text []byte) []string {
 
 func TestRefusals(t *testing.T) {
 	h := hosts(t)["small"]
-	if _, err := Of(provision.Host{}, nil, "x"); err == nil || !strings.Contains(err.Error(), "no card with the driver mlx5_core") {
+	if _, err := Of(provision.Host{}, nil, set, "x"); err == nil || !strings.Contains(err.Error(), "no card with the driver mlx5_core") {
 		t.Errorf("a host without cards: %v", err)
 	}
-	if _, err := Of(h, nil, "x", pci.Address("0000:01:00.0")); err == nil || !strings.Contains(err.Error(), "no card on this host has such a port") {
+	if _, err := Of(h, nil, set, "x", pci.Address("0000:01:00.0")); err == nil || !strings.Contains(err.Error(), "no card on this host has such a port") {
 		t.Errorf("a card that is not there: %v", err)
 	}
-	if d, err := Of(h, nil, "x", h.Cards[0].Ports[1].Address); err != nil || len(d.Cards) != 1 {
+	if d, err := Of(h, nil, set, "x", h.Cards[0].Ports[1].Address); err != nil || len(d.Cards) != 1 {
 		t.Errorf("a card by its second port: %v, %v", d, err)
 	}
 }
@@ -96,7 +97,7 @@ func TestRefusals(t *testing.T) {
 // What is not as it was captured is told: no check says that all is well by itself.
 func TestCheckTells(t *testing.T) {
 	h := hosts(t)["small"]
-	d, err := Of(h, nil, "small")
+	d, err := Of(h, nil, set, "small")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,3 +150,6 @@ func TestManagers(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }
+
+// set is the one attribute that an operation in force has set, on whatever host.
+func set(_ resource.ID, attribute string) bool { return attribute == "params io_eq_size driverinit" }

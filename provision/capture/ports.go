@@ -22,11 +22,16 @@ import (
 func (c *capturer) port(p eswitch.Port, ref string) profiles.Port {
 	number := p.Number
 	_, name, _ := strings.Cut(ref, "/")
-	is := profiles.Port{Name: name, Port: &number, PortSpec: p.Captured(), Offload: c.host.Offload[pci.PF(p.Address)].Captured()}
+	ours := func(attribute string) bool { return c.ours(resource.OfFunction(pci.PF(p.Address)), attribute) }
+	is := profiles.Port{Name: name, Port: &number, PortSpec: p.Captured(ours), Offload: c.host.Offload[pci.PF(p.Address)].Captured()}
 	is.UplinkSpec = c.host.Tuning[pci.PF(p.Address)].CapturedUplink()
 	is.AddressSpec = c.addresses(resource.OfNetdev(pci.PF(p.Address)), ref)
 	if c.bonded[p.Address] {
 		is.MTU, is.Up = nil, nil // they are said at the bond
+		if v, on := is.Params["esw_multiport"]; on && v.Value == "true" {
+			delete(is.Params, "esw_multiport")
+			c.left("esw_multiport of "+ref, "it is true, and the port is in a bond, which excludes it in a profile (NW121)")
+		}
 		if on(is.Offload.TLSTx) || on(is.Offload.TLSRx) {
 			if l := bond.TLSLink(c.host.Bonds, p.Netdev); l.Status != chain.OK {
 				is.Offload.TLSTx, is.Offload.TLSRx = nil, nil
