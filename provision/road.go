@@ -113,6 +113,7 @@ func (r *Road) Apply(want *profiles.Want, doc journal.Profile, a Allowed) (*Plan
 		if goneOn.Boot != r.Boot {
 			op.Touched = r.sinceBoot(op.Touched, before)
 		}
+		op.Stored, op.Boot = goneOn.Stored, goneOn.Boot
 		if goneOn.Open() && goneOn.Kind == journal.Apply && goneOn.Profile.Hash == doc.Hash {
 			op.ID, op.Begun, op.Attempts, op.Resumes = goneOn.ID, goneOn.Begun, goneOn.Attempts, goneOn.Resumes
 		} else {
@@ -337,6 +338,10 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 	if op.Before, err = document(kept); err != nil {
 		return nil, err
 	}
+	if op.Boot != r.Boot {
+		op.Stored = nil // the cards have been reset since
+	}
+	op.Stored = append(slices.Clip(op.Stored), stored(result.Steps)...)
 	op.Boot, op.Tool = r.Boot, r.Tool
 	// After the last step the rest of the host may have become another: it is nobody's here.
 	after := *before

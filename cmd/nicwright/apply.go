@@ -226,6 +226,9 @@ func (a *app) operate(ctx context.Context, verb string, w way, plan func(context
 		}
 	})
 	done.End(err)
+	for _, s := range p.Stored() {
+		done.Awaits = append(done.Awaits, provision.WordsOf(s))
+	}
 	if heard != nil {
 		done.Said = heard.End(acts)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -29,6 +30,8 @@ type hostStatus struct {
 	// Verified is the last verification of what is, or was, in force; absent where there was none.
 	Verified    *lastVerified `json:"verified,omitempty"`
 	Interrupted *entry        `json:"interrupted,omitempty"`
+	// AwaitsReset is what is stored in cards, which go by what there was before until a reboot.
+	AwaitsReset []journal.Stored `json:"awaits_reset,omitempty"`
 	// Kernels is which kernel is good, and which is on trial; absent without kernel checks.
 	Kernels *trial.Status `json:"kernels,omitempty"`
 	Unknown []string      `json:"unknown,omitempty"` // what could not be found out, and why
@@ -100,7 +103,7 @@ func (a *app) statusHere(ctx context.Context) (hostStatus, error) {
 	if err != nil {
 		return hostStatus{}, err
 	}
-	if len(s.InForce) == 0 && p == nil {
+	if len(s.InForce) == 0 && p == nil && !slices.ContainsFunc(ops, func(o *journal.Operation) bool { return len(o.Stored) > 0 }) {
 		return s, nil
 	}
 	road, err := a.look(ctx)
@@ -108,6 +111,7 @@ func (a *app) statusHere(ctx context.Context) (hostStatus, error) {
 		s.Unknown = append(s.Unknown, "drift: "+err.Error())
 		return s, nil
 	}
+	s.AwaitsReset = road.AwaitsReset()
 	for i := range s.InForce {
 		f := &s.InForce[i]
 		op := journal.Find(ops, f.Operation)
@@ -257,6 +261,9 @@ func (a *app) printStatus(s hostStatus, now time.Time) error {
 		line("verified", "%s", s.Verified.words(now))
 	case len(s.InForce) > 0:
 		line("verified", "never (nicwright verify)")
+	}
+	for n, stored := range s.AwaitsReset {
+		line(map[bool]string{true: "reboot"}[n == 0], "%s", style.Amber(provision.WordsOf(stored)))
 	}
 	if s.Kernels != nil {
 		for n, l := range kernelLines(s.Kernels) {

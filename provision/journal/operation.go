@@ -73,8 +73,10 @@ type Operation struct {
 	Before json.RawMessage `json:"before,omitempty"`
 	// Touched are the attributes that its steps change, and the resources that they affect.
 	Touched Touched `json:"touched,omitempty"`
-	Boot    string  `json:"boot,omitempty"` // /proc/sys/kernel/random/boot_id
-	Tool    string  `json:"tool,omitempty"` // version of nicwright
+	// Stored is what its steps store in cards, which go by it when they are reset, as by a reboot.
+	Stored []Stored `json:"stored,omitempty"`
+	Boot   string   `json:"boot,omitempty"` // /proc/sys/kernel/random/boot_id
+	Tool   string   `json:"tool,omitempty"` // version of nicwright
 	// Attempts is how often it was begun: more than once where it was resumed.
 	Attempts int        `json:"attempts,omitempty"`
 	Begun    time.Time  `json:"begun"`
@@ -89,6 +91,14 @@ type Operation struct {
 	Confirm *Confirm `json:"confirm,omitempty"`
 
 	rest map[string]json.RawMessage // what another version wrote besides
+}
+
+// Stored is a value in a card's memory.
+type Stored struct {
+	On        resource.ID `json:"on"`
+	Attribute string      `json:"attribute"`
+	From      string      `json:"from"` // "" where nobody knew
+	To        string      `json:"to"`
 }
 
 // Open tells an operation that has begun and not come to its end: the host may be
@@ -126,7 +136,7 @@ func fields() map[string]bool {
 	return map[string]bool{
 		"version": true, "id": true, "kind": true, "profile": true, "undoes": true, "resumes": true, "replaces": true, "want": true, "before": true,
 		"touched": true, "boot": true, "tool": true, "attempts": true, "begun": true, "ended": true, "outcome": true, "error": true, "undone_by": true,
-		"confirm": true, "seconds": true,
+		"confirm": true, "seconds": true, "stored": true,
 	}
 }
 

@@ -38,6 +38,8 @@ type Apply struct {
 	Seconds float64     `json:"seconds"`
 	Steps   []Done      `json:"steps"`
 	Left    []step.Left `json:"left,omitempty"` // what is wanted and stays as it is
+	// Awaits is what is stored in cards and holds after a reboot, in words.
+	Awaits []string `json:"awaits_reset,omitempty"`
 	// Phases is where the time went, in seconds: of each phase the device that took longest.
 	Phases map[string]float64 `json:"phases,omitempty"`
 	// Said is what the kernel said of itself meanwhile. It is told, and decides nothing.
@@ -100,5 +102,8 @@ func (r Apply) Print(w io.Writer) error {
 		}
 	}
 	fmt.Fprintf(&b, "%s: %s in %s (%s)\n", style.Bold(r.Profile), style.Count(len(r.Steps), "step"), style.Seconds(r.Seconds), strings.Join(parts, ", "))
+	for _, a := range r.Awaits {
+		fmt.Fprintf(&b, "%s\n", style.Amber(a))
+	}
 	return style.Flush(w, &b)
 }

@@ -99,6 +99,7 @@ func TestApplyText(t *testing.T) {
 	if r.Error != "EOF" {
 		t.Errorf("the report's error is %q", r.Error)
 	}
+	r.Awaits = []string{"pci/0000:0a:00.0 params total_vfs permanent: 8 -> 16: it is stored in the card"}
 	r.Left = []step.Left{{Resource: resource.OfFunction(pci.VF(a, 1)), Attribute: "driver", Reason: "it is in use"}}
 	var out strings.Builder
 	for _, d := range r.Steps {
