@@ -64,6 +64,7 @@ var kernelFaults = []struct {
 	{function: "rtnl_setlink", needed: true},
 	{function: "devlink_nl_eswitch_set_doit", needed: true},
 	{function: "devlink_nl_param_set_doit", needed: true},
+	{function: "devlink_nl_reload_doit", needed: true}, // for driverinit params
 	{function: "devlink_nl_port_set_doit", needed: true},
 	{function: "ethnl_default_set_doit", needed: true},
 	{function: "ethnl_set_features", needed: true},

@@ -160,6 +160,15 @@ func TestStatusIsOneScreen(t *testing.T) {
 				"in force     vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright v0.3.1\ndrift        not known: no such card\nverified     never (nicwright verify)\n" +
 				"interrupted  X-apply of vm-host: failed: EBUSY: nicwright rollback, or apply\nnot known    drift: needs root\n",
 		},
+		"stored": {
+			hostStatus{Installed: &boot{Profile: "vm-host"}, AwaitsReset: []journal.Stored{
+				{On: resource.OfFunction(pci.PF("0000:3b:00.0")), Attribute: "params total_vfs permanent", From: "8", To: "16"},
+				{On: resource.OfFunction(pci.PF("0000:3b:00.1")), Attribute: "params total_vfs permanent", From: "8", To: "16"},
+			}},
+			"installed  vm-host\nin force   nothing\n" +
+				"reboot     pci/0000:3b:00.0 params total_vfs permanent: 8 -> 16: it is stored in the card, which goes by it after a reboot of the host or a reset of the firmware (devlink dev reload pci/0000:3b:00.0 action fw_activate)\n" +
+				"           pci/0000:3b:00.1 params total_vfs permanent: 8 -> 16: it is stored in the card, which goes by it after a reboot of the host or a reset of the firmware (devlink dev reload pci/0000:3b:00.1 action fw_activate)\n",
+		},
 		"not looked": {
 			hostStatus{Installed: &boot{Profile: "vm-host"}, InForce: []force{old}},
 			"installed  vm-host\nin force   vm-host since 2026-11-28 03:01:00 (2h0m0s ago), by 20261128T030000.000Z-apply of nicwright -\nverified   never (nicwright verify)\n",
