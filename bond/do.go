@@ -33,6 +33,7 @@ type Doer struct {
 	Debugfs string
 
 	uplinks netdev.Finder
+	macs    map[string]net.HardwareAddr // of bonds that a step emptied
 }
 
 // NewDoer makes the Doer of one operation.

@@ -59,6 +59,9 @@ func (d *Doer) setMembers(ctx context.Context, bond rtlink.Link, c changes, mac 
 	if err != nil {
 		return err
 	}
+	if mac, err = d.macOver(bond, len(want), mac); err != nil {
+		return err
+	}
 	err = d.release(ctx, bond, func(l rtlink.Link) bool {
 		return !slices.ContainsFunc(want, func(w rtlink.Link) bool { return w.Index == l.Index })
 	}, nil)
@@ -97,6 +100,27 @@ func (d *Doer) setMembers(ctx context.Context, bond rtlink.Link, c changes, mac 
 		return err
 	}
 	return rtlink.SetHardwareAddr(bond, mac)
+}
+
+// macOver is the address that the bond is to have when members come, which is that of before they all left, also in a step
+// before: their netdevs were made again meanwhile.
+func (d *Doer) macOver(bond rtlink.Link, members int, mac net.HardwareAddr) (net.HardwareAddr, error) {
+	if members > 0 {
+		if mac == nil {
+			mac = d.macs[bond.Name]
+		}
+		delete(d.macs, bond.Name)
+		return mac, nil
+	}
+	was, err := rtlink.HardwareAddr(bond)
+	if err != nil {
+		return nil, err
+	}
+	if d.macs == nil {
+		d.macs = map[string]net.HardwareAddr{}
+	}
+	d.macs[bond.Name] = was
+	return mac, nil
 }
 
 // ownerOfMACFirst puts the netdev with the address at the front: a bond takes its

@@ -169,6 +169,8 @@ func TestParamsBelowALAG(t *testing.T) {
 	if lag() != "active" {
 		t.Fatalf("the LAG is %q", lag())
 	}
+	mac := func() string { return strings.Fields(witness(t, "ip", "-brief", "link", "show", "dev", "bond0"))[2] }
+	hadMAC := mac()
 	before := [2]int{reloads(t, pfs[0]), reloads(t, pfs[1])}
 	set := []string{"--set", "cards.c.ports.a.params.fdb_large_groups=20", "--set", "cards.c.ports.b.params.fdb_large_groups=20", "--set", "cards.c.ports.b.params.max_macs=64"}
 	expect(t, exitDone, append([]string{"apply", "-p", profile}, set...)...)
@@ -186,6 +188,9 @@ func TestParamsBelowALAG(t *testing.T) {
 	}
 	if lag() != "active" {
 		t.Errorf("the LAG is %q", lag())
+	}
+	if mac() != hadMAC {
+		t.Errorf("the bond has the MAC address %s, and had %s", mac(), hadMAC)
 	}
 	if out := witness(t, "ip", "-brief", "address", "show", "dev", "bond0"); !strings.Contains(out, "10.77.0.1/24") {
 		t.Errorf("the bond has lost its address: %s", out)
