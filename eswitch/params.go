@@ -27,22 +27,26 @@ type ParamValue struct {
 // MarshalJSON is the value as a profile would have it.
 func (v ParamValue) MarshalJSON() ([]byte, error) {
 	if v.ByMode == nil {
-		return []byte(paramJSON(v.Value)), nil
+		return paramJSON(v.Value)
 	}
 	all := map[string]json.RawMessage{}
 	for mode, value := range v.ByMode {
-		all[mode] = json.RawMessage(paramJSON(value))
+		b, err := paramJSON(value)
+		if err != nil {
+			return nil, err
+		}
+		all[mode] = b
 	}
 	return json.Marshal(all)
 }
 
 // paramJSON is true, false, a number or a text: which of them the kernel wants, it says itself.
-func paramJSON(value string) string {
+func paramJSON(value string) ([]byte, error) {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if value == "true" || value == "false" || err == nil && strconv.FormatUint(n, 10) == value {
-		return value
+		return []byte(value), nil
 	}
-	return strconv.Quote(value)
+	return json.Marshal(value)
 }
 
 // UnmarshalJSON reads either form.
