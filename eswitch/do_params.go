@@ -35,7 +35,18 @@ func (d *Doer) writeParams(ctx context.Context, f pci.Function, to map[string]st
 		if mode == cmodePermanent {
 			m = devlink.Permanent
 		}
-		if err := withDevlink(func(c *devlink.Client) error { return c.SetParam(ctx, device(f.PF), name, m, to[attribute]) }); err != nil {
+		err := withDevlink(func(c *devlink.Client) error {
+			err := c.SetParam(ctx, device(f.PF), name, m, to[attribute])
+			if err == nil {
+				return nil
+			}
+			// One that is the card's has come with another port's, and is refused a second time (esw_multiport).
+			if now, asked := c.Param(ctx, device(f.PF), name); asked == nil && now.Values[m] == to[attribute] {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -53,24 +53,6 @@ func reloads(t *testing.T, pf string) int {
 	return all.Dev["pci/"+pf].Stats.Reload.Reinit.Unspecified
 }
 
-// deepest is the number of entries of the largest event queue for completions that the driver made.
-func deepest(t *testing.T, pf string) (most int) {
-	t.Helper()
-	files, _ := filepath.Glob("/sys/kernel/debug/mlx5/" + pf + "/EQs/*/num_eqes")
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := 0
-		if _, err := fmt.Sscan(string(b), &n); err != nil {
-			t.Fatalf("%s: %v", f, err)
-		}
-		most = max(most, n)
-	}
-	return most
-}
-
 // The params that a profile names are set, with one reload for all of them, and what that takes away comes back.
 func TestParams(t *testing.T) {
 	needLab(t)
@@ -87,7 +69,7 @@ func TestParams(t *testing.T) {
 		"no_such=1":             "has no such param here",
 		"io_eq_size=many":       "is not a number of 32 bits",
 		"io_eq_size.runtime=64": "the kernel has it in driverinit",
-		"esw_multiport=true":    "all ports of the card in switchdev",
+		"esw_multiport=true":    "they are in switchdev",
 	} {
 		if r := expect(t, exitError, with("plan", set)...); !strings.Contains(r.stderr, says) {
 			t.Errorf("%s is refused with:\n%s", set, r.stderr)
@@ -103,7 +85,7 @@ func TestParams(t *testing.T) {
 	witness(t, "ip", "address", "add", "10.77.7.1/24", "dev", "vlan7")
 	witness(t, "ip", "route", "add", "10.78.0.0/16", "via", "10.77.0.2", "dev", up)
 	expect(t, exitDone, with("apply")...)
-	before, was, deep := paramsOf(t, pfs[0]), reloads(t, pfs[0]), deepest(t, pfs[0])
+	before, was := paramsOf(t, pfs[0]), reloads(t, pfs[0])
 	hangs := func() string {
 		return witness(t, "ip", "-brief", "address", "show", "dev", uplink(t, pfs[0])) + witness(t, "ip", "-brief", "address", "show", "dev", "vlan7") + witness(t, "ip", "route", "show", "10.78.0.0/16")
 	}
@@ -121,9 +103,6 @@ func TestParams(t *testing.T) {
 	assertParams(t, pfs[0], map[string]string{"io_eq_size": "4096", "max_macs": "64", "enable_roce": before["enable_roce"], "event_eq_size": before["event_eq_size"]})
 	if n := reloads(t, pfs[0]); n != was+1 {
 		t.Errorf("the driver was reloaded %d times", n-was)
-	}
-	if n := deepest(t, pfs[0]); n <= deep {
-		t.Errorf("the largest event queue has %d entries, as before %d", n, deep)
 	}
 	if is := hangs(); is != on {
 		t.Errorf("on the uplink is:\n%snot:\n%s", is, on)
@@ -146,9 +125,6 @@ func TestParams(t *testing.T) {
 	assertParams(t, pfs[0], before)
 	if is := hangs(); is != on {
 		t.Errorf("after the rollback on the uplink is:\n%snot:\n%s", is, on)
-	}
-	if n := deepest(t, pfs[0]); n != deep {
-		t.Errorf("the largest event queue has %d entries, and had %d", n, deep)
 	}
 	remove(t, profile)
 	witness(t, "ip", "link", "del", "dev", "vlan7")
@@ -238,7 +214,7 @@ func TestMultiportEswitch(t *testing.T) {
 	expect(t, exitDone, append([]string{"apply", "--set", "cards.c.ports.a.params.fdb_large_groups=20"}, args...)...)
 	is("true")
 	assertParams(t, pfs[0], map[string]string{"fdb_large_groups": "20"})
-	if r := expect(t, exitError, "plan", "-p", profile, "--set", "cards.c.ports.a.params.esw_multiport=true"); !strings.Contains(r.stderr, "NW121") {
+	if r := expect(t, exitError, "plan", "-p", profile, "--set", "cards.c.ports.a.params.esw_multiport=true"); !strings.Contains(r.stderr, "NW122") {
 		t.Errorf("with a bond it is refused with:\n%s", r.stderr)
 	}
 	expect(t, exitDone, "apply", "-p", profile, "--set", "cards.c.ports.a.params.esw_multiport=false")
