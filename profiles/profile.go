@@ -49,6 +49,8 @@ type Profile struct {
 	Networks []Network `json:"networks,omitempty"`
 	// Verify says what has to be proven with traffic.
 	Verify *VerifySpec `json:"verify,omitempty"`
+	// Bench says what `nicwright bench` measures; nothing on the host is changed by it.
+	Bench *BenchSpec `json:"bench,omitempty"`
 
 	doc    *node // the merged document with the positions of its values
 	layers []Layer

@@ -90,6 +90,8 @@ type Want struct {
 	Networks []Network `json:"networks,omitempty"`
 	// Verify has in From and To what pci.Function.String gives.
 	Verify *VerifySpec `json:"verify,omitempty"`
+	// Bench has in Between what pci.Function.String gives.
+	Bench *BenchSpec `json:"bench,omitempty"`
 }
 
 // takenFrom is the take-from of a bond of the want, nil where it says none.
@@ -125,6 +127,7 @@ func Resolve(p *Profile, cards []CardInfo) (*Want, error) {
 	r.resolveOVS(w)
 	r.resolveNetworks(w)
 	r.resolveVerify(w)
+	r.resolveBench(w)
 	if len(r.errs) > 0 {
 		return nil, r.errs.orNil()
 	}

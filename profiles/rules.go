@@ -80,7 +80,7 @@ func fatalRules() []rule {
 			"NW008", "a port of a bridge has a tag (access) or trunks; both with vlan_mode native-tagged or native-untagged, and cvlans with dot1q-tunnel only",
 			"ovs-vswitchd.conf.db(5), Port, vlan_mode", checkTag,
 		},
-		{"NW009", "the VFs of a proof are different VFs of the profile, and a peer is another address of its VF's network", "", checkVerify},
+		{"NW009", "the VFs of a proof, and those of a bench, are different VFs of the profile, and a peer is another address of its VF's network", "", checkProofVFs},
 		{
 			"NW010", "a VF has a representor only while the eswitch is in switchdev",
 			"Documentation/networking/representors.rst", checkRepresentor,
@@ -102,7 +102,7 @@ func fatalRules() []rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
-	}, slices.Concat(livedRules(), bridgeRules(), networkRules(), tuningRules(), addressRules(), paramRules(), hardwareRules())...)
+	}, slices.Concat(livedRules(), bridgeRules(), networkRules(), tuningRules(), addressRules(), paramRules(), benchRules(), hardwareRules())...)
 }
 
 // check runs all rules on the profile alone.

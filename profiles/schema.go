@@ -184,7 +184,7 @@ func (s schema) allowed() string {
 	case s.isA("object"):
 		b.WriteString("allowed: a mapping with the keys " + strings.Join(s.keys(), ", "))
 	case s.isA("array"):
-		b.WriteString("allowed: a list")
+		b.WriteString("allowed: " + s.list())
 	default:
 		b.WriteString("allowed: " + article(s.types()))
 	}
@@ -200,6 +200,17 @@ func whole(v any) string {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return fmt.Sprint(v)
+}
+
+// list is how many entries a list has, in words.
+func (s schema) list() string {
+	switch lo, hi := s["minItems"], s["maxItems"]; {
+	case lo != nil && lo == hi:
+		return fmt.Sprintf("a list of %v", lo)
+	case lo != nil:
+		return fmt.Sprintf("a list of %v at least", lo)
+	}
+	return "a list"
 }
 
 func article(types []string) string {

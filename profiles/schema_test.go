@@ -82,7 +82,7 @@ func TestSchemaIsComplete(t *testing.T) {
 	known := map[string]bool{
 		"oneOf":   true,
 		"$schema": true, "title": true, "description": true, "type": true, "properties": true, "additionalProperties": true, "required": true,
-		"items": true, "enum": true, "minimum": true, "maximum": true, "minLength": true, "maxLength": true, "pattern": true, "uniqueItems": true,
+		"items": true, "enum": true, "minimum": true, "maximum": true, "minLength": true, "maxLength": true, "pattern": true, "uniqueItems": true, "minItems": true, "maxItems": true,
 	}
 	var walk func(path string, s schema)
 	walk = func(path string, s schema) {

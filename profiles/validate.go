@@ -140,7 +140,7 @@ func (w *walker) twice(n *node, called string) {
 
 func typeHint(s schema, n *node, path string) string {
 	switch {
-	case s.isA("string") && len(s.enum()) == 0 && n.kind == scalar && n.value != nil:
+	case s.isA("string") && n.kind == scalar && n.value != nil && (len(s.enum()) == 0 || slices.Contains(s.enum(), fmt.Sprint(n.value))):
 		return "; write it in quotes"
 	case n.kind == list && strings.HasSuffix(path, ".vf"):
 		return "; VFs that differ are ranges of vfs, as in vfs: [{name: dpdk, vf: 0-3, driver: vfio-pci}]"

@@ -74,28 +74,50 @@ func (r *resolver) resolveVerify(w *Want) {
 	v := *r.p.Verify
 	v.Pairs, v.Peers = nil, nil
 	for i, pair := range r.p.Verify.Pairs {
-		r.proofVF(&pair.From, "pairs", i, "from")
-		r.proofVF(&pair.To, "pairs", i, "to")
+		r.oneVF(&pair.From, "from", "verify", "pairs", i, "from")
+		r.oneVF(&pair.To, "to", "verify", "pairs", i, "to")
 		v.Pairs = append(v.Pairs, pair)
 	}
 	for i, peer := range r.p.Verify.Peers {
-		r.proofVF(&peer.VF, "peers", i, "vf")
+		r.oneVF(&peer.VF, "vf", "verify", "peers", i, "vf")
 		v.Peers = append(v.Peers, peer)
 	}
 	w.Verify = &v
 }
 
-// proofVF resolves the reference at verify.LIST[i].KEY.
-func (r *resolver) proofVF(vf *string, list string, i int, key string) {
+// oneVF resolves the reference to a VF at a path; key is what it is called.
+func (r *resolver) oneVF(vf *string, key string, path ...any) {
 	ref, err := parseVFRef(*vf)
 	if err == nil {
 		err = inRange(ref, r.counts[ref.portRef])
 	}
 	if err != nil {
-		r.fail(r.p.At("verify", list, i, key), "set vfs of the port, or make the VFs", "%s: %v", key, err)
+		r.fail(r.p.At(path...), "set vfs of the port, or make the VFs", "%s: %v", key, err)
 		return
 	}
 	*vf = pci.VF(r.ports[ref.portRef].Address, ref.first).String()
+}
+
+// checkOneVF holds a reference to one VF against the profile; key is what it is called.
+func (p *Profile) checkOneVF(vf, key string, at Position, report report) {
+	if r, err := p.checkVF(vf); err != nil {
+		report(at, "%s: %v", key, err)
+	} else if r.first != r.last {
+		report(at, "%s: %q is a range; one VF is needed", key, vf)
+	}
+}
+
+func checkProofVFs(p *Profile, report report) {
+	checkVerify(p, report)
+	if p.Bench == nil || len(p.Bench.Between) != 2 {
+		return
+	}
+	for i, vf := range p.Bench.Between {
+		p.checkOneVF(vf, "between", p.At("bench", "between", i), report)
+	}
+	if p.Bench.Between[0] == p.Bench.Between[1] {
+		report(p.At("bench", "between", 1), "both are the same VF")
+	}
 }
 
 func checkVerify(p *Profile, report report) {
@@ -103,12 +125,7 @@ func checkVerify(p *Profile, report report) {
 		return
 	}
 	one := func(vf, list string, i int, key string) {
-		at := p.At("verify", list, i, key)
-		if r, err := p.checkVF(vf); err != nil {
-			report(at, "%s: %v", key, err)
-		} else if r.first != r.last {
-			report(at, "%s: %q is a range; one VF is needed", key, vf)
-		}
+		p.checkOneVF(vf, key, p.At("verify", list, i, key), report)
 	}
 	for i, pair := range p.Verify.Pairs {
 		one(pair.From, "pairs", i, "from")

@@ -222,7 +222,7 @@ func (v *vocabulary) unset(path, text string, required bool) string {
 		return said
 	case m != nil:
 		return m[1]
-	case strings.HasPrefix(path, "verify"):
+	case strings.HasPrefix(path, "verify"), strings.HasPrefix(path, "bench"):
 		v.t.Errorf("what %s means that is not set is neither in its doc comment (unset: ...) nor in the test's table", path)
 	}
 	return "as it is"
@@ -279,6 +279,10 @@ var unset = map[string]string{
 	"verify.flows":                     "it is tried and reported",
 	"verify.bond":                      "it is tried and reported",
 	"verify.bond.failover":             "no link is taken down",
+	"bench":                            "as much as bench measures without a profile",
+	"bench.https":                      "as without a profile",
+	"bench.nfs":                        "as without a profile",
+	"bench.ipsec":                      "as without a profile",
 }
 
 // value says what may be written.
@@ -305,14 +309,15 @@ func alternative(path string, s schema) string {
 		return strings.Join(enum, ", ")
 	case s.isA("boolean"):
 		return "`true`, `false`"
-	case s.isA("integer"):
+	case s.isA("integer"), s.isA("number"):
+		kind := map[bool]string{true: "integer", false: "number"}[s.isA("integer")]
 		switch lo, hi := s["minimum"], s["maximum"]; {
 		case lo != nil && hi != nil:
-			return fmt.Sprintf("integer, %s..%s", digits(lo), digits(hi))
+			return fmt.Sprintf("%s, %s..%s", kind, digits(lo), digits(hi))
 		case lo != nil:
-			return "integer, from " + digits(lo)
+			return kind + ", from " + digits(lo)
 		}
-		return "integer"
+		return kind
 	case s.isA("array") && len(s.items().properties()) > 0:
 		return "list of " + link(path+"[]")
 	case s.isA("array"):
@@ -323,6 +328,9 @@ func alternative(path string, s schema) string {
 		words := "list: " + strings.Join(each, ", or ")
 		if s["uniqueItems"] == true {
 			words += "; each once"
+		}
+		if n := s["minItems"]; n != nil && n == s["maxItems"] {
+			words += fmt.Sprintf("; %s of them", digits(n))
 		}
 		return words
 	case s.values() != nil:

@@ -37,12 +37,17 @@ nginx, by the kernel, by the card, for files of many sizes. Cells are measured i
 random order, turn by turn, until their intervals are as wanted or the time is
 over. Counters of kernel and card say whether each cell ran on the path that it
 names: one that did not is a finding and no figure. The host's own nginx is not
-touched; VFs, offload switches and all else are as before when it ends.`,
+touched; VFs, offload switches and all else are as before when it ends. What no flag
+says, bench: of the profile does: of -p, or of the one in force.`,
 		Example: `  nicwright bench https --quick --out quick.ndjson
   nicwright bench https --between pci/0000:3b:00.0/vf/0,pci/0000:3b:00.0/vf/1 --sizes 10k,1M,1G --clients 1,50,500
-  nicwright bench https --modes user,card-tx --keepalive both --rate 2000`,
+  nicwright bench https --modes user,card-tx --keepalive both --rate 2000
+  nicwright bench https -p storage-vfs.yaml --clients 1,500`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.fromProfile(cmd, a, "https"); err != nil {
+				return err
+			}
 			if err := f.read(); err != nil {
 				return exitStatus{exitUsage, err}
 			}

@@ -38,6 +38,9 @@ finding and no figure. VFs and all else are as before when it ends.`,
   nicwright bench ipsec --modes software,crypto --encapsulation tunnel --streams 1,16`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.fromProfile(cmd, a, "ipsec"); err != nil {
+				return err
+			}
 			if err := f.read(); err != nil {
 				return exitStatus{exitUsage, err}
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/nicwright/nicwright/internal/program"
+	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/bench/nfs"
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
@@ -43,6 +44,9 @@ before when it ends.`,
   nicwright bench nfs --op write --pattern sequential --reader own`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.fromProfile(cmd, a, "nfs"); err != nil {
+				return err
+			}
 			if err := f.read(); err != nil {
 				return exitStatus{exitUsage, err}
 			}
@@ -99,7 +103,7 @@ func (f *nfsFlags) read() (err error) {
 		}
 	}
 	if f.size != "" {
-		if f.axes.Size, err = parseBytes(f.size); err != nil {
+		if f.axes.Size, err = profiles.ParseBytes(f.size); err != nil {
 			return fmt.Errorf("--size: %w", err)
 		}
 	}

@@ -43,6 +43,7 @@ type roundsFlags struct {
 	roles               [2]string
 	server, client      pci.Function
 	header              sample.Header
+	want                func(context.Context, *provision.Road) (*profiles.Want, error) // of fromProfile
 }
 
 // define defines them, for two VFs of these roles.
@@ -50,7 +51,7 @@ func (f *roundsFlags) define(c *cobra.Command, first, second string, limits int)
 	f.roles, f.limits = [2]string{first, second}, limits
 	n := c.Flags()
 	n.StringSliceVar(&f.between, "between", nil, "the `VFs` of "+first+" and "+second+", as pci/0000:3b:00.0/vf/0; default: the first two free ones that reach one another")
-	n.BoolVar(&f.quick, "quick", false, "within 2 minutes: fewer cells")
+	n.BoolVar(&f.quick, "quick", false, "within 2 minutes: fewer cells; of the profile's bench only between")
 	n.IntVar(&f.turns, "turns", 5, "how often each cell is measured, at least")
 	n.IntVar(&f.controls, "control", 5, "how often the same cell is measured against itself, first")
 	n.Float64Var(&f.interval, "interval", 5, "go on until the interval of each throughput is this `percent` to either side; 0: no more than --turns")
@@ -108,14 +109,8 @@ func (f *roundsFlags) place(ctx context.Context, a *app) error {
 				return exitStatus{exitUsage, fmt.Errorf("--between: %w", err)}
 			}
 		}
-	} else {
-		want, err := provision.AppliedWant(a.state(), "")
-		if err != nil {
-			want = &profiles.Want{} // no profile is in force: VFs of one port reach one another
-		}
-		if f.server, f.client, why, err = verify.Between(ctx, have, want); err != nil {
-			return err
-		}
+	} else if f.server, f.client, why, err = f.chosen(ctx, road, have); err != nil {
+		return err
 	}
 	f.header = between.Header(have, f.server, f.client)
 	f.header.Tool, f.header.Title = "nicwright "+version(), f.variant
@@ -124,6 +119,23 @@ func (f *roundsFlags) place(ctx context.Context, a *app) error {
 	}
 	_, err = fmt.Fprintf(style.Plain(os.Stderr), "%s %s, %s %s (%s), seed %d\n", f.roles[0], f.server, f.roles[1], f.client, why, f.seed)
 	return err
+}
+
+// chosen are the VFs that no flag names, and why these.
+func (f *roundsFlags) chosen(ctx context.Context, road *provision.Road, have report.Host) (server, client pci.Function, why string, err error) {
+	want, err := f.want(ctx, road)
+	if err != nil {
+		return server, client, "", err
+	}
+	if want.Bench == nil || len(want.Bench.Between) != 2 {
+		return verify.Between(ctx, have, want)
+	}
+	for i, to := range []*pci.Function{&server, &client} {
+		if *to, err = pci.ParseFunction(want.Bench.Between[i]); err != nil {
+			return server, client, "", fmt.Errorf("bench.between of the profile: %w", err)
+		}
+	}
+	return server, client, "the profile names them (bench.between)", nil
 }
 
 // keptFile is what a run leaves in a file, "" if in none.

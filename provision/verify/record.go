@@ -37,7 +37,7 @@ func same(want *profiles.Want, op *journal.Operation) bool {
 		return false
 	}
 	text := func(w profiles.Want) []byte {
-		w.Verify = nil
+		w.Verify, w.Bench = nil, nil
 		b, err := json.Marshal(w)
 		if err != nil {
 			return nil
