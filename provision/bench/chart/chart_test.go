@@ -5,6 +5,7 @@ package chart
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image/png"
 	"math"
 	"os"
@@ -58,6 +59,59 @@ func TestTerminal(t *testing.T) {
 			}
 			golden.Text(t, filepath.Join("testdata", "terminal-"+name+width+".txt"), text)
 		}
+	}
+}
+
+// Another font than the one that was measured by, as where there is no Liberation, takes no more room.
+func TestTextsSayHowLongTheyAre(t *testing.T) {
+	for _, c := range FromRuns(aRun("a < b & \"c\"", 1)) {
+		var svg bytes.Buffer
+		if err := c.SVG(&svg); err != nil {
+			t.Fatal(err)
+		}
+		all, said := 0, 0
+		for _, part := range strings.Split(svg.String(), "<text ")[1:] {
+			tag, words, _ := strings.Cut(part, ">")
+			words, _, _ = strings.Cut(words, "<")
+			if strings.TrimSpace(words) == "" {
+				continue
+			}
+			all++
+			var length float64
+			if _, err := fmt.Sscanf(tag, `textLength="%f"`, &length); err == nil && length > 0 && strings.Contains(tag, `lengthAdjust="spacingAndGlyphs"`) {
+				said++
+			}
+			if x := strings.Index(tag, `x="`); x >= 0 {
+				var at float64
+				if _, err := fmt.Sscanf(tag[x:], `x="%f"`, &at); err != nil || at < 0 || at+length > 576 {
+					t.Errorf("%s: %q goes from %g to %g, of 576", c.Name, words, at, at+length)
+				}
+			}
+		}
+		if all < 10 || said != all {
+			t.Errorf("%s: %d of %d texts say how long they are", c.Name, said, all)
+		}
+	}
+}
+
+// Of sessions that were counted differently each time one line tells.
+func TestFindingsThatDifferByNumbersAreOne(t *testing.T) {
+	r := aRun("", 1)
+	n := 0
+	for i := range r.Samples {
+		if r.Samples[i].Gate.Verdict == sample.Finding {
+			n++
+			r.Samples[i].Gate.Words = fmt.Sprintf("TlsTxSw moved by %d, TlsTxDevice by 0: 100%% software", n)
+		}
+	}
+	var told []string
+	for _, note := range FromRuns(r)[0].Notes {
+		if strings.HasPrefix(note, "no figure of") {
+			told = append(told, note)
+		}
+	}
+	if n < 2 || len(told) != 1 || !strings.Contains(told[0], "moved by 1,") || !strings.HasSuffix(told[0], fmt.Sprintf("(%d samples)", n)) {
+		t.Errorf("of %d findings: %q", n, told)
 	}
 }
 

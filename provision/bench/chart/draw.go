@@ -5,9 +5,12 @@ package chart
 import (
 	"errors"
 	"fmt"
+	"html"
 	"image/color"
 	"io"
 	"math"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -78,11 +81,32 @@ func (c *Chart) svg(w io.Writer, size inches, onPaper bool) error {
 		return fmt.Errorf("drawing the chart %q as SVG: %w", c.Title, err)
 	}
 	// It names the font that it measured by, and a browser without it would take one with serifs.
-	out := strings.ReplaceAll(b.String(), "font-family:Liberation Sans;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
+	out := strings.ReplaceAll(measured(b.String()), "font-family:Liberation Sans;", "font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
 	if _, err := io.WriteString(w, out); err != nil {
 		return fmt.Errorf("writing the chart %q as SVG: %w", c.Title, err)
 	}
 	return nil
+}
+
+// textOf is a text as vgsvg writes it: what is before its style, its weight, its size, itself.
+var textOf = regexp.MustCompile(`(?s)<text ([^>]*?font-weight:(\w+);[^>]*?font-size:([0-9.]+)px[^>]*)>([^<]*)</text>`)
+
+// measured says how long each text of a drawing is by the font that it was measured by: one
+// that a browser takes in its place is often wider, and would be cut off at the edge.
+func measured(svg string) string {
+	return textOf.ReplaceAllStringFunc(svg, func(tag string) string {
+		m := textOf.FindStringSubmatch(tag)
+		size, err := strconv.ParseFloat(m[3], 64)
+		words := html.UnescapeString(m[4])
+		if err != nil || strings.TrimSpace(words) == "" {
+			return tag
+		}
+		style := text.Style{Font: sans(size), Handler: handler()}
+		if m[2] == "bold" {
+			style.Font.Weight = bold
+		}
+		return fmt.Sprintf(`<text textLength="%.2f" lengthAdjust="spacingAndGlyphs" %s>%s</text>`, style.Width(words).Points(), m[1], m[4])
+	})
 }
 
 // PNG writes the chart as PNG.
@@ -96,6 +120,9 @@ func (c *Chart) PNG(w io.Writer) error {
 	}
 	return nil
 }
+
+// bold is a weight of a font.
+const bold = 3
 
 func sans(size float64) font.Font {
 	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Length(size)}

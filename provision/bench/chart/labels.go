@@ -20,7 +20,7 @@ type labels struct {
 
 func (c *Chart) labels(size inches) labels {
 	l := labels{style: text.Style{Font: sans(9.5), YAlign: text.YCenter, Handler: handler()}}
-	l.style.Font.Weight = 3 // bold
+	l.style.Font.Weight = bold
 	most := vg.Length(size.w) * vg.Inch * 0.26
 	for _, s := range c.Series {
 		broken := fold(s.Label, func(t string) bool { return l.style.Width(t) <= most })
@@ -55,16 +55,16 @@ func fold(s string, fits func(string) bool) []string {
 func (c *Chart) heading(canvas draw.Canvas, size inches) vg.Length {
 	y := canvas.Max.Y - vg.Points(5)
 	for i, part := range []struct {
-		text string
-		size float64
-		bold bool
+		text  string
+		size  float64
+		heavy bool
 	}{{c.Title, 12, true}, {c.Subtitle, 9, false}, {c.Y.Label, 9.5, false}} {
 		if part.text == "" {
 			continue
 		}
 		style := text.Style{Color: ink, Font: sans(part.size), YAlign: text.YTop, Handler: handler()}
-		if part.bold {
-			style.Font.Weight = 3
+		if part.heavy {
+			style.Font.Weight = bold
 		} else {
 			style.Color = soft
 		}

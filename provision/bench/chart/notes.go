@@ -5,6 +5,7 @@ package chart
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 
 	"github.com/nicwright/nicwright/internal/style"
@@ -54,23 +55,27 @@ func (p *panel) notes(c *Chart, m measure) {
 	}
 }
 
-// findings are those of a run, equal ones once.
+// numbers are of one sample: findings that differ by them alone are told once.
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// findings are those of a run, those that are equal but for numbers once, in the words of the first.
 func findings(p *panel, r *panelRun) []string {
 	count := map[string]int{}
-	var order []string
+	var order, keys []string
 	for _, s := range r.samples {
 		if s.Gate.Verdict != sample.Finding {
 			continue
 		}
 		line := s.Cell
 		p.x.clear(&line)
-		text := fmt.Sprintf("no figure of %s: %s", LineWords(p.bench, line, p.cells), s.Gate.Words)
-		if count[text]++; count[text] == 1 {
-			order = append(order, text)
+		of := LineWords(p.bench, line, p.cells)
+		key := of + ": " + numbers.ReplaceAllString(s.Gate.Words, "N")
+		if count[key]++; count[key] == 1 {
+			order, keys = append(order, fmt.Sprintf("no figure of %s: %s", of, s.Gate.Words)), append(keys, key)
 		}
 	}
-	for i, text := range order {
-		order[i] = text + " (" + style.Count(count[text], "sample") + ")"
+	for i, key := range keys {
+		order[i] += " (" + style.Count(count[key], "sample") + ")"
 	}
 	return order
 }
