@@ -4,24 +4,17 @@ package crypto
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nicwright/nicwright/crypto/ktls"
+	"github.com/nicwright/nicwright/internal/door"
 	"github.com/nicwright/nicwright/internal/site"
 )
 
@@ -45,10 +38,7 @@ func (s Served) String() string {
 	how := "equal"
 	switch {
 	case s.Err != nil:
-		how = s.Err.Error()
-		if q := strconv.Quote(how); q != `"`+strings.ReplaceAll(how, `"`, `\"`)+`"` {
-			how = q
-		}
+		how = door.Line(s.Err.Error())
 	case s.Direction == Rx:
 		how = "sent"
 	}
@@ -64,66 +54,33 @@ func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
 	return servePeer(ctx, l, defaultPeerLimits, done)
 }
 
-func servePeer(ctx context.Context, l net.Listener, limits peerLimits, done func(Served)) error {
-	cert, err := peerCertificate()
-	if err != nil {
-		return err
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true}
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	var all sync.WaitGroup
-	defer all.Wait()
+func servePeer(ctx context.Context, l net.Listener, limits door.Limits, done func(Served)) error {
 	var one sync.Mutex
-	d := newDoor(limits)
-	for {
-		conn, err := l.Accept()
-		if ctx.Err() != nil {
-			return nil
+	return door.Serve(ctx, l, limits, func(ctx context.Context, v *door.Visitor) {
+		if s, asked := serve(ctx, v); asked {
+			one.Lock()
+			defer one.Unlock()
+			done(s)
 		}
-		if err != nil {
-			return fmt.Errorf("accepting a connection on %s: %w", l.Addr(), err)
-		}
-		leave, err := d.enter(conn)
-		if err != nil {
-			conn.Close() // without a word: telling each would be work that strangers make
-			continue
-		}
-		all.Go(func() {
-			defer leave()
-			defer context.AfterFunc(ctx, func() { conn.Close() })()
-			defer conn.Close()
-			if s, asked := serve(ctx, conn, config, d); asked {
-				one.Lock()
-				defer one.Unlock()
-				done(s)
-			}
-		})
-	}
+	})
 }
 
+// defaultPeerLimits: a verify has one connection at a time.
+var defaultPeerLimits = door.Limits{Turns: 16, Waiting: 64, Address: 4, Patience: 20 * time.Second}
+
 // serve answers one connection; asked tells whether it was for a transfer.
-func serve(ctx context.Context, conn net.Conn, config *tls.Config, d *door) (s Served, asked bool) {
-	s.From = conn.RemoteAddr()
-	if s.Err = conn.SetDeadline(time.Now().Add(d.limits.patience)); s.Err != nil {
-		return s, true
-	}
-	t := tls.Server(conn, config)
+func serve(ctx context.Context, v *door.Visitor) (s Served, asked bool) {
+	s.From = v.Conn.RemoteAddr()
 	var r peerRequest
-	if s.Err = t.HandshakeContext(ctx); s.Err != nil {
-		// It only looked whether there is a way, or never asked, or made room for others.
-		silent := errors.Is(s.Err, io.EOF) || errors.Is(s.Err, os.ErrDeadlineExceeded) || errors.Is(s.Err, net.ErrClosed)
-		return s, !silent
-	}
-	if s.Err = json.NewDecoder(io.LimitReader(t, maxMessage)).Decode(&r); s.Err != nil {
-		return s, true
+	if s.Err = v.Ask(ctx, &r, maxMessage); s.Err != nil {
+		return s, !errors.Is(s.Err, door.ErrSilent)
 	}
 	defer clear(r.Key)
-	d.asked(conn)
 	records, err := r.records()
 	end := func() {}
 	if err == nil {
 		s.Version, s.Cipher, s.Direction = r.Version, r.Cipher, r.Direction
-		end, err = d.turn(ctx)
+		end, err = v.Turn(ctx)
 	}
 	answer := peerAnswer{}
 	if err != nil {
@@ -131,10 +88,10 @@ func serve(ctx context.Context, conn net.Conn, config *tls.Config, d *door) (s S
 		end = func() {}
 	}
 	defer end()
-	if s.Err = errors.Join(err, conn.SetDeadline(time.Now().Add(d.limits.patience)), json.NewEncoder(t).Encode(answer)); s.Err != nil {
+	if s.Err = errors.Join(err, v.Patience(), json.NewEncoder(v.TLS).Encode(answer)); s.Err != nil {
 		return s, true
 	}
-	at := &paced{Conn: conn, start: time.Now()}
+	at := &paced{Conn: v.Conn, start: time.Now()}
 	if r.Direction == Rx {
 		s.Bytes, s.Err = r.send(at, records)
 	} else {
@@ -200,17 +157,30 @@ func (p *paced) drain() error {
 	return err
 }
 
-// peerCertificate is for the life of the process: nobody checks it.
-func peerCertificate() (tls.Certificate, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making the peer's key: %w", err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(10, 0, 0)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("making the peer's certificate: %w", err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private}, nil
+// paced is a connection in a transfer. Its deadline moves on with what has passed:
+// who stands still, or drips, ends after a minute.
+type paced struct {
+	net.Conn
+	start time.Time
+	moved int64
 }
+
+func (p *paced) Read(b []byte) (int, error) {
+	if err := p.Conn.SetDeadline(p.deadline()); err != nil {
+		return 0, err
+	}
+	n, err := p.Conn.Read(b)
+	p.moved += int64(n)
+	return n, err
+}
+
+func (p *paced) Write(b []byte) (int, error) {
+	if err := p.Conn.SetDeadline(p.deadline()); err != nil {
+		return 0, err
+	}
+	n, err := p.Conn.Write(b)
+	p.moved += int64(n)
+	return n, err
+}
+
+func (p *paced) deadline() time.Time { return p.start.Add(site.Limit(p.moved)) }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/nicwright/nicwright/internal/door"
 	"github.com/nicwright/nicwright/internal/site"
 )
 
@@ -25,7 +25,7 @@ func servedBy(t *testing.T) (string, <-chan Served) {
 	return servedWithin(t, defaultPeerLimits)
 }
 
-func servedWithin(t *testing.T, limits peerLimits) (string, <-chan Served) {
+func servedWithin(t *testing.T, limits door.Limits) (string, <-chan Served) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -218,7 +218,7 @@ func transfer(t *testing.T, address string) error {
 
 // Whoever only connects holds no turn, and not more than its share of the rest.
 func TestPeerIdleClientsHoldNothing(t *testing.T) {
-	limits := peerLimits{transfers: 1, waiting: 3, address: 2, patience: time.Minute}
+	limits := door.Limits{Turns: 1, Waiting: 3, Address: 2, Patience: time.Minute}
 	address, _ := servedWithin(t, limits)
 	// More than one address has, in each of more than have room.
 	first := idle(t, address, "127.0.0.2", 2)
@@ -234,7 +234,7 @@ func TestPeerIdleClientsHoldNothing(t *testing.T) {
 
 // Whoever says nothing is closed after a while, and not worth a line.
 func TestPeerPatienceEnds(t *testing.T) {
-	address, told := servedWithin(t, peerLimits{transfers: 1, waiting: 9, address: 9, patience: 50 * time.Millisecond})
+	address, told := servedWithin(t, door.Limits{Turns: 1, Waiting: 9, Address: 9, Patience: 50 * time.Millisecond})
 	for _, c := range idle(t, address, "127.0.0.2", 2) {
 		closed(t, c)
 	}
@@ -247,9 +247,9 @@ func TestPeerPatienceEnds(t *testing.T) {
 
 // Where all turns are taken, one more is told so, and not left waiting.
 func TestPeerIsCrowded(t *testing.T) {
-	address, _ := servedWithin(t, peerLimits{transfers: 1, waiting: 9, address: 9, patience: 300 * time.Millisecond})
+	address, _ := servedWithin(t, door.Limits{Turns: 1, Waiting: 9, Address: 9, Patience: 300 * time.Millisecond})
 	err := talk(t, address, nil, func(*net.TCPConn, peerRequest, *records) error { // it holds its turn
-		if err := transfer(t, address); !errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), errCrowded.Error()) {
+		if err := transfer(t, address); !errors.Is(err, ErrPeer) || !strings.Contains(err.Error(), door.ErrCrowded.Error()) {
 			t.Errorf("a second at a time: %v", err)
 		}
 		return nil
@@ -279,18 +279,6 @@ func TestPacedDeadline(t *testing.T) {
 	}
 	if _, err := late.Write([]byte{1}); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("an hour without a byte: %v", err)
-	}
-}
-
-// One host has many addresses of IPv6, and they count as one.
-func TestHousehold(t *testing.T) {
-	for address, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1/32", "::ffff:192.0.2.1": "192.0.2.1/32", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%lo": "fe80::/64",
-	} {
-		a := netip.MustParseAddr(address)
-		if got := household(net.TCPAddrFromAddrPort(netip.AddrPortFrom(a, 1))); got.String() != want {
-			t.Errorf("%s counts as %s, want %s", address, got, want)
-		}
 	}
 }
 
