@@ -32,8 +32,8 @@ func (f *httpsFlags) command(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "https",
 		Short: "Measure what TLS in the card is worth to a web server",
-		Long: `https runs an nginx of its own on one VF and asks it from another: with TLS by
-nginx, by the kernel, by the card, for files of many sizes. Cells are measured in
+		Long: `https runs an nginx of its own on one VF and asks it from another, or with --peer from
+a host on the wire: with TLS by nginx, by the kernel, by the card, for files of many sizes. Cells are measured in
 random order, turn by turn, until their intervals are as wanted or the time is
 over. Counters of kernel and card say whether each cell ran on the path that it
 names: one that did not is a finding and no figure. The host's own nginx is not
@@ -42,7 +42,8 @@ says, bench: of the profile does: of -p, or of the one in force.`,
 		Example: `  nicwright bench https --quick --out quick.ndjson
   nicwright bench https --between pci/0000:3b:00.0/vf/0,pci/0000:3b:00.0/vf/1 --sizes 10k,1M,1G --clients 1,50,500
   nicwright bench https --modes user,card-tx --keepalive both --rate 2000
-  nicwright bench https -p storage-vfs.yaml --clients 1,500`,
+  nicwright bench https -p storage-vfs.yaml --clients 1,500
+  nicwright bench https --peer 192.0.2.20 --address 192.0.2.10/24 --between pci/0000:3b:00.0/vf/0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.fromProfile(cmd, a, "https"); err != nil {
@@ -56,6 +57,7 @@ says, bench: of the profile does: of -p, or of the one in force.`,
 				in := f.in
 				in.Server, in.Client, in.Header, in.Variant = f.server, f.client, f.header, f.variant
 				in.Turns, in.Control, in.Interval, in.Window, in.Limit, in.Time, in.Seed = f.turns, f.controls, f.interval/100, f.window, f.limit, f.time, f.seed
+				in.Peer = f.wire.of()
 				in.Self, in.Out, in.Told = program.Self("bench", benchEndVerb, "https"), out, told
 				if f.log != "" {
 					in.Log = &log
@@ -69,6 +71,8 @@ says, bench: of the profile does: of -p, or of the one in force.`,
 	}
 	f.define(c, "server", "client", 6)
 	n := c.Flags()
+	f.wire = &wireFlags{}
+	f.wire.define(n)
 	n.StringSliceVar(&f.modes, "modes", nil, "plain, user, kernel, card-tx, card-rx, card-txrx (default plain,user,kernel,card-tx)")
 	n.StringSliceVar(&f.versions, "tls", nil, "`versions` of TLS, 1.2 and 1.3 (default both)")
 	n.StringSliceVar(&f.ciphers, "ciphers", nil, "AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305 (default AES-256-GCM)")
@@ -90,6 +94,12 @@ says, bench: of the profile does: of -p, or of the one in force.`,
 func (f *httpsFlags) read() error {
 	if err := f.roundsFlags.read(); err != nil {
 		return err
+	}
+	if err := f.wire.read(len(f.between)); err != nil {
+		return err
+	}
+	if f.wire.used() && (f.in.ClientCPU != 0 || f.in.KernelClient) {
+		return errors.New("--client-cpu and --kernel-client are of a client on this host: with --peer there is none")
 	}
 	axes := https.Full
 	if f.quick {

@@ -29,18 +29,23 @@ func TestBenchHTTPSFlags(t *testing.T) {
 		t.Errorf("%+v, %v", f.in, err)
 	}
 	for want, args := range map[string]string{
-		"--keepalive never":    "--keepalive never",
-		"the mode":             "--modes nic",
-		"no number of bytes":   "--sizes 1T",
-		"names 1 VFs":          "--between x",
-		"--turns 0":            "--turns 0",
-		"--control -1":         "--control -1",
-		"--interval 100":       "--interval 100",
-		"--window 1ms":         "--window 1ms",
-		"--workers -1":         "--workers -1",
-		"0.001 processors":     "--server-cpu 0.001",
-		"without --resumption": "--kernel-client --resumption on",
-		"0 clients":            "--clients 0",
+		"--keepalive never":         "--keepalive never",
+		"the mode":                  "--modes nic",
+		"no number of bytes":        "--sizes 1T",
+		"names 1 VFs":               "--between x",
+		"--turns 0":                 "--turns 0",
+		"--control -1":              "--control -1",
+		"--interval 100":            "--interval 100",
+		"--window 1ms":              "--window 1ms",
+		"--workers -1":              "--workers -1",
+		"0.001 processors":          "--server-cpu 0.001",
+		"without --resumption":      "--kernel-client --resumption on",
+		"0 clients":                 "--clients 0",
+		"--peer \"a_host\"":         "--peer a_host",
+		"with --peer there is one":  "--peer 192.0.2.20 --between a,b",
+		"goes with --peer":          "--address 192.0.2.10/24",
+		"--address \"192.0.2.10\"":  "--peer 192.0.2.20 --address 192.0.2.10",
+		"with --peer there is none": "--peer 192.0.2.20 --client-cpu 1",
 	} {
 		if _, err := readHTTPS(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", args, err, want)

@@ -121,7 +121,7 @@ func TestBenchOfAProfileRefused(t *testing.T) {
 
 // A key of bench is a flag, and a flag is a key: but for those that are of one run.
 func TestBenchKeysAreFlags(t *testing.T) {
-	run := []string{"help", "quick", "seed", "variant", "instructions", "out", "access-log"}
+	run := []string{"help", "quick", "seed", "variant", "instructions", "out", "access-log", "peer", "address"} // verify.peers has those two
 	var schema map[string]any
 	if err := json.Unmarshal(profiles.Schema(), &schema); err != nil {
 		t.Fatal(err)

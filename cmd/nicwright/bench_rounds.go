@@ -44,6 +44,7 @@ type roundsFlags struct {
 	server, client      pci.Function
 	header              sample.Header
 	want                func(context.Context, *provision.Road) (*profiles.Want, error) // of fromProfile
+	wire                *wireFlags                                                     // nil: of a bench that has no client on the wire
 }
 
 // define defines them, for two VFs of these roles.
@@ -81,7 +82,7 @@ func (f *roundsFlags) read() error {
 		f.seed = uint64(time.Now().UnixNano()) % 1e9
 	}
 	switch {
-	case len(f.between) != 0 && len(f.between) != 2:
+	case len(f.between) != 0 && len(f.between) != 2 && !f.wire.used():
 		return fmt.Errorf("--between names %d VFs: it is two, with a comma", len(f.between))
 	case f.turns < 1 || f.turns > 1000:
 		return fmt.Errorf("--turns %d: it is 1 to 1000", f.turns)
@@ -102,6 +103,13 @@ func (f *roundsFlags) place(ctx context.Context, a *app) error {
 		return err
 	}
 	have := pictured(road.Have)
+	if f.wire.used() {
+		if err := f.placeWire(ctx, road, have); err != nil {
+			return err
+		}
+		f.complete()
+		return nil
+	}
 	why := "named by --between"
 	if len(f.between) == 2 {
 		for i, to := range []*pci.Function{&f.server, &f.client} {
@@ -113,12 +121,17 @@ func (f *roundsFlags) place(ctx context.Context, a *app) error {
 		return err
 	}
 	f.header = between.Header(have, f.server, f.client)
+	f.complete()
+	_, err = fmt.Fprintf(style.Plain(os.Stderr), "%s %s, %s %s (%s), seed %d\n", f.roles[0], f.server, f.roles[1], f.client, why, f.seed)
+	return err
+}
+
+// complete fills in of the header what is not of the host.
+func (f *roundsFlags) complete() {
 	f.header.Tool, f.header.Title = "nicwright "+version(), f.variant
 	if f.instructions {
 		f.header.Clock = sample.Instructions
 	}
-	_, err = fmt.Fprintf(style.Plain(os.Stderr), "%s %s, %s %s (%s), seed %d\n", f.roles[0], f.server, f.roles[1], f.client, why, f.seed)
-	return err
 }
 
 // chosen are the VFs that no flag names, and why these.

@@ -40,6 +40,14 @@ type Place struct {
 // String names the VF and its netdev.
 func (p *Place) String() string { return fmt.Sprintf("%s (%s)", p.Function, p.Netdev) }
 
+// Address is that of IPv4, or of IPv6 where it has no other.
+func (p *Place) Address() netip.Addr {
+	if p.V4.IsValid() {
+		return p.V4.Addr()
+	}
+	return p.V6.Addr()
+}
+
 // move makes a namespace, moves the VF into it, gives it its addresses and sets it
 // up; it returns when the VF has a carrier.
 func (p *Place) move(ctx context.Context, name string) error {

@@ -4,6 +4,7 @@ package between
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -17,10 +18,25 @@ import (
 
 // Header is what is known of this host and of the card whose VFs are measured.
 func Header(h report.Host, server, client pci.Function) sample.Header {
-	out := sample.Header{Clock: sample.Wall, Server: thisHost(), Path: "VF to VF of one port", Conditions: map[string]string{}}
+	out := onWire(h, server)
+	out.Path = "VF to VF of one port"
 	if server.PF != client.PF {
 		out.Path = "VF to VF of two ports"
 	}
+	out.Conditions["client-vf"] = client.String()
+	return out
+}
+
+// WireHeader is what is known of this host, of the card whose VF is measured, and of the
+// host on the wire that makes the load.
+func WireHeader(h report.Host, server pci.Function, peer netip.AddrPort) sample.Header {
+	out := onWire(h, server)
+	out.Client = &sample.Host{Name: peer.Addr().String()}
+	return out
+}
+
+func onWire(h report.Host, server pci.Function) sample.Header {
+	out := sample.Header{Clock: sample.Wall, Server: thisHost(), Path: "wire", Conditions: map[string]string{"server": server.String()}}
 	for _, c := range h.Cards {
 		for _, p := range c.Ports {
 			if p.Address != server.PF {
@@ -30,7 +46,6 @@ func Header(h report.Host, server, client pci.Function) sample.Header {
 			out.Conditions["eswitch"] = p.Mode
 		}
 	}
-	out.Conditions["server"], out.Conditions["client-vf"] = server.String(), client.String()
 	return out
 }
 

@@ -26,6 +26,7 @@ import (
 // Input is what is measured, where, and for how long.
 type Input struct {
 	Server, Client pci.Function // VFs: of nginx, and of the load
+	Peer           *Peer        // makes the load in Client's place; nil: Client does
 	Axes           Axes
 	Variant        string        // of every cell
 	Header         sample.Header // what is not filled in here
@@ -52,7 +53,7 @@ type bench struct {
 	in     Input
 	random *rand.Rand
 	web    *web.Server
-	client *program.Worker
+	client client
 	out    func(sample.Sample) error
 	order  int
 	start  time.Time
@@ -70,7 +71,12 @@ func Run(ctx context.Context, in Input) (err error) {
 	b := &bench{
 		in: in, random: rand.New(rand.NewPCG(in.Seed, 0)), start: time.Now(), //nolint:gosec // an order, no secret
 	}
-	if b.Pair, err = between.Enter(ctx, in.Server, in.Client); err != nil {
+	if in.Peer != nil {
+		b.Pair, err = between.EnterWire(ctx, in.Server, in.Peer.As, in.Peer.At)
+	} else {
+		b.Pair, err = between.Enter(ctx, in.Server, in.Client)
+	}
+	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Leave(ctx)) }()
@@ -81,7 +87,8 @@ func Run(ctx context.Context, in Input) (err error) {
 	if err := b.control(ctx, cells); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(cells, func(c sample.Cell) bool { tx, _ := switches(c.Mode); return tx }) {
+	// Over the wire the set-up is in the handshake alone.
+	if in.Peer == nil && slices.ContainsFunc(cells, func(c sample.Cell) bool { tx, _ := switches(c.Mode); return tx }) {
 		for _, cipher := range in.Axes.Ciphers {
 			if err := b.setUps(ctx, cipher, cells[0].Size); err != nil {
 				return err
@@ -100,7 +107,7 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 	if err != nil {
 		return err
 	}
-	if b.client, err = program.StartWorker(ctx, program.Spec{NS: b.Client.NS, Group: b.ClientGroup, Args: b.in.Self}); err != nil {
+	if b.client, err = b.begins(ctx); err != nil {
 		b.web.Stop()
 		return err
 	}
@@ -127,6 +134,15 @@ func (b *bench) begin(ctx context.Context, cells []sample.Cell) (err error) {
 		return errors.Join(err, b.end())
 	}
 	return nil
+}
+
+// begins begins the client.
+func (b *bench) begins(ctx context.Context) (client, error) {
+	if b.in.Peer != nil {
+		return far{b.Server, b.in.Peer.At, b.ServerGroup.StatFile()}, nil
+	}
+	w, err := program.StartWorker(ctx, program.Spec{NS: b.Client.NS, Group: b.ClientGroup, Args: b.in.Self})
+	return near{w, b.ServerGroup.StatFile(), b.ClientGroup.StatFile()}, err
 }
 
 // bound is for what is measured: the programs have started by then.
@@ -197,9 +213,9 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	if err != nil {
 		return s, err
 	}
-	d, err := program.Asked[done](b.client, job{b.load(c), b.ServerGroup.StatFile(), b.ClientGroup.StatFile()})
+	d, err := b.client.load(ctx, b.load(c))
 	if err != nil {
-		return s, errors.Join(context.Cause(ctx), err)
+		return s, err
 	}
 	select {
 	case <-b.web.Done():
@@ -223,10 +239,10 @@ func (b *bench) measure(ctx context.Context, c sample.Cell) (s sample.Sample, er
 	}
 	s.Seconds, s.Bytes, s.Operations, s.Connections, s.Missed, s.Errors = r.Seconds, r.Bytes, r.Requests, r.Connections, r.Missed, r.All.Errors
 	s.Latency = r.Latency
-	s.CPU = d.Used.CPU(r.Seconds)
+	s.CPU = d.cpu()
 	s.Segments, s.Retransmits = uint64(max(0, s.Counters["server.OutSegs"])), uint64(max(0, s.Counters["server.RetransSegs"]))
 	s.Gate = gate(c, s.Counters, r.All)
-	s.Flags = d.Used.Flags(r.Seconds, cold, r.Short)
+	s.Flags = d.flags(cold)
 	return s, nil
 }
 
@@ -244,7 +260,7 @@ func (b *bench) switchTo(ctx context.Context, m sample.Mode) error {
 // load is what the client does for a cell.
 func (b *bench) load(c sample.Cell) load.Config {
 	l := load.Config{
-		Target: netip.AddrPortFrom(b.Server.V4.Addr(), b.web.Port(listener(c))), Path: fmt.Sprintf("/%d", c.Size), Size: c.Size,
+		Target: netip.AddrPortFrom(b.Server.Address(), b.web.Port(listener(c))), Path: fmt.Sprintf("/%d", c.Size), Size: c.Size,
 		Clients: c.Clients, Rate: c.Rate, KeepAlive: c.KeepAlive, Warm: warm, WarmRequests: c.Clients, Window: b.in.Window, Requests: requests, Limit: b.in.Limit,
 	}
 	if c.TLS != "" {

@@ -25,7 +25,7 @@ type Used struct {
 }
 
 // Meter looks at the two cgroups of a run and at the machine. Server and Client are
-// files (cgroup.Group.StatFile).
+// files (cgroup.Group.StatFile), Client "" where that is on another host.
 type Meter struct {
 	Server, Client string
 	exact          *cpu.Meter
@@ -54,7 +54,9 @@ type Look struct {
 func (m *Meter) Look() (l Look, err error) {
 	var errs [3]error
 	l.server, errs[0] = cgroup.ReadStat(m.Server)
-	l.client, errs[1] = cgroup.ReadStat(m.Client)
+	if m.Client != "" {
+		l.client, errs[1] = cgroup.ReadStat(m.Client)
+	}
 	b, err := os.ReadFile("/proc/stat")
 	if err == nil {
 		l.ticks, l.cpus, err = parseStat(string(b))

@@ -5,6 +5,7 @@ package web
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"text/template"
 
 	"github.com/nicwright/nicwright/internal/site"
@@ -85,7 +86,9 @@ func onOff(on bool) string {
 }
 
 // address is what nginx listens on.
-func address(p *site.Place, port uint16) string { return fmt.Sprintf("%s:%d", p.V4.Addr(), port) }
+func address(p *site.Place, port uint16) string {
+	return netip.AddrPortFrom(p.Address(), port).String()
+}
 
 func config(in Input, dir string, ports map[Listener]uint16) ([]byte, error) {
 	// A connection and a file for each client, and what nginx itself has open.
