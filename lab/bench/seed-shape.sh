@@ -19,14 +19,15 @@ modprobe -aq tls gcm ctr ghash-generic aesni_intel || true
 grep -q 'gcm.*aesni' /proc/crypto || { echo "the kernel does not use the processor's AES" >&2; exit 1; }
 mountpoint -q /sys/fs/cgroup || mount -t cgroup2 none /sys/fs/cgroup
 mapfile -t pfs < <(for d in /sys/bus/pci/drivers/mlx5_core/*:*; do [ -e "$d/physfn" ] || basename "$d"; done | sort)
-ip link add wires type bridge stp_state 0 mcast_snooping 0
+# The cables end in the namespace "peer", as links of a bond.
+ip -n peer link add wires type bridge stp_state 0 mcast_snooping 0
 for i in 0 1; do
 	echo 2 > "/sys/bus/pci/devices/${pfs[i]}/sriov_numvfs"
 	ip link set "$(ls "/sys/bus/pci/devices/${pfs[i]}/net")" up
-	sysctl -qw "net.ipv6.conf.wire$i.disable_ipv6=1"
-	ip link set "wire$i" master wires
+	ip -n peer link set "wire$i" nomaster
+	ip -n peer link set "wire$i" up master wires
 done
-ip link set wires up
+ip -n peer link set wires up
 faults=/sys/kernel/debug/connectx_emu
 
 bench() { # NAME CLIENT FLAG...
