@@ -19,3 +19,12 @@ func TestHousehold(t *testing.T) {
 		}
 	}
 }
+
+// What a stranger sends is printed as one line that steers nothing.
+func TestLine(t *testing.T) {
+	for text, want := range map[string]string{`plain "text"`: `plain "text"`, "two\nlines": `"two\nlines"`, "\x1b[31m": `"\x1b[31m"`, "\u202e": `"\u202e"`} {
+		if got := Line(text); got != want {
+			t.Errorf("%q is printed as %s, want %s", text, got, want)
+		}
+	}
+}
