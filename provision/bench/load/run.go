@@ -145,7 +145,7 @@ func (r *run) open(ctx, asking context.Context, c *client) {
 	defer timer.Stop()
 	for asking.Err() == nil {
 		n := r.slots.Add(1) - 1
-		due := r.began.Add(time.Duration(float64(n) / r.Rate * float64(time.Second)))
+		due := r.dueAt(n)
 		late := time.Now().After(due)
 		if !late {
 			timer.Reset(time.Until(due))
@@ -163,12 +163,18 @@ func (r *run) open(ctx, asking context.Context, c *client) {
 	}
 }
 
+// dueAt is when request n of an open loop should begin.
+func (r *run) dueAt(n int64) time.Time {
+	return r.began.Add(time.Duration(float64(n) / r.Rate * float64(time.Second)))
+}
+
 // due tells that request n of an open loop begins.
 func (r *run) due(n int64, late bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stage == warming && n >= r.skip {
-		r.begin(time.Now())
+		// When the first that counts should have begun: one that begins late has the same rate.
+		r.begin(r.dueAt(r.skip))
 	}
 	if late && r.counts(n) {
 		r.missed++
