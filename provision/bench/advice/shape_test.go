@@ -14,8 +14,13 @@ import (
 	"github.com/nicwright/nicwright/provision/bench/sample"
 )
 
-// slowKeys is the variant of the run in which the card takes so long for a key.
-const slowKeys = "set-up 5 s"
+// slowKeys is the variant of the run in which the card takes so long for a key; onWire and lossy are those in which
+// the way goes by two ports and their cables, which lose nothing, or 1% of the frames.
+const (
+	slowKeys = "set-up 5 s"
+	onWire   = "wire"
+	lossy    = "1% lost"
+)
 
 // theShape reads the lab's run of a weak server, that which ships or the one of make bench-seed.
 func theShape(t *testing.T) (*sample.Run, map[string]*fit.Line) {
@@ -143,10 +148,35 @@ func modelled(t *testing.T, a, b *fit.Line) (low, high float64) {
 	return low, high
 }
 
+// What was sent again is counted on the path that loses, and on it alone; the card reads a record again for it, and sends on.
+func TestLossIsMeasured(t *testing.T) {
+	_, lines := theShape(t)
+	if os.Getenv("NICWRIGHT_RUN") == "" && lines["card-tx "+lossy] == nil {
+		t.Skip("the run that ships has no path that loses: make bench-seed measures one")
+	}
+	for variant, want := range map[string][2]float64{onWire: {0, 0.0005}, lossy: {0.004, 0.03}} {
+		for _, mode := range []string{"kernel ", "card-tx "} {
+			l := lines[mode+variant]
+			if l == nil {
+				t.Fatalf("%s%s was not measured", mode, variant)
+			}
+			if again, known := retransmits(l); !known || again < want[0] || again > want[1] {
+				t.Errorf("%s%s: %.3g%% of the segments were sent again, known %t", mode, variant, 100*again, known)
+			}
+		}
+	}
+}
+
 // Workloads get different answers, each the right one; another card, and another path, change them.
 func TestAdviceOnTheSeedsShape(t *testing.T) {
-	run, _ := theShape(t)
-	lost := 0.01
+	run, lines := theShape(t)
+	lost, measured := retransmits(lines["card-tx "+lossy]) // where 1% of the frames go
+	if !measured {
+		if os.Getenv("NICWRIGHT_RUN") != "" {
+			t.Error("what is sent again where 1% of the frames go was not measured")
+		}
+		lost = 0.01
+	}
 	for name, c := range map[string]struct {
 		sizes   string
 		options Options

@@ -135,25 +135,26 @@ func RunRemote(ctx context.Context, conn net.Conn, c Config, edge func(open bool
 // answers reads the messages of a run, in their order.
 func answers(in io.Reader, c *Config, edge func(open bool)) (*Remote, error) {
 	messages := json.NewDecoder(io.LimitReader(in, maxAnswers))
+	var a remoteAnswer
 	for _, next := range []string{atTurn, atOpen, atClose, atEnd} {
-		var a remoteAnswer
+		a = remoteAnswer{}
 		if err := messages.Decode(&a); err != nil {
 			return nil, fmt.Errorf("reading its answer: %w; is it `nicwright peer --load`, of the same version?", err)
 		}
-		switch {
-		case a.Error != "":
+		if a.Error != "" {
 			return nil, fmt.Errorf("%w: %.400q", ErrPeer, a.Error)
-		case a.At != next:
+		}
+		if a.At != next {
 			return nil, fmt.Errorf("it answers %.40q where %q comes next: the same version has to run on both hosts", a.At, next)
-		case next == atOpen || next == atClose:
+		}
+		if next == atOpen || next == atClose {
 			edge(next == atOpen)
-		case next == atEnd && a.Remote == nil:
-			return nil, errors.New("it ends without a result: the same version has to run on both hosts")
-		case next == atEnd:
-			return a.Remote, a.Remote.check(c)
 		}
 	}
-	return nil, nil // not reached: the last of them returns
+	if a.Remote == nil {
+		return nil, errors.New("it ends without a result: the same version has to run on both hosts")
+	}
+	return a.Remote, a.Remote.check(c)
 }
 
 // check says what cannot be in what a peer sends.
