@@ -30,11 +30,11 @@ type BenchSpec struct {
 	// Limit is how long a cell of https and ipsec may take to begin, and to have 20 requests or transfers; unset: 6
 	// windows of https, 10 of ipsec.
 	Limit *string `json:"limit,omitempty" jsonschema:"pattern=^([0-9]{1\\,6}(ms|s|m|h))+$"`
-	// HTTPS is what bench https varies.
+	// HTTPS is what bench https varies; unset: as without a profile.
 	HTTPS *HTTPSBench `json:"https,omitempty"`
-	// NFS is what bench nfs varies.
+	// NFS is what bench nfs varies; unset: as without a profile.
 	NFS *NFSBench `json:"nfs,omitempty"`
-	// IPsec is what bench ipsec varies.
+	// IPsec is what bench ipsec varies; unset: as without a profile.
 	IPsec *IPsecBench `json:"ipsec,omitempty"`
 }
 

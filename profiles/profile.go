@@ -49,7 +49,7 @@ type Profile struct {
 	Networks []Network `json:"networks,omitempty"`
 	// Verify says what has to be proven with traffic.
 	Verify *VerifySpec `json:"verify,omitempty"`
-	// Bench says what `nicwright bench` measures; nothing on the host is changed by it.
+	// Bench says what `nicwright bench` measures; nothing on the host is changed by it; unset: as without a profile.
 	Bench *BenchSpec `json:"bench,omitempty"`
 
 	doc    *node // the merged document with the positions of its values

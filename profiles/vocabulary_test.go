@@ -279,10 +279,6 @@ var unset = map[string]string{
 	"verify.flows":                     "it is tried and reported",
 	"verify.bond":                      "it is tried and reported",
 	"verify.bond.failover":             "no link is taken down",
-	"bench":                            "as much as bench measures without a profile",
-	"bench.https":                      "as without a profile",
-	"bench.nfs":                        "as without a profile",
-	"bench.ipsec":                      "as without a profile",
 }
 
 // value says what may be written.
@@ -310,7 +306,7 @@ func alternative(path string, s schema) string {
 	case s.isA("boolean"):
 		return "`true`, `false`"
 	case s.isA("integer"), s.isA("number"):
-		kind := map[bool]string{true: "integer", false: "number"}[s.isA("integer")]
+		kind := s.types()[0]
 		switch lo, hi := s["minimum"], s["maximum"]; {
 		case lo != nil && hi != nil:
 			return fmt.Sprintf("%s, %s..%s", kind, digits(lo), digits(hi))
