@@ -18,7 +18,7 @@ import (
 func loadPeer(t *testing.T, vf string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	witness(t, "ip", "netns", "add", "far")
-	t.Cleanup(func() { witness(t, "ip", "netns", "delete", "far") })
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", "far").Run() })
 	witness(t, "ip", "link", "set", vf, "netns", "far")
 	witness(t, "ip", "-n", "far", "addr", "add", "198.51.100.9/24", "dev", vf)
 	for _, l := range []string{"lo", vf} {
@@ -47,9 +47,10 @@ func TestBenchHTTPSOverTheWire(t *testing.T) {
 		return append([]string{"bench", "https", "--peer", "198.51.100.9", "--address", "198.51.100.10/24", "--between", "pci/" + pfs[0] + "/vf/0", "--clients", "2", "--workers", "1", "--interval", "0", "--window", "50ms", "--limit", "2s", "--sizes", "10k", "--turns", "1", "--control", "0"}, args...)
 	}
 	log := filepath.Join(t.TempDir(), "access.log")
-	features, before := witness(t, "ethtool", "-k", vfs[0]), leftovers(t)
+	features := witness(t, "ethtool", "-k", vfs[0])
 	encrypted := ethtoolS(t, vfs[0], "tx_tls_encrypted_bytes")
 	run, r := sampled(t, over("--modes", "plain,user,kernel,card-tx", "--access-log", log)...)
+	before := leftovers(t) // with the lock's file, which stays
 	if len(run.Samples) < 7 || run.Header.Path != "wire" || run.Header.Client == nil || run.Header.Client.Name != "198.51.100.9" {
 		t.Errorf("%d samples, %+v", len(run.Samples), run.Header)
 	}
