@@ -144,7 +144,7 @@ func (r *resolver) resolveBench(w *Want) {
 // benchRules are of what bench measures.
 func benchRules() []rule {
 	return []rule{
-		{"NW028", "what a bench varies goes together: no value is said that no cell would have, or that cannot be measured", "", checkBench},
+		{"NW032", "what a bench varies goes together: no value is said that no cell would have, or that cannot be measured", "", checkBench},
 	}
 }
 
