@@ -329,7 +329,7 @@ func (d *differ) bridged(id resource.ID, stays bool) bool {
 		return stays
 	}
 	_, there := d.have.Netdevs[master]
-	return there || d.effects.On(master, step.Remade)
+	return there && !d.effects.On(master, step.Gone) || d.effects.On(master, step.Remade)
 }
 
 // goesWithDown tells what a netdev loses when it goes down: all but its IPv4

@@ -148,12 +148,14 @@ func (d *differ) settings(id resource.ID, h Netdev, f fate) {
 	w := d.want.Netdevs[id].Settings
 	isReset := d.effects.On(id, step.Reset)
 	for _, attribute := range w.sorted() {
-		_, has := h.Settings[attribute]
+		is, has := h.Settings[attribute]
 		why, from := f.why, step.Unknown()
 		switch {
 		case f.remade:
 		case isReset && reset(attribute):
 			why = "the driver goes back to its defaults"
+		case reset(attribute) && slices.Contains(d.want.Again[id], attribute) && is != w[attribute]:
+			why = "an interrupted operation was to put it back"
 		case reset(attribute), has:
 			// Which features and numbers there are depends on the mode: they are compared when they are set.
 			// And what has another value by now was given it by somebody since.

@@ -196,3 +196,28 @@ func TestWhoseMACIsPutBack(t *testing.T) {
 		}
 	}
 }
+
+// What an interrupted operation was to put back is put back by the next, also where what lost it is done already.
+func TestSettingsOfAnInterruptedOperation(t *testing.T) {
+	id, attribute := resource.OfNetdev(onePF), attrEthtool+string(ethtool.Coalesce)
+	state := func(value string) State {
+		return State{Netdevs: map[resource.ID]Netdev{id: {Name: "p0", Settings: Settings{attribute: value}}}}
+	}
+	for name, c := range map[string]struct {
+		is    string
+		again map[resource.ID][]string
+		steps int
+	}{
+		"it is so":                        {"rx-usecs 8", map[resource.ID][]string{id: {attribute}}, 0},
+		"it is not, and nobody was at it": {"rx-usecs 0", nil, 0},
+		"it is not":                       {"rx-usecs 0", map[resource.ID][]string{id: {attribute}}, 1},
+		"another was to be put back":      {"rx-usecs 0", map[resource.ID][]string{id: {attrFeatures}}, 0},
+	} {
+		before := state("rx-usecs 8")
+		before.Again = c.again
+		r, err := Diff(state(c.is), Fill(State{}, before, nil), nil, step.Options{})
+		if err != nil || len(r.Steps) != c.steps || c.steps > 0 && r.Steps[0].To.Str() != "rx-usecs 8" {
+			t.Errorf("%s: %v, %v", name, r.Steps, err)
+		}
+	}
+}

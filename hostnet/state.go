@@ -42,6 +42,8 @@ type State struct {
 	Late map[resource.ID]bool `json:"-"`
 	// Down are the netdevs that are to be down.
 	Down map[resource.ID]bool `json:"-"`
+	// Again are the attributes of settings that an interrupted operation was to put back: what lost them may be done.
+	Again map[resource.ID][]string `json:"-"`
 	// Told are the attributes of netdevs that the tuning domain decides, by its names: "rings rx", "features rx-gro", "mtu".
 	Told map[resource.ID][]string `json:"-"`
 }
@@ -210,10 +212,11 @@ func (s State) Addresses(f pci.Function) []string {
 
 // Fill is over with what under has of the netdevs that over says nothing of: what
 // nobody asks to be otherwise is to be as it was. Whose port a netdev is is left to
-// whoever takes it out of there, but of one that is made again.
+// whoever takes it out of there, but of one that is made again; an uplink's bond is the
+// bond domain's.
 func Fill(over, under State, effects step.Effects) State {
 	out := over
-	out.Netdevs = maps.Clone(over.Netdevs)
+	out.Netdevs, out.Again = maps.Clone(over.Netdevs), under.Again
 	if out.Netdevs == nil {
 		out.Netdevs = map[resource.ID]Netdev{}
 	}
@@ -221,7 +224,7 @@ func Fill(over, under State, effects step.Effects) State {
 		if _, said := out.Netdevs[id]; said {
 			continue
 		}
-		if !effects.Loses(id) {
+		if !effects.Loses(id) || n.Master.Kind == resource.Bond && id.Kind == resource.Netdev && !id.Function.IsVF() {
 			n.Master, n.MasterName, n.MasterKind = resource.ID{}, "", ""
 		}
 		out.Netdevs[id] = n

@@ -322,6 +322,9 @@ func (r *Road) plan(want, before *profiles.Want, opt step.Options, op *journal.O
 	if op.Kind != journal.Apply {
 		want = told(want)
 	}
+	if open := journal.OpenOne(r.ops); open != nil && open.Boot == r.Boot {
+		before.Net.Again = open.Touched
+	}
 	leases := r.kept(opt)
 	result, filled, err := steps(r.Have, lease.Over(want, leases), before, opt)
 	if err != nil {

@@ -86,8 +86,7 @@ nicwright install -p $p
 systemctl start $unit
 is active
 nothing_to_do
-witness >/root/applied
-witness /root/bare /root/applied >/root/change && die "the profile changes nothing"
+witness /root/bare >/root/change && die "the profile changes nothing"
 nicwright remove -p small
 same /root/bare
 
@@ -113,8 +112,9 @@ rm $operations/20261101T035512.123Z-apply.json
 systemctl restart $unit
 is active
 says "the host is as the profile says"
-same /root/applied
 nothing_to_do
+# The older version left the bond's MAC address to udev.
+witness >/root/applied
 jq -e 'any(.[]; .open)' <(nicwright history --json) && die "it is still open"
 echo "the new version has ended what the old one began"
 nicwright install -p $p

@@ -112,7 +112,7 @@ func (c *capturer) bridges() {
 			}
 			ports = append(ports, is)
 		}
-		if len(ports) == 0 {
+		if len(ports) == 0 && b.Owner != c.doc.Name { // one of the profile's own would be taken away by what was captured
 			c.left("bridge "+b.Name, "it has no port of the cards here")
 			continue
 		}
