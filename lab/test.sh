@@ -146,9 +146,8 @@ elif [ $# = 0 ]; then
 	done
 	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' 'TestVFLease($|In|At)|TestBridge' TestVerify 'TestVMHost|TestTLSServer' TestDoctor TestBench)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part" -skip "$benches"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|TestADetachedNetdev|$beyond|$benches|$speed|$storm")"
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed|$storm")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
-	later "cmd/nicwright, TestADetachedNetdev" gotest cmd/nicwright "" -run TestADetachedNetdev
 	for package in $(grep -vxE 'cmd/nicwright|provision/bench/.*' <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 legacy functions tls-tx vfio # of different kinds; make test-connectx has them all
 fi

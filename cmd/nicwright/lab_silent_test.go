@@ -32,19 +32,6 @@ func TestAPortThatDoesNotAnswer(t *testing.T) {
 	assertSilent(t, "the card does not answer (devlink health show)")
 }
 
-// The same of one whose driver has detached its netdev: a change of the mode that fails, and then the way back as well, which
-// a killed one comes to. The driver cannot be taken out afterwards: a machine of its own.
-func TestADetachedNetdev(t *testing.T) {
-	needLab(t)
-	write(t, faultDir+"calls", "fail mlx5e_priv_init 0 2 12 devlink")
-	command(t, "devlink", "dev", "eswitch", "set", "pci/"+pfs[0], "mode", "switchdev")
-	write(t, faultDir+"calls", "clear")
-	if r := command(t, "ethtool", "--show-priv-flags", netOf(t, "/sys/bus/pci/devices/"+pfs[0])); r.code == 0 {
-		t.Fatalf("the netdev is not detached: %s", r.stdout)
-	}
-	assertSilent(t, "its driver has detached the netdev")
-}
-
 // assertSilent looks whether the first port is not planned for, with a sentence that all say, and the second is worked on.
 func assertSilent(t *testing.T, sentence string) {
 	t.Helper()

@@ -4,9 +4,13 @@ package ethtool
 
 import (
 	"maps"
+	"slices"
 	"testing"
 
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/genetlink/genltest"
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 )
 
 func TestNumbersOnTheWire(t *testing.T) {
@@ -135,4 +139,29 @@ func FuzzNumbers(f *testing.F) {
 			_, _, _ = s.group().parse(b)
 		}
 	})
+}
+
+// The kernel ends a dump at a netdev that is detached: each is asked for by itself then, and that one is told.
+func TestNumbersWithADetachedNetdev(t *testing.T) {
+	const loopback, gone = 1, 1 << 30 // there is one, and no other
+	cl := fake(t, nil, func(g genetlink.Message, m netlink.Message) ([]genetlink.Message, error) {
+		if m.Header.Flags&netlink.Dump == netlink.Dump {
+			return nil, genltest.Error(int(unix.ENODEV))
+		}
+		index, _, err := Rings.group().parse(g.Data)
+		switch {
+		case err != nil:
+			return nil, err
+		case index == loopback || index == gone:
+			return nil, genltest.Error(int(unix.ENODEV))
+		}
+		ae := Rings.group().header(index)
+		ae.Uint32(Rings.group().fields[0].attr, 512)
+		b, err := ae.Encode()
+		return []genetlink.Message{{Data: b}}, err
+	})
+	all, detached, err := cl.AllNumbers(Rings, []int{loopback, 7, gone})
+	if err != nil || !slices.Equal(detached, []int{loopback}) || len(all) != 1 || all[7].Now[Rings.group().fields[0].name] != 512 {
+		t.Errorf("%v, %v, %v", all, detached, err)
+	}
 }

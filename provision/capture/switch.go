@@ -112,7 +112,8 @@ func (c *capturer) bridges() {
 			}
 			ports = append(ports, is)
 		}
-		if len(ports) == 0 && b.Owner != c.doc.Name { // one of the profile's own would be taken away by what was captured
+		ours := slices.ContainsFunc(c.host.Bridges.Bridges, func(h bridge.Bridge) bool { return h.Name == b.Name && h.Owner == c.doc.Name })
+		if len(ports) == 0 && !ours { // one of the profile's own would be taken away by what was captured
 			c.left("bridge "+b.Name, "it has no port of the cards here")
 			continue
 		}
