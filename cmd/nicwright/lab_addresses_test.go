@@ -53,7 +53,7 @@ func TestAddresses(t *testing.T) {
 	assertOn(t, "mended", uplink, said)
 
 	// A change of the eswitch and an uplink that goes down and up leave what is said, and what is somebody's.
-	expect(t, exitDone, "apply", "-p", profile, "--set", "cards.c.ports.a.eswitch-mode=switchdev", "--set", "cards.c.ports.a.vfs=1")
+	expect(t, exitDone, "apply", "-p", profile, "--set", "cards.c.ports.a.eswitch-mode=switchdev", "--set", "cards.c.ports.a.vfs=1", cutMeOff)
 	assertOn(t, "in switchdev", uplink, said)
 	rollbackOnly(t)
 	assertOn(t, "back in legacy mode", uplink, said)

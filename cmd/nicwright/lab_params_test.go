@@ -66,10 +66,10 @@ func TestParams(t *testing.T) {
 		return args
 	}
 	for set, says := range map[string]string{
-		"no_such=1":             "has no such param here",
-		"io_eq_size=many":       "is not a number of 32 bits",
-		"io_eq_size.runtime=64": "the kernel has it in driverinit",
-		"esw_multiport=true":    "they are in switchdev",
+		"no_such=1":                "has no such param here",
+		"io_eq_size=many":          "is not a number of 32 bits",
+		"io_eq_size={runtime: 64}": "the kernel has it in driverinit",
+		"esw_multiport=true":       "they are in switchdev",
 	} {
 		if r := expect(t, exitError, with("plan", set)...); !strings.Contains(r.stderr, says) {
 			t.Errorf("%s is refused with:\n%s", set, r.stderr)
