@@ -48,7 +48,7 @@ func (d *differ) move(uplink, bond resource.ID) {
 		}
 	}
 	for _, i := range items {
-		if !moves(i) {
+		if !moves(i) || slices.Contains(d.want.Unsaid[uplink], i.attribute()) { // the latter go, by unsay
 			continue
 		}
 		// IPv6's too: an uplink that stays up keeps its routes, and a new one beside them is another hop of theirs,
