@@ -150,7 +150,8 @@ func (m mtu) column() []byte {
 
 // setOwn has the bridges' own netdevs be what the steps say, when ovs-vswitchd has made
 // them: of an MTU that nobody asks for any more, it leaves the netdev as it is until a
-// port changes.
+// port changes. Of a bridge without other ports it may take the former one back
+// (ofproto/ofproto.c, update_mtu).
 func (e *edits) setOwn(ctx context.Context) error {
 	for _, name := range e.order {
 		b := e.bridges[name]

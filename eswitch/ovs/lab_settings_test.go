@@ -4,11 +4,9 @@ package ovs
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -110,11 +108,6 @@ func TestLabOwnNetdev(t *testing.T) {
 	apply(t, ctx, want)
 	is := func(netdev string, mtu int, up bool) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) { // what nobody asks for, ovs-vswitchd sets when it comes to it
-			if strings.Contains(run(t, "ip", "link", "show", netdev), fmt.Sprintf(" mtu %d ", mtu)) {
-				break
-			}
-		}
 		var links []struct {
 			MTU   int      `json:"mtu"`
 			Flags []string `json:"flags"`
@@ -138,7 +131,11 @@ func TestLabOwnNetdev(t *testing.T) {
 		return slices.ContainsFunc(r.Steps, func(s step.Step) bool { return s.Resource == id && s.Attribute == attribute })
 	}
 	apply(t, ctx, Keep(SpecOf(had), has))
-	is("nwown", 1500, false)
+	// ovs-vswitchd goes on with the least MTU that it knows of a bridge until a port of it changes (ofproto/ofproto.c, update_mtu):
+	// of a bridge without other ports it takes the former one back now and then, so that its MTU says nothing here.
+	if up := run(t, "ip", "link", "show", "up", "nwown"); strings.Contains(up, "nwown") {
+		t.Errorf("nwown is still up: %s", up)
+	}
 	got := toldOf(t, "Interface", "nwown")
 	if got != before {
 		t.Errorf("the row of its internal port was\n%s\nand is\n%s", before, got)
