@@ -10,7 +10,6 @@ import (
 	"io"
 	"net"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/nicwright/nicwright/crypto/ktls"
@@ -55,14 +54,7 @@ func ServePeer(ctx context.Context, l net.Listener, done func(Served)) error {
 }
 
 func servePeer(ctx context.Context, l net.Listener, limits door.Limits, done func(Served)) error {
-	var one sync.Mutex
-	return door.Serve(ctx, l, limits, func(ctx context.Context, v *door.Visitor) {
-		if s, asked := serve(ctx, v); asked {
-			one.Lock()
-			defer one.Unlock()
-			done(s)
-		}
-	})
+	return door.Tell(ctx, l, limits, serve, done)
 }
 
 // defaultPeerLimits: a verify has one connection at a time.

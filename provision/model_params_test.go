@@ -56,8 +56,7 @@ func randomParams(r *rand.Rand, multiport *string) map[string]eswitch.ParamValue
 func (m *model) param(p *eswitch.Port, s step.Step) error {
 	words := strings.Fields(s.Attribute) // params NAME MODE
 	name, mode, to := words[1], words[2], s.To.Str()
-	is, has := p.Params[name]
-	if _, has = is.Values[mode]; !has {
+	if _, has := p.Params[name].Values[mode]; !has {
 		return fmt.Errorf("EINVAL: there is no such param")
 	}
 	set := func(p *eswitch.Port) { p.Params[name].Values[mode] = to }

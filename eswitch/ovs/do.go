@@ -95,7 +95,7 @@ func (d Doer) Do(ctx context.Context, steps []step.Step) (err error) {
 	if err := n.hook(ctx, e.hooks()); err != nil {
 		return err
 	}
-	return unpin(ctx, c, t.pinned)
+	return unask(ctx, c, t.requests)
 }
 
 func readNames(ctx context.Context) (names, error) {
@@ -190,25 +190,25 @@ func transact(ctx context.Context, c *ovsdb.Client, e *edits, n names) (*transac
 	}
 }
 
-// unpin takes the OpenFlow numbers that ports were put back with out of
-// ofport_request, where nothing was said before: a port keeps the one it has
-// (vswitchd/bridge.c, bridge_delete_or_reconfigure_ports).
-func unpin(ctx context.Context, c *ovsdb.Client, pinned []string) error {
-	if len(pinned) == 0 {
+// unask takes back what was asked for only until it was so: the OpenFlow numbers that
+// ports were put back with, where nothing was said before (a port keeps the one it has,
+// vswitchd/bridge.c, bridge_delete_or_reconfigure_ports), and former MTUs.
+func unask(ctx context.Context, c *ovsdb.Client, requests map[string][]string) error {
+	if len(requests) == 0 {
 		return nil
 	}
 	r, err := c.Read(ctx)
 	if err != nil {
 		return err
 	}
-	was := map[string]bool{}
-	for _, name := range pinned {
-		was[name] = true
-	}
 	var ops []ovsdb.Op
 	for id, row := range r.Interfaces {
-		if was[row.String("name")] {
-			ops = append(ops, ovsdb.Update(ovsdb.TableInterface, id, ovsdb.Columns{"ofport_request": ovsdb.Set[int]()}))
+		columns := ovsdb.Columns{}
+		for _, column := range requests[row.String("name")] {
+			columns[column] = ovsdb.Set[int]()
+		}
+		if len(columns) > 0 {
+			ops = append(ops, ovsdb.Update(ovsdb.TableInterface, id, columns))
 		}
 	}
 	if len(ops) == 0 {

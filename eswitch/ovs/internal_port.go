@@ -121,7 +121,10 @@ func (t *transaction) internal(bridge ovsdb.Columns) string {
 	return ""
 }
 
-// ask sets the MTU that is asked for of a bridge that is there.
+// ask sets the MTU that is asked for of a bridge that is there. One that nobody shall ask
+// for any more is asked for first, and let go when it is so (release): ovs-vswitchd goes on
+// with the least MTU that it has heard of a bridge, and takes a netdev without a request of
+// its own back to that (ofproto/ofproto.c, update_mtu).
 func (t *transaction) ask(bridge ovsdb.Columns, m *mtu) {
 	id := ""
 	if m != nil {
@@ -130,12 +133,16 @@ func (t *transaction) ask(bridge ovsdb.Columns, m *mtu) {
 	if id == "" {
 		return
 	}
-	is := 0
+	is, to := 0, m.asked
 	if n := t.r.Interfaces[id].Int(columnMTU); n != nil {
 		is = *n
 	}
-	if is != m.asked {
-		t.add(ovsdb.Update(ovsdb.TableInterface, id, ovsdb.Columns{columnMTU: m.column()}))
+	if to == 0 && is != 0 {
+		to = m.is
+		t.release(bridge.String("name"), columnMTU)
+	}
+	if is != to {
+		t.add(ovsdb.Update(ovsdb.TableInterface, id, ovsdb.Columns{columnMTU: ovsdb.Atom(to)}))
 	}
 }
 
@@ -149,9 +156,7 @@ func (m mtu) column() []byte {
 }
 
 // setOwn has the bridges' own netdevs be what the steps say, when ovs-vswitchd has made
-// them: of an MTU that nobody asks for any more, it leaves the netdev as it is until a
-// port changes. Of a bridge without other ports it may take the former one back
-// (ofproto/ofproto.c, update_mtu).
+// them.
 func (e *edits) setOwn(ctx context.Context) error {
 	for _, name := range e.order {
 		b := e.bridges[name]

@@ -4,6 +4,7 @@ package ovs
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,8 @@ func TestTransactionOfTheInternalPort(t *testing.T) {
 	}{
 		{"it is so", []step.Step{sw(of, attrMTU, step.Unknown(), step.Text("9000"))}, "", 0},
 		{"another", []step.Step{sw(of, attrMTU, step.Text("9000"), step.Text("1500"))}, `{"mtu_request":1500}`, 1},
-		{"none any more", []step.Step{sw(of, attrMTU, step.Text("9000"), step.Text("1500 (not asked for)"))}, `{"mtu_request":["set",[]]}`, 1},
+		{"none any more, which is let go later", []step.Step{sw(of, attrMTU, step.Text("9000"), step.Text("1500 (not asked for)"))}, `{"mtu_request":1500}`, 1},
+		{"none any more, and it is so already", []step.Step{sw(of, attrMTU, step.Text("9000"), step.Text("9000 (not asked for)"))}, "", 0},
 		{"up is the kernel's", []step.Step{sw(of, attrUp, step.Text("down"), step.Text("up"))}, "", 0},
 		{"of a new bridge", []step.Step{
 			sw(resource.OfBridge("br7"), AttrBridge, step.Absent(), step.Text("owner me")),
@@ -57,6 +59,9 @@ func TestTransactionOfTheInternalPort(t *testing.T) {
 		b, _ := json.Marshal(tr.ops)
 		if len(tr.ops) != c.ops+2 || !strings.Contains(string(b), c.want) {
 			t.Errorf("%s: %d operations: %s", c.name, len(tr.ops), b)
+		}
+		if later := slices.Contains(tr.requests["br0"], columnMTU); later != strings.HasPrefix(c.name, "none any more") {
+			t.Errorf("%s: it is let go later: %t", c.name, later)
 		}
 	}
 	for _, s := range []step.Step{sw(of, attrMTU, step.Absent(), step.Text("x")), sw(of, attrUp, step.Absent(), step.Text("sideways"))} {

@@ -286,7 +286,8 @@ func (d *differ) tell(r resource.ID, p PortState, told settings) {
 
 // policed says who holds a port to a limit while flows are in the card: mlx5 makes
 // the rate of the VF of a policer of its representor that counts bytes, without its
-// burst, and takes no other (m5/en_tc.c, apply_police_params, mlx5e_policer_validate).
+// burst. One that counts packets it takes as well, and gives the VF no limit for it
+// (m5/en_tc.c, scan_tc_matchall_fdb_actions, apply_police_params).
 func (d *differ) policed(id, attribute string, to step.Value) string {
 	n, ok := limitOf(attribute)
 	offload := d.have.HWOffload

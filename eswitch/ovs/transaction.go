@@ -19,10 +19,19 @@ type transaction struct {
 	ops []ovsdb.Op
 	new int // counts named UUIDs
 
-	next   int               // the configuration number (next_cfg) that ovs-vswitchd has to reach
-	put    map[string]string // names of interfaces that have to be attached -> ID of their port
-	off    []string          // IDs of the netdevs that were let go
-	pinned []string          // names of interfaces with an ofport_request of ours
+	next int               // the configuration number (next_cfg) that ovs-vswitchd has to reach
+	put  map[string]string // names of interfaces that have to be attached -> ID of their port
+	off  []string          // IDs of the netdevs that were let go
+	// requests are columns of interfaces, by their names, that are asked for until it is so (unask).
+	requests map[string][]string
+}
+
+// release notes a request that is let go when it is fulfilled.
+func (t *transaction) release(name, column string) {
+	if t.requests == nil {
+		t.requests = map[string][]string{}
+	}
+	t.requests[name] = append(t.requests[name], column)
 }
 
 // newTransaction makes the operations: what is not the case already, then
@@ -193,7 +202,7 @@ func (t *transaction) putPort(p *portEdit) string {
 		}
 		if _, asked := row["ofport_request"]; !asked && p.on.ofport > 0 && len(rows) == 1 {
 			row["ofport_request"] = ovsdb.Atom(p.on.ofport)
-			t.pinned = append(t.pinned, name)
+			t.release(name, "ofport_request")
 		}
 	}
 	return t.insertPort(port, rows)

@@ -29,18 +29,17 @@ func TestParamsOfADeviceWithTheirDefaults(t *testing.T) {
 		}
 		dev, err := parseDevice(greq)
 		asked = dev
-		value := func(kind uint8, f func(*netlink.AttributeEncoder)) func(*netlink.AttributeEncoder) { return param(kind, f) }
 		return []genetlink.Message{
-			encode(t, of(pf, value(paramTypeU32, func(ae *netlink.AttributeEncoder) {
+			encode(t, of(pf, param(paramTypeU32, func(ae *netlink.AttributeEncoder) {
 				ae.Uint8(attrParamValueCmode, uint8(DriverInit))
 				ae.Uint32(attrParamValueData, 20)
 				ae.Uint32(attrParamValueDefault, 15)
 			}))),
-			encode(t, of(pf, value(paramTypeFlag, func(ae *netlink.AttributeEncoder) {
+			encode(t, of(pf, param(paramTypeFlag, func(ae *netlink.AttributeEncoder) {
 				ae.Uint8(attrParamValueCmode, uint8(Permanent))
 				ae.Uint8(attrParamValueDefault, 1)
 			}))),
-			encode(t, of(vf, value(paramTypeU64, func(ae *netlink.AttributeEncoder) {
+			encode(t, of(vf, param(paramTypeU64, func(ae *netlink.AttributeEncoder) {
 				ae.Uint8(attrParamValueCmode, uint8(Runtime))
 				ae.Uint64(attrParamValueData, 1<<40)
 			}))),

@@ -64,6 +64,19 @@ func Serve(ctx context.Context, l net.Listener, limits Limits, visit func(contex
 	}
 }
 
+// Tell is Serve where what came of each visit is told to done, by one goroutine at a time;
+// a visit that was for nothing (asked is false) is not.
+func Tell[T any](ctx context.Context, l net.Listener, limits Limits, visit func(context.Context, *Visitor) (came T, asked bool), done func(T)) error {
+	var one sync.Mutex
+	return Serve(ctx, l, limits, func(ctx context.Context, v *Visitor) {
+		if came, asked := visit(ctx, v); asked {
+			one.Lock()
+			defer one.Unlock()
+			done(came)
+		}
+	})
+}
+
 // ErrSilent is that of who only looked whether there is a way, or never asked, or made
 // room for others: it is not worth a line.
 var ErrSilent = errors.New("nothing was asked for")

@@ -47,7 +47,7 @@ func (s *Snapshot) readSettings(ctx context.Context, first *Snapshot) error {
 		for _, n := range s.Netdevs {
 			if uplink(n) && slices.Contains(detached, n.Index) {
 				s.unread[n.Function.PF] = fmt.Errorf("its driver has detached the netdev %s: the card is in reset, or something that the driver did has failed, and the kernel's log (dmesg) says what. "+
-					"A change of the eswitch's mode would be a risk for the kernel now: reboot, or load the driver anew", n.Name)
+					"A change of the eswitch's mode, or taking the driver out, would be a risk for the kernel now: reboot", n.Name)
 			}
 		}
 		for index, r := range all {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -54,14 +53,7 @@ func Serve(ctx context.Context, l net.Listener, done func(Served)) error {
 }
 
 func serveWithin(ctx context.Context, l net.Listener, limits door.Limits, done func(Served)) error {
-	var one sync.Mutex
-	return door.Serve(ctx, l, limits, func(ctx context.Context, v *door.Visitor) {
-		if s, asked := visit(ctx, v); asked {
-			one.Lock()
-			defer one.Unlock()
-			done(s)
-		}
-	})
+	return door.Tell(ctx, l, limits, visit, done)
 }
 
 func visit(ctx context.Context, v *door.Visitor) (s Served, asked bool) {
