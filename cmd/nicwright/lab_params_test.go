@@ -66,14 +66,25 @@ func TestParams(t *testing.T) {
 		return args
 	}
 	for set, says := range map[string]string{
-		"no_such=1":                "has no such param here",
-		"io_eq_size=many":          "is not a number of 32 bits",
-		"io_eq_size={runtime: 64}": "the kernel has it in driverinit",
-		"esw_multiport=true":       "they are in switchdev",
+		"no_such=1":          "has no such param here",
+		"io_eq_size=many":    "is not a number of 32 bits",
+		"esw_multiport=true": "they are in switchdev",
 	} {
 		if r := expect(t, exitError, with("plan", set)...); !strings.Contains(r.stderr, says) {
 			t.Errorf("%s is refused with:\n%s", set, r.stderr)
 		}
+	}
+	b, err := os.ReadFile(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.yaml")
+	text := strings.Replace(string(b), "        vfs: 2\n", "        vfs: 2\n        params: {io_eq_size: {runtime: 64}}\n", 1)
+	if err := os.WriteFile(wrong, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := expect(t, exitError, "plan", "-p", wrong); !strings.Contains(r.stderr, "the kernel has it in driverinit") {
+		t.Errorf("another mode is refused with:\n%s", r.stderr)
 	}
 
 	// In legacy mode, under an address, a VLAN and a route.
