@@ -66,9 +66,11 @@ func hasRules(index int) (bool, error) {
 	return slices.ContainsFunc(msgs, isFlower), nil
 }
 
-// isFlower tells the kind of a rule (struct tcmsg, then TCA_KIND).
+// isFlower tells the kind of a rule (struct tcmsg, then TCA_KIND). One without a handle is the
+// head of a list of them, which goes after the event of its last rule, and without one of its own
+// (net/sched/cls_api.c, tc_del_tfilter).
 func isFlower(m []byte) bool {
-	if len(m) < nl.SizeofTcMsg {
+	if len(m) < nl.SizeofTcMsg || nl.DeserializeTcMsg(m).Handle == 0 {
 		return false
 	}
 	attrs, err := rtattr.Parse(m[nl.SizeofTcMsg:])

@@ -8,8 +8,8 @@ import (
 	"github.com/vishvananda/netlink/nl"
 )
 
-func tcRule(kind string) []byte {
-	return append((&nl.TcMsg{}).Serialize(), nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(kind)).Serialize()...)
+func tcRule(kind string, handle uint32) []byte {
+	return append((&nl.TcMsg{Handle: handle}).Serialize(), nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(kind)).Serialize()...)
 }
 
 func TestIsFlower(t *testing.T) {
@@ -17,10 +17,11 @@ func TestIsFlower(t *testing.T) {
 		rule []byte
 		want bool
 	}{
-		{tcRule("flower"), true},
-		{tcRule("matchall"), false}, // a port's policer, which stays
-		{tcRule("flower")[:10], false},
-		{tcRule("flower")[:22], false},
+		{tcRule("flower", 1), true},
+		{tcRule("flower", 0), false},   // the head of a list, which outlives its rules
+		{tcRule("matchall", 1), false}, // a port's policer, which stays
+		{tcRule("flower", 1)[:10], false},
+		{tcRule("flower", 1)[:22], false},
 		{(&nl.TcMsg{}).Serialize(), false},
 	} {
 		if isFlower(c.rule) != c.want {
@@ -30,6 +31,6 @@ func TestIsFlower(t *testing.T) {
 }
 
 func FuzzIsFlower(f *testing.F) {
-	f.Add(tcRule("flower"))
+	f.Add(tcRule("flower", 1))
 	f.Fuzz(func(_ *testing.T, b []byte) { isFlower(b) })
 }
