@@ -121,15 +121,12 @@ func setEthtool(ctx context.Context, l rtlink.Link, s ethtool.Setting, value str
 	if err != nil {
 		return err
 	}
-	change := ethtool.Numbers{}
 	for name, n := range want {
 		if m, ok := most[name]; ok {
-			n = min(n, m)
-		}
-		if is, has := now[name]; has && is != n {
-			change[name] = n
+			want[name] = min(n, m)
 		}
 	}
+	change := s.Unlike(now, want)
 	if len(change) == 0 {
 		return nil
 	}

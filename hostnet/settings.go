@@ -154,7 +154,7 @@ func (d *differ) settings(id resource.ID, h Netdev, f fate) {
 		case f.remade:
 		case isReset && reset(attribute):
 			why = "the driver goes back to its defaults"
-		case reset(attribute) && slices.Contains(d.want.Again[id], attribute) && is != w[attribute]:
+		case reset(attribute) && slices.Contains(d.want.Again[id], attribute) && unlike(attribute, is, w[attribute]):
 			why = "an interrupted operation was to put it back"
 		case reset(attribute), has:
 			// Which features and numbers there are depends on the mode: they are compared when they are set.
@@ -167,6 +167,20 @@ func (d *differ) settings(id resource.ID, h Netdev, f fate) {
 			d.add(step.Step{Phase: d.phase(id), Resource: id, Attribute: attribute, From: from, To: step.Text(to), Reason: why})
 		}
 	}
+}
+
+// unlike tells whether setting would change anything: a step that never comes to its end
+// would be the first of every apply.
+func unlike(attribute, is, want string) bool {
+	if attribute == attrFeatures {
+		return is != want
+	}
+	now, errNow := ethtool.ParseNumbers(is)
+	to, errTo := ethtool.ParseNumbers(want)
+	if errNow != nil || errTo != nil {
+		return is != want
+	}
+	return len(ethtool.Setting(strings.TrimPrefix(attribute, attrEthtool)).Unlike(now, to)) > 0
 }
 
 // but parts the features that are put back from those that are left to others.

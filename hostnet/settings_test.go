@@ -203,20 +203,24 @@ func TestSettingsOfAnInterruptedOperation(t *testing.T) {
 	state := func(value string) State {
 		return State{Netdevs: map[resource.ID]Netdev{id: {Name: "p0", Settings: Settings{attribute: value}}}}
 	}
+	again := map[resource.ID][]string{id: {attribute}}
 	for name, c := range map[string]struct {
-		is    string
-		again map[resource.ID][]string
-		steps int
+		was, is string
+		again   map[resource.ID][]string
+		steps   int
 	}{
-		"it is so":                        {"rx-usecs 8", map[resource.ID][]string{id: {attribute}}, 0},
-		"it is not, and nobody was at it": {"rx-usecs 0", nil, 0},
-		"it is not":                       {"rx-usecs 0", map[resource.ID][]string{id: {attribute}}, 1},
-		"another was to be put back":      {"rx-usecs 0", map[resource.ID][]string{id: {attrFeatures}}, 0},
+		"it is so":                        {"rx-usecs 8", "rx-usecs 8", again, 0},
+		"it is not, and nobody was at it": {"rx-usecs 8", "rx-usecs 0", nil, 0},
+		"it is not":                       {"rx-usecs 8", "rx-usecs 0", again, 1},
+		"another was to be put back":      {"rx-usecs 8", "rx-usecs 0", map[resource.ID][]string{id: {attrFeatures}}, 0},
+		"the driver does not take it":     {"adaptive-rx 1 rx-usecs 8", "adaptive-rx 1 rx-usecs 0", again, 0},
+		"it is not adaptive":              {"adaptive-rx 1 rx-usecs 8", "adaptive-rx 0 rx-usecs 8", again, 1},
+		"the mode has it no more":         {"cqe-size 64 rx-usecs 8", "rx-usecs 8", again, 0},
 	} {
-		before := state("rx-usecs 8")
+		before := state(c.was)
 		before.Again = c.again
 		r, err := Diff(state(c.is), Fill(State{}, before, nil), nil, step.Options{})
-		if err != nil || len(r.Steps) != c.steps || c.steps > 0 && r.Steps[0].To.Str() != "rx-usecs 8" {
+		if err != nil || len(r.Steps) != c.steps || c.steps > 0 && r.Steps[0].To.Str() != c.was {
 			t.Errorf("%s: %v, %v", name, r.Steps, err)
 		}
 	}

@@ -58,7 +58,7 @@ func testKilledApply(t *testing.T, phases int, killed func(t *testing.T, profile
 	all, killedIn, kills := len(left), map[step.Phase]bool{}, 0
 	for ; len(left) > 0; kills++ {
 		if kills > 2*all {
-			t.Fatalf("%d killed applies have not ended the work of %d steps", kills, all)
+			t.Fatalf("%d killed applies have not ended the work of %d steps; left: %+v", kills, all, left)
 		}
 		was := killed(t, profile, kills)
 		if left = stepsLeft(t, profile); was && len(left) > 0 {

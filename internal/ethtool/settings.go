@@ -184,6 +184,22 @@ func (cl *Client) SetNumbers(index int, s Setting, want Numbers) error {
 	return nil
 }
 
+// Unlike are the numbers of want that a netdev has otherwise, but for those that it would not
+// take: what adaptive moderation decides (mlx5/core/en_ethtool.c, mlx5e_ethtool_set_coalesce).
+func (s Setting) Unlike(now, want Numbers) Numbers {
+	out := Numbers{}
+	for name, n := range want {
+		direction, what, _ := strings.Cut(name, "-")
+		if s == Coalesce && (what == "usecs" || what == "frames") && want["adaptive-"+direction] != 0 {
+			continue
+		}
+		if is, has := now[name]; has && is != n {
+			out[name] = n
+		}
+	}
+	return out
+}
+
 // header is the first attribute of all these requests.
 func (group) header(index int) *netlink.AttributeEncoder {
 	ae := netlink.NewAttributeEncoder()
