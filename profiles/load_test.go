@@ -164,7 +164,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	s := independent(f)
+	s, file := independent(f), filepath.Join(f.TempDir(), "f.yaml")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if n, errs := parse("f.yaml", 0, data); n != nil && len(errs) == 0 { // another validator says the same of it
 			bad, err := validate(n)
@@ -174,7 +174,6 @@ func FuzzLoad(f *testing.F) {
 				}
 			}
 		}
-		file := filepath.Join(t.TempDir(), "f.yaml")
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -78,8 +78,16 @@ func dependencies(file string) (map[string][]string, error) {
 		return nil, fmt.Errorf("read which modules need which: %w; `depmod -a` makes that file", err)
 	}
 	defer func() { _ = f.Close() }()
+	all, err := readDependencies(f)
+	if err != nil {
+		return nil, fmt.Errorf("read which modules need which, in %s: %w", file, err)
+	}
+	return all, nil
+}
+
+func readDependencies(r io.Reader) (map[string][]string, error) {
 	all := map[string][]string{}
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		module, needed, ok := strings.Cut(lines.Text(), ":")
@@ -90,10 +98,7 @@ func dependencies(file string) (map[string][]string, error) {
 		slices.Reverse(files) // what is needed most is last
 		all[moduleName(module)] = append(files, module)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read which modules need which, in %s: %w", file, err)
-	}
-	return all, nil
+	return all, lines.Err()
 }
 
 // builtIn are the names of what would be modules and is in the image.
