@@ -341,7 +341,7 @@ func look(ctx context.Context) (map[resource.ID]int, error) {
 		return nil, err
 	}
 	now := map[resource.ID]int{}
-	for index, id := range identities(s) {
+	for index, id := range s.IDs() {
 		now[id] = index
 	}
 	return now, nil

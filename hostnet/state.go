@@ -97,33 +97,9 @@ func (n Netdev) has(i Item) bool {
 	return slices.ContainsFunc(n.Items, func(o Item) bool { return o.attribute() == i.attribute() })
 }
 
-// identities are the netdevs of a look, by ifindex.
-func identities(s *snapshot.Snapshot) map[int]resource.ID {
-	ids := map[int]resource.ID{}
-	for _, l := range s.Links {
-		ids[l.Index] = resource.OfLink(l.Name)
-		if l.Bond != nil {
-			ids[l.Index] = resource.OfBond(l.Name)
-		}
-	}
-	for _, l := range s.Netdevs {
-		id := resource.OfNetdev(l.Function)
-		if l.Representor {
-			id = resource.OfRepresentor(l.Function)
-		}
-		if l.SF != nil {
-			id.SF, id.IsSF = *l.SF, true
-		}
-		if _, there := ids[l.Index]; there {
-			ids[l.Index] = id
-		}
-	}
-	return ids
-}
-
 // Observe makes the state of a look at the host.
 func Observe(s *snapshot.Snapshot) State {
-	ids := identities(s)
+	ids := s.IDs()
 	state := State{Netdevs: map[resource.ID]Netdev{}}
 	for _, l := range s.Links {
 		n := Netdev{Name: l.Name, Kind: l.Kind, Up: l.Up, MTU: l.MTU, Lower: ids[l.Lower], Master: ids[l.Master]}
@@ -183,7 +159,7 @@ type Holder struct {
 
 // Holders are who has which address in a look at the host.
 func Holders(s *snapshot.Snapshot) []Holder {
-	ids, names := identities(s), map[int]string{}
+	ids, names := s.IDs(), map[int]string{}
 	for _, l := range s.Links {
 		names[l.Index] = l.Name
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
+	"github.com/nicwright/nicwright/internal/snapshot"
 )
 
 // awaitNetdevs finds the netdevs of the ports as they are now; those that are to be put
@@ -52,21 +53,10 @@ func netdevs(ctx context.Context) (map[resource.ID]rtlink.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := map[int]resource.ID{}
-	for _, n := range functions {
-		ids[n.Index] = n.ID()
-	}
+	ids := (&snapshot.Snapshot{Links: links, Netdevs: functions}).IDs()
 	all := map[resource.ID]rtlink.Link{}
 	for _, l := range links {
-		id, of := ids[l.Index]
-		switch {
-		case of:
-		case l.Bond != nil:
-			id = resource.OfBond(l.Name)
-		default:
-			id = resource.OfLink(l.Name)
-		}
-		all[id] = l
+		all[ids[l.Index]] = l
 	}
 	return all, nil
 }

@@ -111,19 +111,11 @@ func (p PortState) AsSwitch() (tag *int, trunks []int, mode string) {
 
 // Observe makes the state of a look at the host.
 func Observe(s *snapshot.Snapshot) State {
-	ids := map[int]resource.ID{}
+	ids := s.IDs()
 	state := State{Netdevs: map[resource.ID]Netdev{}, Others: map[string]string{}}
 	links := map[int]rtlink.Link{}
 	for _, l := range s.Links {
-		links[l.Index], ids[l.Index] = l, resource.OfLink(l.Name)
-		if l.Bond != nil {
-			ids[l.Index] = resource.OfBond(l.Name)
-		}
-	}
-	for _, n := range s.Netdevs {
-		if _, there := ids[n.Index]; there {
-			ids[n.Index] = n.ID()
-		}
+		links[l.Index] = l
 	}
 	owners := s.OVS.BridgeOf()
 	at := map[int]int{} // bridges, by ifindex

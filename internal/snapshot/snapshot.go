@@ -20,6 +20,7 @@ import (
 	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
 	"github.com/nicwright/nicwright/internal/sysctl"
@@ -150,6 +151,23 @@ func (s *Snapshot) readFeatures(ctx context.Context) error {
 		s.Features[f.Index] = f
 	}
 	return nil
+}
+
+// IDs says which netdev is which, by ifindex.
+func (s *Snapshot) IDs() map[int]resource.ID {
+	ids := map[int]resource.ID{}
+	for _, l := range s.Links {
+		ids[l.Index] = resource.OfLink(l.Name)
+		if l.Bond != nil {
+			ids[l.Index] = resource.OfBond(l.Name)
+		}
+	}
+	for _, n := range s.Netdevs {
+		if _, there := ids[n.Index]; there { // else it came between the two dumps
+			ids[n.Index] = n.ID()
+		}
+	}
+	return ids
 }
 
 // Link is the netdev with an ifindex.
