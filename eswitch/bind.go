@@ -59,6 +59,9 @@ func (d *differ) bindVF(n int) {
 		now = step.Text(noDriver) // removed with the VF, or by quiesce
 	}
 	target := step.Text(driverName(to.name))
+	if target == now && vf.NoNetdev {
+		now, to.reason = step.Text(vf.Driver+noNetdev), "it is taken from its driver and given to it again"
+	}
 	if target == now {
 		return
 	}

@@ -38,7 +38,7 @@ func Diff(have []Card, want map[pci.Address]PortSpec, opt step.Options) (step.Re
 		case w.isZero():
 			continue
 		case p.Err != "":
-			errs = append(errs, fmt.Errorf("%s: the port cannot be read, and so nothing is planned for it: %s", pci.PF(a), p.Err))
+			errs = append(errs, fmt.Errorf("%s: the port cannot be read, and so nothing is planned for it: %s; see the kernel's log (dmesg), and run the same again when nicwright show has no error there", pci.PF(a), p.Err))
 			continue
 		}
 		differs = append(differs, newDiffer(p, w, opt))

@@ -60,6 +60,9 @@ func (d *Doer) bindAll(ctx context.Context, steps []step.Step) error {
 	return errors.Join(errs...)
 }
 
+// noNetdev follows the name of a driver that is bound to a VF and could not make its netdev.
+const noNetdev = ", which could not make its netdev"
+
 // writeDriver binds a VF to a driver, or to none, and waits until it is bound; to
 // the PF's own driver, until it has its netdev.
 func (d *Doer) writeDriver(ctx context.Context, f pci.Function, to map[string]string) error {
@@ -83,6 +86,9 @@ func (d *Doer) writeDriver(ctx context.Context, f pci.Function, to map[string]st
 	want := driver
 	if want == noDriver {
 		want = ""
+	}
+	if now == mlx5 && !d.sys.HasNet(vf) && d.sys.WithoutNet(vf) {
+		now += noNetdev
 	}
 	held := func() string { return d.holders(f.PF, vf) }
 	if now != want && now != "" {

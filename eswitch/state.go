@@ -80,6 +80,8 @@ type VF struct {
 	// Address is its PCI address; "" on netdevsim, whose VFs are no PCI functions.
 	Address pci.Address `json:"address,omitempty"`
 	Driver  string      `json:"driver,omitempty"` // "" if none is bound
+	// NoNetdev: its driver is bound and could not make its netdev.
+	NoNetdev bool `json:"no_netdev,omitempty"`
 	// Netdev is its own; "" when it has none in this network namespace: not bound, or moved.
 	Netdev      string       `json:"netdev,omitempty"`
 	Admin       *Admin       `json:"admin,omitempty"`       // absent where its PF has no netdev here

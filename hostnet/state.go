@@ -44,7 +44,7 @@ type State struct {
 	Down map[resource.ID]bool `json:"-"`
 	// Again are the attributes of settings that an interrupted operation was to put back: what lost them may be done.
 	Again map[resource.ID][]string `json:"-"`
-	// Told are the attributes of netdevs that the tuning domain decides, by its names: "rings rx", "features rx-gro", "mtu".
+	// Told are the attributes of netdevs that the tuning and VLAN domains decide, by their names: "rings rx", "features rx-gro", "mtu", "up".
 	Told map[resource.ID][]string `json:"-"`
 }
 
@@ -197,7 +197,14 @@ func Fill(over, under State, effects step.Effects) State {
 		out.Netdevs = map[resource.ID]Netdev{}
 	}
 	for id, n := range under.Netdevs {
-		if _, said := out.Netdevs[id]; said {
+		if o, said := out.Netdevs[id]; said {
+			o.Items = slices.Clone(o.Items)
+			for _, i := range n.Items { // what a rollback leaves alone the kernel may take along
+				if Sayable(i.attribute()) && !o.has(i) && !slices.Contains(over.Absent[id], i.attribute()) {
+					o.Items = append(o.Items, i)
+				}
+			}
+			out.Netdevs[id] = o
 			continue
 		}
 		if !effects.Loses(id) || n.Master.Kind == resource.Bond && id.Kind == resource.Netdev && !id.Function.IsVF() {

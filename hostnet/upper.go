@@ -46,6 +46,8 @@ func (d *differ) upper(id resource.ID) bool {
 	below, goes := d.lost(id)
 	_, there := d.have.Netdevs[id]
 	switch {
+	case !there && d.effects.On(id, step.Remade): // by the domain whose it is
+		return false
 	case there && !goes:
 		return false
 	case goes && d.effects.On(below, step.Gone) && !d.effects.On(below, step.Remade):
@@ -92,7 +94,7 @@ func (d *differ) upperLink(id resource.ID, h Netdev, f fate, again bool) {
 	switch {
 	case again && d.want.Netdevs[id].Up:
 		d.add(s)
-	case !again && h.Kind == "vlan" && f.down && !f.remade && !h.Up && !d.want.Netdevs[id].Up:
+	case !again && h.Kind == "vlan" && f.down && !f.remade && !h.Up && !d.want.Netdevs[id].Up && !slices.Contains(d.want.Told[id], attrUp):
 		s.To, s.Reason = step.Text("down"), f.why+", and the kernel sets VLANs up with what they are on"
 		d.add(s)
 	}

@@ -93,6 +93,7 @@ selftest() {
 
 beyond='TestJournalFaults|TestWatchLosesEvents|TestInterruptedDumps' # only with faults
 storm=TestVFLeaseStorm # only with faults
+stuck=TestADriverThatNeverComesBack # its machine is of no use after it
 speed=TestCompareSpeed # only with compare
 benches='TestBenchHTTPSAgreesWithWrk|TestBenchHTTPSSaysWhoIsInTheWay|TestBenchHTTPSKilled' # only with bench
 
@@ -111,6 +112,7 @@ elif [ "${1:-}" = faults ]; then
 	for part in 1/3 2/3 3/3; do
 		NICWRIGHT_FAULTS_PART=$part later "faults, part $part" gotest cmd/nicwright "" -timeout 4h -run '^TestFaults$'
 	done
+	later "a driver that never comes back" gotest cmd/nicwright "" -run "^$stuck$"
 	later "leases by fifty callers, with kills" gotest cmd/nicwright "" -run "^$storm$"
 	later "faults of Open vSwitch's daemons" gotest cmd/nicwright "" -run '^TestOpenVSwitchFaults$'
 	later "faults of the journal's disk, and lost events" gotest cmd/nicwright "" -run "^($beyond)$"
@@ -146,7 +148,7 @@ elif [ $# = 0 ]; then
 	done
 	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' 'TestVFLease($|In|At)|TestBridge' TestVerify 'TestVMHost|TestTLSServer' TestDoctor TestBench)
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part" -skip "$benches"; done
-	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed|$storm")"
+	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed|$storm|$stuck")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
 	for package in $(grep -vxE 'cmd/nicwright|provision/bench/.*' <<<"$packages"); do later "$package" gotest "$package" ""; done
 	cardtests 6.12 legacy functions tls-tx vfio # of different kinds; make test-connectx has them all

@@ -17,6 +17,7 @@ func (p *Profile) Available(cards []CardInfo, noSwitch string) (*Profile, []stri
 	a := available{p: p, doc: p.doc, gone: map[string]bool{}}
 	a.cards(cards)
 	a.bonds()
+	a.vlans()
 	if p.OVS != nil && noSwitch != "" {
 		a.say("Open vSwitch: %s", noSwitch)
 		a.doc = a.doc.with("ovs", nil)
@@ -106,6 +107,20 @@ func (a *available) bonds() {
 		keep = append(keep, bond)
 	}
 	a.doc = a.doc.with("bonds", all.of(keep))
+}
+
+// vlans leaves out those on what is not there.
+func (a *available) vlans() {
+	all := a.doc.get("vlans")
+	var keep []*node
+	for i, v := range a.p.VLANs {
+		if a.gone[v.Bond+v.Uplink] {
+			a.say("VLAN %s: %s is not there", v.Name, v.Bond+v.Uplink)
+			continue
+		}
+		keep = append(keep, all.items[i])
+	}
+	a.doc = a.doc.with("vlans", all.of(keep))
 }
 
 // ports leaves out those of bridges whose netdev there will not be.

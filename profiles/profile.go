@@ -3,7 +3,7 @@
 // Package profiles owns the profile document: it loads and layers it, says with
 // file, line and column what is wrong in it, and turns its references into the
 // identities of a host's cards. What the attributes mean, and what may be
-// written for them, is said by the Spec types of eswitch, ovs, bond, bridge, hostnet, tuning and crypto;
+// written for them, is said by the Spec types of eswitch, ovs, bond, bridge, hostnet, vlan, tuning and crypto;
 // what a host is like, and how it gets to be as a profile says, is provision's.
 //
 // A profile is made of layers, a later one over an earlier one: the built-in
@@ -23,6 +23,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 )
 
 // Version is the version of the document that this package reads.
@@ -41,6 +42,8 @@ type Profile struct {
 	Cards []Card `json:"cards,omitempty"`
 	// Bonds over the cards' ports, merged by name.
 	Bonds []Bond `json:"bonds,omitempty"`
+	// VLANs are netdevs of VLANs on bonds and uplinks, merged by name.
+	VLANs []VLAN `json:"vlans,omitempty"`
 	// Bridges of the kernel with VLAN filtering on top, for hosts without Open vSwitch, merged by name.
 	Bridges []Bridge `json:"bridges,omitempty"`
 	// OVS is the Open vSwitch on top.
@@ -103,6 +106,12 @@ type Port struct {
 // Bond is a bond over ports, and what its netdev has.
 type Bond struct {
 	bond.Spec
+	hostnet.AddressSpec
+}
+
+// VLAN is a VLAN on a bond or an uplink, and what its netdev has.
+type VLAN struct {
+	vlan.Spec
 	hostnet.AddressSpec
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 )
@@ -83,6 +84,8 @@ type Want struct {
 	Net hostnet.State `json:"net,omitzero"`
 	// Bridges have in VF and Uplink what pci.Function.String gives, as OVS has.
 	Bridges []bridge.Spec `json:"bridges,omitempty"`
+	// VLANs have in On what they are on.
+	VLANs []vlan.Spec `json:"vlans,omitempty"`
 	// OVS has in VF and Uplink what pci.Function.String gives. A range of VFs is a port each,
 	// named by the entry's name and -vfN.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
@@ -123,6 +126,7 @@ func Resolve(p *Profile, cards []CardInfo) (*Want, error) {
 	w := &Want{Profile: p.Name, Ports: map[pci.Address]eswitch.PortSpec{}, Offload: map[pci.Function]crypto.Spec{}}
 	r.resolvePorts(w)
 	r.resolveBonds(w, cards)
+	r.resolveVLANs(w)
 	r.resolveBridges(w)
 	r.resolveOVS(w)
 	r.resolveNetworks(w)

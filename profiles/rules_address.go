@@ -34,8 +34,8 @@ type holder struct {
 	hostnet.AddressSpec
 	called string
 	ref    portRef // of a port
-	name   string  // of a bond or a bridge
-	bridge bool
+	name   string  // of a bond or what is on top
+	link   bool    // it is a bridge or a VLAN
 	up     *bool
 	at     func(path ...any) Position
 }
@@ -53,6 +53,11 @@ func (p *Profile) eachHolder(do func(holder)) {
 	for i, b := range p.Bonds {
 		each(holder{b.AddressSpec, "bond " + b.Name, portRef{}, b.Name, false, b.Up, func(path ...any) Position {
 			return p.At(append([]any{"bonds", i}, path...)...)
+		}})
+	}
+	for i, v := range p.VLANs {
+		each(holder{v.AddressSpec, "VLAN " + v.Name, portRef{}, v.Name, true, v.Up, func(path ...any) Position {
+			return p.At(append([]any{"vlans", i}, path...)...)
 		}})
 	}
 	if p.OVS != nil {
@@ -87,7 +92,7 @@ func checkAddressesOfPorts(p *Profile, report report) {
 			report(h.at(key), "%s of %s, which is a member of %s", key, h.called, b.Name)
 		}
 		eachSwitchPort(p, func(sp switchPort) {
-			if !h.bridge && h.name != "" && sp.Bond == h.name || h.name == "" && sp.Uplink == h.ref.String() {
+			if !h.link && h.name != "" && sp.Bond == h.name || h.name == "" && sp.Uplink == h.ref.String() {
 				report(h.at(key), "%s of %s, which is a port of %s", key, h.called, sp.bridge)
 			}
 		})
@@ -172,7 +177,7 @@ type AddressFact struct {
 // netdevOf is the netdev of a holder on the host.
 func (s *subject) netdevOf(h holder) resource.ID {
 	switch {
-	case h.bridge:
+	case h.link:
 		return resource.OfLink(h.name)
 	case h.name != "":
 		return resource.OfBond(h.name)

@@ -23,7 +23,7 @@ var (
 	up1   = resource.OfNetdev(pci.PF(pf1))
 	vf0   = pci.VF(pf0, 0)
 	bond0 = resource.OfBond("bond0")
-	vlan  = resource.OfLink("bond0.7")
+	vlan7 = resource.OfLink("bond0.7")
 	vmbr  = resource.OfLink("vmbr0")
 	brex  = resource.OfLink("br-ex")
 	mgmt  = resource.OfLink("eno1")
@@ -38,7 +38,7 @@ func manyFloors() *Host {
 			up0:                        {Name: "eth0", Master: bond0},
 			bond0:                      {Name: "bond0", Kind: "bond", Master: vmbr},
 			vmbr:                       {Name: "vmbr0", Kind: "bridge"},
-			vlan:                       {Name: "bond0.7", Kind: "vlan", Lower: bond0},
+			vlan7:                      {Name: "bond0.7", Kind: "vlan", Lower: bond0},
 			up1:                        {Name: "eth1"},
 			resource.OfNetdev(vf0):     {Name: "eth2"},
 			brex:                       {Name: "br-ex", Kind: "openvswitch"},
@@ -67,13 +67,13 @@ func TestCuts(t *testing.T) {
 		"another netdev":                   {mgmt, effect(step.Down, up0), resource.ID{}},
 		"it has to be free of TC rules":    {mgmt, effect(step.LetGo, mgmt), resource.ID{}},
 		"a member of the bond":             {bond0, effect(step.Reset, up0), up0},
-		"a member, below a VLAN":           {vlan, effect(step.Leaves, up0), up0},
+		"a member, below a VLAN":           {vlan7, effect(step.Leaves, up0), up0},
 		"a member, below a bridge":         {vmbr, effect(step.Remade, up0), up0},
 		"the bond, below a bridge":         {vmbr, effect(step.Stops, bond0), bond0},
 		"the bridge above is not below":    {bond0, effect(step.Down, vmbr), resource.ID{}},
-		"a VLAN beside is not below":       {vmbr, effect(step.Gone, vlan), resource.ID{}},
-		"the other port":                   {vlan, effect(step.Joins, up1), resource.ID{}},
-		"the VFs of its port":              {vlan, stopped, resource.ID{}},
+		"a VLAN beside is not below":       {vmbr, effect(step.Gone, vlan7), resource.ID{}},
+		"the other port":                   {vlan7, effect(step.Joins, up1), resource.ID{}},
+		"the VFs of its port":              {vlan7, stopped, resource.ID{}},
 		"the netdev joins":                 {up1, effect(step.Joins, up1), up1},
 		"a VF that is unbound":             {resource.OfNetdev(vf0), append(effect(step.Unbound, resource.OfFunction(vf0)), effect(step.Stops, resource.OfFunction(vf0))...), resource.OfFunction(vf0)},
 		"a VF's representor":               {resource.OfNetdev(vf0), effect(step.Gone, resource.OfRepresentor(vf0)), resource.OfRepresentor(vf0)},
@@ -101,7 +101,7 @@ func TestCuts(t *testing.T) {
 func TestCutOffNamesTheSessionTheNetdevAndTheStep(t *testing.T) {
 	s := step.Step{Resource: bond0, Attribute: "mode", From: step.Text("active-backup"), To: step.Text("802.3ad"), Effects: []step.Effect{{Kind: step.Down, On: bond0, For: step.Moment}}}
 	p := &Plan{Steps: []step.Step{s}}
-	err := &CutOffError{journal.Apply, p.Cuts(manyFloors(), []Way{{"the ssh session from 192.0.2.7", vlan}, {"the default route (default via 192.0.2.1)", bond0}})}
+	err := &CutOffError{journal.Apply, p.Cuts(manyFloors(), []Way{{"the ssh session from 192.0.2.7", vlan7}, {"the default route (default via 192.0.2.1)", bond0}})}
 	for _, w := range []string{
 		"the ssh session from 192.0.2.7 goes through link/bond0.7, over bond/bond0: bond/bond0 goes down, for a moment (step bond/bond0 mode: active-backup -> 802.3ad)",
 		"the default route (default via 192.0.2.1) goes through bond/bond0: ", "--confirm", "--yes-cut-me-off", "nothing was changed",
@@ -133,7 +133,7 @@ func TestDefaultWays(t *testing.T) {
 		h.Net.Netdevs[id] = n
 	}
 	put(up1, route(24, unix.RT_TABLE_MAIN, 0))
-	put(vlan, route(0, 100, 0))
+	put(vlan7, route(0, 100, 0))
 	put(brex, rtnet.Entry{Kind: rtnet.Address})
 	put(bond0, both)
 	ways := defaultWays(h.Net)

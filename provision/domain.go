@@ -10,6 +10,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/snapshot"
@@ -69,6 +70,12 @@ func domains() []domain {
 			want: func(w *profiles.Want) *[]bridge.Spec { return &w.Bridges },
 			look: bridge.Observe, spec: bridge.Specs, cut: bridge.Keep, over: bridge.Fill, plan: bridge.Diff,
 			do: func(_ bridge.State, want []bridge.Spec) step.Doer { return bridge.NewDoer(want) },
+		},
+		part[vlan.State, []vlan.Spec]{
+			id: vlan.Domain, state: func(h *Host) *vlan.State { return &h.VLANs },
+			want: func(w *profiles.Want) *[]vlan.Spec { return &w.VLANs },
+			look: vlan.Observe, spec: vlan.Specs, cut: vlan.Keep, over: vlan.Fill, plan: vlan.Diff,
+			do: func(_ vlan.State, want []vlan.Spec) step.Doer { return vlan.NewDoer(want) },
 		},
 		part[hostnet.State, hostnet.State]{
 			id: hostnet.Domain, state: func(h *Host) *hostnet.State { return &h.Net },

@@ -12,6 +12,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/snapshot"
 	"github.com/nicwright/nicwright/profiles"
@@ -22,6 +23,7 @@ type Host struct {
 	Cards   []eswitch.Card                `json:"cards"`
 	Bonds   bond.State                    `json:"bonds"`
 	Bridges bridge.State                  `json:"bridges"`
+	VLANs   vlan.State                    `json:"vlans"`
 	Net     hostnet.State                 `json:"net"`
 	Switch  *ovs.State                    `json:"switch"`
 	Offload map[pci.Function]crypto.State `json:"offload"`

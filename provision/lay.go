@@ -19,6 +19,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/step"
@@ -31,7 +32,7 @@ import (
 func clone(w *profiles.Want) *profiles.Want {
 	c := *w
 	c.Ports, c.Offload, c.Bonds, c.Bridges = maps.Clone(w.Ports), maps.Clone(w.Offload), slices.Clone(w.Bonds), slices.Clone(w.Bridges)
-	c.Tuning = maps.Clone(w.Tuning)
+	c.VLANs, c.Tuning = slices.Clone(w.VLANs), maps.Clone(w.Tuning)
 	return &c
 }
 
@@ -84,6 +85,9 @@ func downs(w *profiles.Want) map[resource.ID]bool {
 	}
 	for _, b := range w.Bridges {
 		put(resource.OfLink(b.Name), b.Up)
+	}
+	for _, v := range w.VLANs {
+		put(resource.OfLink(v.Name), v.Up)
 	}
 	if w.OVS != nil {
 		for _, b := range w.OVS.Bridges {
@@ -169,6 +173,7 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 	}
 	base.Bonds = bond.Lay(w.Bonds, base.Bonds, func(name string) bool { return t.Has(resource.OfBond(name), bond.Present) })
 	base.Bridges = bridge.Lay(w.Bridges, base.Bridges, t.Has)
+	base.VLANs = vlan.Lay(w.VLANs, base.VLANs, t.Has)
 	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
 	base.Net = base.Net.Lay(w.Net)
 }
@@ -215,8 +220,8 @@ func made(t journal.Touched, id resource.ID) bool {
 	switch id.Kind {
 	case resource.Bond:
 		return t.Has(id, bond.Present)
-	case resource.Link: // a bridge of the kernel; documents that do not say what was touched knew none
-		return t != nil && t.Has(id, bridge.Present)
+	case resource.Link: // a bridge of the kernel or a VLAN; documents that do not say what was touched knew none
+		return t != nil && (t.Has(id, bridge.Present) || t.Has(id, vlan.Present))
 	case resource.BridgePort:
 		return t != nil && t.Has(id, bridge.AttrPort)
 	case resource.Bridge:

@@ -20,25 +20,29 @@ import (
 	"github.com/nicwright/nicwright/profiles"
 )
 
-// syncNet makes netdevs of uplinks, bonds and bridges of the kernel; what is on those that stay, stays.
+// syncNet makes netdevs of uplinks, bonds, VLANs and bridges of the kernel; what is on those that stay, stays.
 func (m *model) syncNet() {
 	all := map[resource.ID]hostnet.Netdev{}
-	put := func(id resource.ID, name, kind string, up bool) {
-		all[id] = hostnet.Netdev{Name: name, Kind: kind, Up: up, Items: m.Net.Netdevs[id].Items}
+	put := func(id resource.ID, name, kind string, up bool, mtu int, on resource.ID) {
+		all[id] = hostnet.Netdev{Name: name, Kind: kind, Up: up, MTU: mtu, Lower: on, Items: m.Net.Netdevs[id].Items}
 	}
+	none := resource.ID{}
 	for _, b := range m.Bridges.Bridges {
-		put(resource.OfLink(b.Name), b.Name, "bridge", b.Up)
+		put(resource.OfLink(b.Name), b.Name, "bridge", b.Up, b.MTU, none)
 	}
 	if m.Switch != nil {
 		for _, b := range m.Switch.Bridges {
-			put(resource.OfLink(b.Name), b.Name, "openvswitch", b.Up)
+			put(resource.OfLink(b.Name), b.Name, "openvswitch", b.Up, b.MTU, none)
 		}
 	}
 	for _, b := range m.Bonds.Bonds {
-		put(resource.OfBond(b.Name), b.Name, "bond", b.Up)
+		put(resource.OfBond(b.Name), b.Name, "bond", b.Up, b.MTU, none)
+	}
+	for _, v := range m.VLANs.VLANs {
+		put(resource.OfLink(v.Name), v.Name, "vlan", v.Up, v.MTU, v.On)
 	}
 	for pf, u := range m.Bonds.Uplinks {
-		put(resource.OfNetdev(pci.PF(pf)), u.Netdev, "", u.Up)
+		put(resource.OfNetdev(pci.PF(pf)), u.Netdev, "", u.Up, u.MTU, none)
 	}
 	for id, n := range all { // down is without what goes then
 		if !n.Up {
@@ -87,6 +91,10 @@ func (m *model) hostnet(steps []step.Step) error {
 	var puts []hostnet.Item
 	on := map[string]resource.ID{}
 	for _, s := range steps {
+		if v := m.vlanOf(s.Resource.Name); v != nil && s.Attribute == "up" {
+			v.Up = s.To.Str() == "up" && m.Net.Netdevs[v.On].Up
+			continue
+		}
 		if !hostnet.Sayable(s.Attribute) {
 			return fmt.Errorf("%s: nothing of the kind hangs on the model's netdevs", s)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/step"
 )
@@ -119,12 +120,17 @@ func (m *model) run(steps []step.Step) error {
 			err = m.crypto(s)
 		case tuning.Domain:
 			err = m.tuning(s)
-		case hostnet.Domain:
+		case hostnet.Domain, vlan.Domain:
 			end := n + 1
 			for end < len(steps) && steps[end].Domain == s.Domain && steps[end].Phase == s.Phase {
 				end++
 			}
-			err = m.hostnet(steps[n:end])
+			if err = m.hostnet(steps[n:end]); s.Domain == vlan.Domain {
+				err = m.vlans(steps[n:end])
+			}
+			for _, o := range steps[n+1 : end] {
+				m.loses(o)
+			}
 			n = end - 1
 		}
 		m.loses(s)
@@ -363,6 +369,7 @@ func (m *model) sync() {
 		}
 	}
 	m.syncBridges()
+	m.syncVLANs()
 	m.syncNet()
 }
 

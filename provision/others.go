@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/profiles"
 	"github.com/nicwright/nicwright/provision/journal"
@@ -59,6 +60,11 @@ func shared(a, b *profiles.Want) string {
 			if x.Name == y.Name {
 				what = append(what, "bridge "+x.Name)
 			}
+		}
+	}
+	for _, x := range a.VLANs {
+		if slices.ContainsFunc(b.VLANs, func(y vlan.Spec) bool { return x.Name == y.Name }) {
+			what = append(what, "VLAN "+x.Name)
 		}
 	}
 	slices.Sort(what)

@@ -84,6 +84,11 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 		d.lay(w, under, effects)
 		if d.name() == tuning.Domain { // before hostnet plans what it carries
 			w.Net.Told = tuning.Told(w.Tuning)
+			for _, v := range w.VLANs {
+				if v.Up != nil {
+					w.Net.Told[resource.OfLink(v.Name)] = []string{"up"}
+				}
+			}
 		}
 		r, err := d.diff(&have, w, effects, opt)
 		errs = append(errs, err) // all that is wrong is told at once

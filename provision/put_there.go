@@ -7,12 +7,13 @@ import (
 	"fmt"
 
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/provision/journal"
 )
 
-// putThere tells the kernel's bridges, and their ports, that a profile's operations in force,
-// and those of the profiles whose place it took, put there: ports carry no mark.
+// putThere tells the kernel's bridges and their ports, and the VLANs, that a profile's operations in force,
+// and those of the profiles whose place it took, put there: ports carry no mark, nor does what was just made.
 func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 	var ops []*journal.Operation
 	for _, other := range append(r.alsoOwned(name), name) {
@@ -23,17 +24,17 @@ func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 	}
 	put := map[resource.ID]bool{}
 	for _, o := range ops {
-		was, err := bridgePorts(o.Before)
+		was, err := linksAndPorts(o.Before)
 		if err != nil {
 			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
 		}
-		is, err := bridgePorts(o.Want)
+		is, err := linksAndPorts(o.Want)
 		if err != nil {
 			return nil, fmt.Errorf("operation %s of the journal: %w", o.ID, err)
 		}
 		for id := range o.Touched {
 			switch {
-			case id.Kind == resource.Link && !o.Touched.Has(id, bridge.Present):
+			case id.Kind == resource.Link && !o.Touched.Has(id, bridge.Present) && !o.Touched.Has(id, vlan.Present):
 			case id.Kind != resource.Link && (id.Kind != resource.BridgePort || !o.Touched.Has(id, bridge.AttrPort)):
 			case !is[id]:
 				delete(put, id)
@@ -45,8 +46,8 @@ func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 	return func(id resource.ID) bool { return put[id] }, nil
 }
 
-// bridgePorts are the bridges, and their ports, that a want of the journal names.
-func bridgePorts(document json.RawMessage) (map[resource.ID]bool, error) {
+// linksAndPorts are the bridges and their ports, and the VLANs, that a want of the journal names.
+func linksAndPorts(document json.RawMessage) (map[resource.ID]bool, error) {
 	w, err := wantOf(document)
 	if err != nil {
 		return nil, err
@@ -57,6 +58,9 @@ func bridgePorts(document json.RawMessage) (map[resource.ID]bool, error) {
 		for id := range bridge.Ports([]bridge.Spec{b}) {
 			all[resource.OfBridgePort(b.Name, id)] = true
 		}
+	}
+	for _, v := range w.VLANs {
+		all[resource.OfLink(v.Name)] = true
 	}
 	return all, nil
 }

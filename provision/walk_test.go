@@ -137,6 +137,7 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 		}
 	}
 	randomBridges(r, w, reps)
+	randomVLANs(r, w)
 	randomAddresses(r, w, slices.Sorted(maps.Keys(w.Ports)))
 	return w
 }

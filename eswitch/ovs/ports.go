@@ -237,13 +237,11 @@ func (d *differ) awayPort(b BridgeState, a Away) error {
 	}
 	if wanted {
 		d.done[a.ID] = true
-		if vl, ok := w.port.vlan(); ok && (w.port.Exact || vl.means() != v.vlan.means()) {
+		off := a.port(v)
+		v.rest = v.rest.with(d.changes(b, off, w.port)) // steps of their own: a rollback takes back what they touch
+		if vl, ok := w.port.vlan(); ok && d.differs(r, off, w.port) {
 			v.vlan = vl
 		}
-		off := a.port(v)
-		told := d.told(r, off, w.port)
-		d.tell(r, off, told)
-		v.rest = v.rest.with(told)
 	}
 	d.add(r, attrOnPort, step.Absent(), step.Text(v.text())).Reason = "an operation that was interrupted took it off"
 	return nil

@@ -11,6 +11,8 @@ import (
 
 	"github.com/mdlayher/genetlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/nicwright/nicwright/internal/kernel"
 )
 
 // Links reports changes of network interfaces (RTNLGRP_LINK) in the network
@@ -127,19 +129,22 @@ const rcvbuf = 4 << 20
 // listen joins netlink multicast groups. The messages are not looked at: what
 // changed is found out by whoever waits, from the kernel's present state.
 func listen(ctx context.Context, c *Counts, what string, protocol int, groups ...uint32) (<-chan struct{}, error) {
+	fail := func(op string, err error) error {
+		return kernel.Remedied(fmt.Errorf("subscribing to %s: %w", what, kernel.Wrap(op, "a netlink socket", err)), "run the same again, and if that does not help see the kernel's log (dmesg)")
+	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
-		return nil, fmt.Errorf("subscribing to %s: netlink socket: %w", what, err)
+		return nil, fail("opening", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return nil, errors.Join(fmt.Errorf("subscribing to %s: bind: %w", what, err), unix.Close(fd))
+		return nil, errors.Join(fail("binding", err), unix.Close(fd))
 	}
 	if c != nil { // who counts listens for long; without CAP_NET_ADMIN the buffer stays as it is
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, rcvbuf)
 	}
 	for _, g := range groups {
 		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, int(g)); err != nil {
-			return nil, errors.Join(fmt.Errorf("subscribing to %s: joining group %d: %w", what, g, err), unix.Close(fd))
+			return nil, errors.Join(fail(fmt.Sprintf("joining group %d by", g), err), unix.Close(fd))
 		}
 	}
 	f := os.NewFile(uintptr(fd), "netlink")

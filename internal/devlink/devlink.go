@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/mdlayher/genetlink"
@@ -41,6 +42,7 @@ func DeviceOf(a pci.Address) Device { return Device{Bus: a.Bus(), Name: a.Device
 type Client struct {
 	c      *genetlink.Conn
 	family genetlink.Family
+	stuck  atomic.Bool // the kernel does not let go of a query
 }
 
 // Dial connects to devlink in the calling thread's network namespace.
@@ -67,8 +69,43 @@ func NewClient(c *genetlink.Conn) (*Client, error) {
 	return &Client{c: c, family: f}, nil
 }
 
-// Close closes the connection.
-func (c *Client) Close() error { return c.c.Close() }
+// Close closes the connection, but for one that the kernel does not let go of: that would wait.
+func (c *Client) Close() error {
+	if c.stuck.Load() {
+		return nil
+	}
+	return c.c.Close()
+}
+
+// patience is how long a query waits where ctx has no end: longer than a driver is at a change of the
+// mode with all VFs, for it holds the device's lock meanwhile.
+const patience = 5 * time.Minute
+
+// ask sends a query and gives it up when ctx ends: the kernel waits for a device's lock, and no signal
+// ends that (net/devlink/netlink.c, devlink_nl_dumpit).
+func (c *Client) ask(ctx context.Context, m genetlink.Message, flags netlink.HeaderFlags) ([]genetlink.Message, error) {
+	if c.stuck.Load() {
+		return nil, errors.New("it did not answer before")
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%v are over", patience))
+	defer cancel()
+	type answer struct {
+		msgs []genetlink.Message
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		msgs, err := c.c.Execute(m, c.family.ID, flags)
+		answered <- answer{msgs, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.msgs, a.err
+	case <-ctx.Done():
+	}
+	c.stuck.Store(true)
+	return nil, fmt.Errorf("it does not answer: %w: a driver holds one of the devices (dmesg says which task is blocked for how long); where it never lets go, a reboot is all that helps", context.Cause(ctx))
+}
 
 // request sends one message and returns the replies. The deadline of ctx holds
 // for queries; a set runs in the kernel until it ends, whatever ctx says.
@@ -89,14 +126,13 @@ func (c *Client) request(ctx context.Context, op string, dev Device, cmd uint8, 
 	if err != nil {
 		return nil, fail(err)
 	}
-	deadline, _ := ctx.Deadline()
-	if err := c.c.SetDeadline(deadline); err != nil && deadline != (time.Time{}) {
-		return nil, fail(err)
+	m := genetlink.Message{Header: genetlink.Header{Command: cmd, Version: c.family.Version}, Data: b}
+	var msgs []genetlink.Message
+	if flags&netlink.Acknowledge != 0 { // a set
+		msgs, err = c.c.Execute(m, c.family.ID, netlink.Request|flags)
+	} else {
+		msgs, err = c.ask(ctx, m, netlink.Request|flags)
 	}
-	msgs, err := c.c.Execute(genetlink.Message{
-		Header: genetlink.Header{Command: cmd, Version: c.family.Version},
-		Data:   b,
-	}, c.family.ID, netlink.Request|flags)
 	if err != nil {
 		return nil, fail(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/genetlink"
@@ -210,4 +211,23 @@ func FuzzMessages(f *testing.F) {
 		_, _ = parseInfo(m)
 		_, _ = parseRate(m)
 	})
+}
+
+// A kernel that does not let go of a query keeps nobody: neither who asks, nor who closes.
+func TestAQueryThatDoesNotEnd(t *testing.T) {
+	holds := make(chan struct{})
+	defer close(holds)
+	c := client(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) { <-holds; return nil, nil })
+	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("1ms are over"))
+	defer cancel()
+	_, err := c.Reporters(ctx)
+	if err == nil || !strings.Contains(err.Error(), "1ms are over") || !strings.Contains(err.Error(), "reboot") {
+		t.Errorf("it says %v", err)
+	}
+	if _, err := c.Ports(t.Context()); err == nil || !strings.Contains(err.Error(), "did not answer before") {
+		t.Errorf("asked again: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nicwright/nicwright/internal/devlink"
 	"github.com/nicwright/nicwright/internal/kernellog"
@@ -45,6 +46,9 @@ type Reporter struct {
 	Errors     uint64 `json:"errors"`
 	Recoveries uint64 `json:"recoveries"`
 }
+
+// answerTimeout is how long devlink may take to say how the reporters are: what failed before may hold it up for ever.
+const answerTimeout = 10 * time.Second
 
 // most is how many reports, and how many warnings, are kept.
 const most = 100
@@ -90,6 +94,8 @@ func (w *Watch) End(ctx context.Context) Said {
 		}
 	}
 	if w.before != nil {
+		ctx, cancel := context.WithTimeoutCause(ctx, answerTimeout, fmt.Errorf("%v are over", answerTimeout))
+		defer cancel()
 		now, err := reporters(ctx)
 		if err != nil {
 			s.Unknown = append(s.Unknown, err.Error())

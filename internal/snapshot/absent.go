@@ -20,11 +20,13 @@ func (s *Snapshot) Absent() map[pci.Function]string {
 		}
 	}
 	all := map[pci.Function]string{}
-	why := func(fn pci.Function, driver, pfs string) {
+	why := func(fn pci.Function, driver, pfs string, failed bool) {
 		switch {
 		case here[fn]:
 		case driver == "":
 			all[fn] = NoDriver
+		case failed:
+			all[fn] = "its driver could not make its netdev (dmesg says why)"
 		case driver == pfs:
 			all[fn] = "its netdev is in another network namespace"
 		default:
@@ -32,10 +34,10 @@ func (s *Snapshot) Absent() map[pci.Function]string {
 		}
 	}
 	for _, pf := range s.PFs {
-		why(pci.PF(pf.Address), pf.Driver, pf.Driver)
+		why(pci.PF(pf.Address), pf.Driver, pf.Driver, false)
 		for n, vf := range pf.VFs {
 			if vf.Address != "" { // netdevsim's have none, and no netdev either
-				why(pci.VF(pf.Address, n), vf.Driver, pf.Driver)
+				why(pci.VF(pf.Address, n), vf.Driver, pf.Driver, vf.NoNet)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,20 @@ func (s FS) VF(pf pci.Address, n int) (pci.Address, error) {
 func (s FS) HasNet(a pci.Address) bool {
 	_, err := os.Stat(filepath.Join(s.Dir(a), "net"))
 	return err == nil
+}
+
+// WithoutNet tells whether the device's driver could not make its netdev: mlx5_core leaves that to a part of the
+// device that it splits off, mlx5_core.eth.N, and stays bound where that part's driver fails
+// (drivers/net/ethernet/mellanox/mlx5/core/dev.c, add_adev).
+func (s FS) WithoutNet(a pci.Address) bool {
+	parts, err := filepath.Glob(filepath.Join(s.Dir(a), "mlx5_core.eth.*"))
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(parts, func(part string) bool {
+		_, err := os.Lstat(filepath.Join(part, "driver"))
+		return errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // VFIO is the names below /dev/vfio by which a process holds the device: its

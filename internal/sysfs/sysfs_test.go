@@ -128,3 +128,24 @@ func FuzzParseVPD(f *testing.F) {
 	f.Add([]byte{vpdID, 4})
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = ParseVPD(b) })
 }
+
+// A driver that stays bound without its netdev is told from one that has made it, wherever that is.
+func TestWithoutNet(t *testing.T) {
+	s := tree(t)
+	part := filepath.Join(s.Dir("0000:3b:00.4"), "mlx5_core.eth.5")
+	want := func(want bool, what string) {
+		t.Helper()
+		if got := s.WithoutNet("0000:3b:00.4"); got != want {
+			t.Errorf("%s: %t", what, got)
+		}
+	}
+	want(false, "no part of it makes a netdev, as with enable_eth off")
+	if err := os.MkdirAll(part, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want(true, "the part has no driver")
+	if err := os.Symlink("../../../../bus/auxiliary/drivers/mlx5_core.eth", filepath.Join(part, "driver")); err != nil {
+		t.Fatal(err)
+	}
+	want(false, "the part has its driver")
+}

@@ -28,6 +28,7 @@ type Document struct {
 	Description string            `json:"description"`
 	Cards       []profiles.Card   `json:"cards"`
 	Bonds       []profiles.Bond   `json:"bonds,omitempty"`
+	VLANs       []profiles.VLAN   `json:"vlans,omitempty"`
 	Bridges     []profiles.Bridge `json:"bridges,omitempty"`
 	OVS         *profiles.Switch  `json:"ovs,omitempty"`
 
@@ -74,6 +75,7 @@ func Of(h provision.Host, managed Managed, ours func(id resource.ID, attribute s
 		return Document{}, fmt.Errorf("capturing this host: it has no card with the driver %s; nicwright show lists those it has", driver)
 	}
 	c.bonds()
+	c.vlans()
 	c.bridges()
 	c.ovs()
 	return d, nil
@@ -87,6 +89,9 @@ func Owner(h provision.Host) string {
 	}
 	for _, b := range h.Bridges.Bridges {
 		owners[b.Owner] = true
+	}
+	for _, v := range h.VLANs.VLANs {
+		owners[v.Owner] = true
 	}
 	if h.Switch != nil {
 		for _, b := range h.Switch.Bridges {
