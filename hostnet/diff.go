@@ -25,7 +25,7 @@ const present = "present"
 // rollback says, or an earlier apply put there. What the netdevs of have carry besides is
 // left alone.
 func Diff(have, want State, effects step.Effects, opt step.Options) (step.Result, error) {
-	d := differ{have: have, want: want, effects: effects, bouncing: bouncing(have, effects), along: map[on]string{}}
+	d := differ{have: have, want: want, effects: effects, back: opt.Only != nil, bouncing: bouncing(have, effects), along: map[on]string{}}
 	errs := []error{d.readSaid()}
 	for _, id := range slices.SortedFunc(maps.Keys(want.Absent), resource.Compare) {
 		d.takeAway(id, want.Absent[id])
@@ -51,6 +51,7 @@ func Diff(have, want State, effects step.Effects, opt step.Options) (step.Result
 type differ struct {
 	have, want State
 	effects    step.Effects
+	back       bool // it is a rollback
 	bouncing   map[resource.ID]bool
 	said       map[resource.ID][]Item
 	along      map[on]string // what goes with what is taken away and is put back, and why
@@ -241,6 +242,7 @@ func (d *differ) netdev(id resource.ID) {
 	if f.remade {
 		d.vf(id, f.why)
 	}
+	d.upperMTU(id, h, f)
 	d.upperLink(id, h, f, again)
 	d.master(id, h, f)
 	if d.enslaved(id) {

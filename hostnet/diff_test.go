@@ -169,3 +169,22 @@ func TestSummary(t *testing.T) {
 	}, have)
 	golden.Text(t, "testdata/summary.txt", strings.Join(got, "\n")+"\n")
 }
+
+// A rollback that takes the last IPv4 address away puts back the routes that it leaves alone, which the kernel takes along.
+func TestARollbackKeepsWhatItLeavesAlone(t *testing.T) {
+	id := resource.OfNetdev(onePF)
+	at := map[int]resource.ID{anywhere: id}
+	address := Item{Entry: rtnet.NewAddress(netip.MustParsePrefix("192.0.2.10/24"), anywhere), Devices: at}
+	route := Item{Entry: rtnet.NewRoute(rtnet.Way{To: netip.MustParsePrefix("198.51.100.0/24"), Table: 74}, anywhere), Devices: at}
+	have := State{Netdevs: map[resource.ID]Netdev{id: {Name: "p0", Up: true, Items: []Item{address, route}}}}
+	over := State{Netdevs: map[resource.ID]Netdev{id: {Name: "p0", Up: true}}, Unsaid: map[resource.ID][]string{id: {address.attribute()}}}
+	r, err := Diff(have, Fill(over, have, nil), nil, step.Options{Only: func(resource.ID) bool { return true }})
+	var lines []string
+	for _, s := range r.Steps {
+		lines = append(lines, s.String())
+	}
+	want := []string{id.String() + " address 192.0.2.10/24: present -> (none)", id.String() + " route 198.51.100.0/24 table 74: (unknown) -> present"}
+	if !slices.Equal(lines, want) || err != nil {
+		t.Errorf("%q, %v", lines, err)
+	}
+}

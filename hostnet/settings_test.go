@@ -225,3 +225,68 @@ func TestSettingsOfAnInterruptedOperation(t *testing.T) {
 		}
 	}
 }
+
+// A VLAN that a profile had made and took away is not made again because it was there before.
+func TestAVLANThatAProfileTookAway(t *testing.T) {
+	id, lower := resource.OfLink("mgmt"), resource.OfBond("bond0")
+	for name, c := range map[string]struct {
+		alias string
+		steps int
+	}{
+		"a profile's": {step.AliasOf("me"), 0},
+		"somebody's":  {"management", 2}, // and its alias
+	} {
+		bond := Netdev{Name: "bond0", Kind: "bond", Up: true}
+		before := State{Netdevs: map[resource.ID]Netdev{
+			lower: bond, id: {Name: "mgmt", Kind: "vlan", Lower: lower, Upper: &Upper{}, Settings: Settings{attrAlias: c.alias}},
+		}}
+		r, err := Diff(State{Netdevs: map[resource.ID]Netdev{lower: bond}}, Fill(State{}, before, nil), nil, step.Options{Owner: "me"})
+		if err != nil || len(r.Steps) != c.steps {
+			t.Errorf("%s: %v, %v", name, r.Steps, err)
+		}
+	}
+}
+
+// The kernel lowers the MTU of a VLAN with that of the netdev below: that is a step, and a rollback raises it again.
+func TestTheMTUOfAVLAN(t *testing.T) {
+	id, lower := resource.OfLink("bond0.7"), resource.OfBond("bond0")
+	state := func(mtu int) State {
+		return State{Netdevs: map[resource.ID]Netdev{
+			lower: {Name: "bond0", Kind: "bond", MTU: 9000, Up: true}, id: {Name: "bond0.7", Kind: "vlan", Lower: lower, MTU: mtu, Up: true, Upper: &Upper{}},
+		}}
+	}
+	again := map[resource.ID][]string{id: {attrMTU}}
+	rollback := step.Options{Owner: "me", Only: func(resource.ID) bool { return true }}
+	for name, c := range map[string]struct {
+		was, is, below int
+		again          map[resource.ID][]string
+		told           map[resource.ID][]string
+		opt            step.Options
+		want           string
+	}{
+		"lowered":                 {9000, 9000, 1500, nil, nil, step.Options{}, "link/bond0.7 mtu: 9000 -> 1500"},
+		"it fits":                 {1500, 1500, 9000, nil, nil, step.Options{}, ""},
+		"below is left alone":     {9000, 9000, 0, nil, nil, step.Options{}, ""},
+		"somebody has lowered it": {9000, 1400, 9000, nil, nil, step.Options{}, ""},
+		"the profile says it":     {9000, 9000, 1500, nil, again, step.Options{}, ""},
+		"an interrupted apply's":  {9000, 1500, 9000, again, nil, step.Options{}, "link/bond0.7 mtu: 1500 -> 9000"},
+		"and it stays lowered":    {9000, 1500, 1500, again, nil, step.Options{}, ""},
+		"taken back":              {9000, 1500, 9000, nil, nil, rollback, "link/bond0.7 mtu: 1500 -> 9000"},
+		"taken back, not touched": {0, 1500, 9000, nil, nil, rollback, ""},
+	} {
+		before := state(c.was)
+		before.Again = c.again
+		want := Fill(State{Told: c.told}, before, nil)
+		if c.below > 0 {
+			want.MTUs = map[resource.ID]int{lower: c.below}
+		}
+		r, err := Diff(state(c.is), want, nil, c.opt)
+		got := ""
+		for _, s := range r.Steps {
+			got += s.String()
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}

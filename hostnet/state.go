@@ -42,6 +42,8 @@ type State struct {
 	Late map[resource.ID]bool `json:"-"`
 	// Down are the netdevs that are to be down.
 	Down map[resource.ID]bool `json:"-"`
+	// MTUs are those that netdevs are to have, of the ones that others own, in bytes.
+	MTUs map[resource.ID]int `json:"-"`
 	// Again are the attributes of settings that an interrupted operation was to put back: what lost them may be done.
 	Again map[resource.ID][]string `json:"-"`
 	// Told are the attributes of netdevs that the tuning and VLAN domains decide, by their names: "rings rx", "features rx-gro", "mtu", "up".

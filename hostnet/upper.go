@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/netdev"
@@ -47,6 +48,8 @@ func (d *differ) upper(id resource.ID) bool {
 	_, there := d.have.Netdevs[id]
 	switch {
 	case !there && d.effects.On(id, step.Remade): // by the domain whose it is
+		return false
+	case !there && !goes && step.OwnerOf(w.Settings[attrAlias]) != "": // one that a profile said, and says no more
 		return false
 	case there && !goes:
 		return false
@@ -97,6 +100,24 @@ func (d *differ) upperLink(id resource.ID, h Netdev, f fate, again bool) {
 	case !again && h.Kind == "vlan" && f.down && !f.remade && !h.Up && !d.want.Netdevs[id].Up && !slices.Contains(d.want.Told[id], attrUp):
 		s.To, s.Reason = step.Text("down"), f.why+", and the kernel sets VLANs up with what they are on"
 		d.add(s)
+	}
+}
+
+// upperMTU plans the MTU of a VLAN, which the kernel lowers with that of the netdev below, and does not raise again
+// (net/8021q/vlan.c, vlan_device_event).
+func (d *differ) upperMTU(id resource.ID, h Netdev, f fate) {
+	if h.Kind != "vlan" || f.remade || slices.Contains(d.want.Told[id], attrMTU) {
+		return
+	}
+	to, why := h.MTU, "it was so before"
+	if d.back || slices.Contains(d.want.Again[id], attrMTU) {
+		to = d.want.Netdevs[id].MTU
+	}
+	if most, said := d.want.MTUs[h.Lower]; said && to > most {
+		to, why = most, "the kernel lowers it with that of "+d.have.called(h.Lower)
+	}
+	if to != 0 && to != h.MTU {
+		d.add(step.Step{Phase: d.phase(id), Resource: id, Attribute: attrMTU, From: step.Text(strconv.Itoa(h.MTU)), To: step.Text(strconv.Itoa(to)), Reason: why})
 	}
 }
 

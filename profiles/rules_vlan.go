@@ -8,6 +8,7 @@ func vlanRules() []rule {
 		{"NW034", "a VLAN is on one bond of the profile, or on one of its ports that is in no bond: frames that come in by a member are the bond's", "net/core/dev.c, __netif_receive_skb_core", checkVLANTarget},
 		{"NW035", "of the VLANs on one netdev each has its own id, or its own protocol; a VLAN has a name of its own, as bonds and bridges have", "net/8021q/vlan.c, vlan_check_real_dev", checkVLANOnce},
 		{"NW036", "the MTU of a VLAN is at most that of the netdev below it", "net/8021q/vlan_dev.c, vlan_dev_change_mtu", checkVLANMTU},
+		{"NW037", "a VLAN that is up is on a netdev that is up", "net/8021q/vlan_dev.c, vlan_dev_open", checkVLANUp},
 	}
 }
 
@@ -57,17 +58,30 @@ func checkVLANOnce(p *Profile, report report) {
 	}
 }
 
+// below is what the profile says of the netdev that a VLAN is on.
+func (p *Profile) below(v VLAN) (mtu *int, up *bool) {
+	if b := p.bondNamed(v.Bond); b != nil {
+		return b.MTU, b.Up
+	}
+	if ref, err := parsePortRef(v.Uplink); err == nil {
+		if port, err := p.find(ref); err == nil {
+			return port.MTU, port.Up
+		}
+	}
+	return nil, nil
+}
+
+func checkVLANUp(p *Profile, report report) {
+	for i, v := range p.VLANs {
+		if _, up := p.below(v); isFalse(up) && !isFalse(v.Up) {
+			report(p.At("vlans", i), "VLAN %s is to be up, and %s down", v.Name, v.Bond+v.Uplink)
+		}
+	}
+}
+
 func checkVLANMTU(p *Profile, report report) {
 	for i, v := range p.VLANs {
-		below := (*int)(nil)
-		if b := p.bondNamed(v.Bond); b != nil {
-			below = b.MTU
-		}
-		if ref, err := parsePortRef(v.Uplink); err == nil {
-			if port, err := p.find(ref); err == nil {
-				below = port.MTU
-			}
-		}
+		below, _ := p.below(v)
 		if v.MTU != nil && below != nil && *v.MTU > *below {
 			report(p.At("vlans", i, "mtu"), "VLAN %s has an MTU of %d, and %s one of %d", v.Name, *v.MTU, v.Bond+v.Uplink, *below)
 		}

@@ -55,7 +55,7 @@ func follow(have Host, w *profiles.Want, opt step.Options) {
 		}
 	}
 	w.Net.Move = moves(w)
-	w.Net.Down, w.Net.Late = downs(w), late(have, w)
+	w.Net.Down, w.Net.Late, w.Net.MTUs = downs(w), late(have, w), mtus(w)
 	w.Net.Bridged = map[resource.ID]hostnet.Place{}
 	for _, b := range have.Bridges.Bridges {
 		for _, p := range b.Ports {
@@ -95,6 +95,26 @@ func downs(w *profiles.Want) map[resource.ID]bool {
 		}
 	}
 	return down
+}
+
+// mtus are those that ports, bonds and bridges are to have.
+func mtus(w *profiles.Want) map[resource.ID]int {
+	all := map[resource.ID]int{}
+	put := func(id resource.ID, mtu *int) {
+		if mtu != nil {
+			all[id] = *mtu
+		}
+	}
+	for pf, p := range w.Ports {
+		put(resource.OfNetdev(pci.PF(pf)), p.MTU)
+	}
+	for _, b := range w.Bonds {
+		put(resource.OfBond(b.Name), b.MTU)
+	}
+	for _, b := range w.Bridges {
+		put(resource.OfLink(b.Name), b.MTU)
+	}
+	return all
 }
 
 // late are the own netdevs of the switch's bridges.

@@ -91,8 +91,10 @@ func (m *model) hostnet(steps []step.Step) error {
 	var puts []hostnet.Item
 	on := map[string]resource.ID{}
 	for _, s := range steps {
-		if v := m.vlanOf(s.Resource.Name); v != nil && s.Attribute == "up" {
-			v.Up = s.To.Str() == "up" && m.Net.Netdevs[v.On].Up
+		if v := m.vlanOf(s.Resource.Name); v != nil && (s.Attribute == "up" || s.Attribute == "mtu") {
+			if err := m.vlan(s); err != nil {
+				return err
+			}
 			continue
 		}
 		if !hostnet.Sayable(s.Attribute) {

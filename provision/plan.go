@@ -85,9 +85,7 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 		if d.name() == tuning.Domain { // before hostnet plans what it carries
 			w.Net.Told = tuning.Told(w.Tuning)
 			for _, v := range w.VLANs {
-				if v.Up != nil {
-					w.Net.Told[resource.OfLink(v.Name)] = []string{"up"}
-				}
+				w.Net.Told[resource.OfLink(v.Name)] = v.Told()
 			}
 		}
 		r, err := d.diff(&have, w, effects, opt)

@@ -88,6 +88,17 @@ func (s Spec) text() string {
 
 func (s Spec) id() resource.ID { return resource.OfLink(s.Name) }
 
+// Told are the attributes of the netdev that the spec says.
+func (s Spec) Told() (names []string) {
+	if s.MTU != nil {
+		names = append(names, attrMTU)
+	}
+	if s.Up != nil {
+		names = append(names, attrUp)
+	}
+	return names
+}
+
 // Specs are all VLANs of a state as a want that brings them back.
 func Specs(s State) []Spec {
 	var all []Spec
