@@ -72,7 +72,7 @@ func PortsOf(p *profiles.Profile, cards []profiles.CardInfo) ([]Port, error) {
 // cardsOnly resolves the cards of a profile, and not what is on them.
 func cardsOnly(p *profiles.Profile, cards []profiles.CardInfo) (*profiles.Want, error) {
 	only := *p
-	only.Bonds, only.Bridges, only.OVS, only.Verify, only.Bench = nil, nil, nil, nil, nil
+	only.Bonds, only.VLANs, only.Bridges, only.OVS, only.Verify, only.Bench = nil, nil, nil, nil, nil, nil
 	return profiles.Resolve(&only, cards)
 }
 
