@@ -71,6 +71,14 @@ func (s State) bridge(name string) *Bridge {
 // Has tells whether there is a bridge of that name.
 func (s State) Has(name string) bool { return s.bridge(name) != nil }
 
+// Filter is whether the bridge filters VLANs, in words.
+func (b Bridge) Filter() string {
+	if b.Options[attrFiltering] != 0 {
+		return attrFiltering + " on"
+	}
+	return attrFiltering + " off"
+}
+
 // vlans are those of a port.
 func (p PortState) vlans() set {
 	s := set{}

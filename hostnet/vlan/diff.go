@@ -27,7 +27,7 @@ func Diff(have State, want []Spec, effects step.Effects, opt step.Options) (step
 		if named(want[:n], w.Name) >= 0 {
 			return step.Result{}, fmt.Errorf("VLAN %s is wanted twice: give each a name of its own", w.Name)
 		}
-		if h := have.vlan(w.Name); h != nil && h.spec().text() != w.text() {
+		if h := have.vlan(w.Name); h != nil && h.Which() != w.text() {
 			p.changes[h.Name] = true
 		}
 	}
@@ -87,7 +87,7 @@ func (p *planner) old(h VLAN) {
 		p.add(step.Quiesce, h.Name, step.AttrMark, step.Absent(), step.Text(step.AliasOf(step.OrNoOwner(p.opt.Owner)))).Reason = interrupted
 	}
 	p.changes[h.Name] = true
-	p.add(step.Quiesce, h.Name, Present, step.Text(h.spec().text()), step.Absent(),
+	p.add(step.Quiesce, h.Name, Present, step.Text(h.Which()), step.Absent(),
 		step.Effect{Kind: step.Gone, On: id, For: step.ForGood}, step.Stop(id, step.ForGood, "all traffic of "+h.Name)).Reason = notWanted
 }
 
@@ -104,9 +104,9 @@ func (p *planner) vlan(h *VLAN, w Spec) {
 	case p.effects.Loses(h.On):
 		o.made, o.from = true, step.Unknown()
 		o.make(o.from, h.On.String()+" below it is made again")
-	case h.spec().text() != w.text():
+	case h.Which() != w.text():
 		o.made, o.from = true, step.Unknown()
-		o.make(step.Text(h.spec().text()), "", step.Stop(w.id(), step.Moment, "all traffic of "+w.Name))
+		o.make(step.Text(h.Which()), "", step.Stop(w.id(), step.Moment, "all traffic of "+w.Name))
 	}
 	o.mark()
 	o.mtu()
@@ -124,17 +124,17 @@ func (p *planner) possible(h *VLAN, w Spec) bool {
 		p.left(w.Name, "it has been removed since by somebody else, and is not made again")
 		return false
 	case h == nil:
-	case h.spec().text() == w.text():
+	case h.Which() == w.text():
 		return true
 	case w.IfThere:
-		p.left(w.Name, "somebody has made it another VLAN since, %s", h.spec().text())
+		p.left(w.Name, "somebody has made it another VLAN since, %s", h.Which())
 		return false
 	case !p.opt.Owns(h.Owner) && !p.interrupted(*h):
-		p.fail("VLAN %s: there is one of that name, %s, which nicwright did not make, and %s is wanted: rename it, or give the VLAN another name in the profile", w.Name, h.spec().text(), w.text())
+		p.fail("VLAN %s: there is one of that name, %s, which nicwright did not make, and %s is wanted: rename it, or give the VLAN another name in the profile", w.Name, h.Which(), w.text())
 		return false
 	}
 	for _, o := range p.have.VLANs {
-		if o.Name != w.Name && !p.changes[o.Name] && !p.effects.Loses(o.On) && o.spec().text() == w.text() {
+		if o.Name != w.Name && !p.changes[o.Name] && !p.effects.Loses(o.On) && o.Which() == w.text() {
 			p.fail("VLAN %s: %s is wanted, and %s is that VLAN already: name that one in the profile, or remove it (ip link del %s)", w.Name, w.text(), o.Name, o.Name)
 			return false
 		}

@@ -35,6 +35,9 @@ type VLAN struct {
 	Holds []string `json:"holds,omitempty"`
 }
 
+// Which is which VLAN it is: "100 on bond/bond0".
+func (v VLAN) Which() string { return v.spec().text() }
+
 func (s State) vlan(name string) *VLAN {
 	i := slices.IndexFunc(s.VLANs, func(v VLAN) bool { return v.Name == name })
 	if i < 0 {

@@ -5,13 +5,16 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
+	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/style"
 )
 
@@ -91,6 +94,7 @@ func (h Host) printTopology(b *strings.Builder) {
 			}
 		}
 	}
+	h.printBridges(b, drawn)
 	for _, bd := range h.Bonds {
 		if !drawn["bond/"+bd.Name] {
 			fmt.Fprintf(b, "  %s\n", bondLine(bd))
@@ -104,9 +108,40 @@ func (h Host) printTopology(b *strings.Builder) {
 			}
 		}
 	}
+	for _, v := range h.VLANs {
+		if h.ours(v.On) {
+			fmt.Fprintf(b, "  VLAN %s: %s, mtu %d, %s\n", style.Bold(v.Name), v.Which(), v.MTU, upDown(v.Up))
+		}
+	}
+}
+
+// ours tells the netdevs of the cards, and the bonds.
+func (h Host) ours(id resource.ID) bool {
+	return id.Kind == resource.Bond || h.Port(id.Function.PF) != nil
+}
+
+// printBridges draws the kernel's bridges that have ports of the cards.
+func (h Host) printBridges(b *strings.Builder, drawn map[string]bool) {
+	for _, br := range h.Bridges {
+		if !slices.ContainsFunc(br.Ports, func(p bridge.PortState) bool { return h.ours(p.Netdev) }) {
+			continue
+		}
+		fmt.Fprintf(b, "  bridge %s (of the kernel, %s)\n", style.Bold(br.Name), br.Filter())
+		for i, p := range br.Ports {
+			s := ovs.PortState{ID: p.Netdev.String(), Name: p.Name, Netdev: p.Name, OFPort: 1} // it works where it is a port
+			if p.Netdev.Kind == resource.Netdev || p.Netdev.Kind == resource.Representor {
+				s.ID = p.Netdev.Function.String()
+			}
+			h.drawPort(b, p.VLANs(), s, i == len(br.Ports)-1, drawn)
+		}
+	}
 }
 
 func (h Host) printPort(b *strings.Builder, p ovs.PortState, last bool, drawn map[string]bool) {
+	h.drawPort(b, p.VLANs(), p, last, drawn)
+}
+
+func (h Host) drawPort(b *strings.Builder, vlans string, p ovs.PortState, last bool, drawn map[string]bool) {
 	branch, below := "  |-- ", "  |   "
 	if last {
 		branch, below = "  `-- ", "      "
@@ -130,7 +165,7 @@ func (h Host) printPort(b *strings.Builder, p ovs.PortState, last bool, drawn ma
 	case p.OFPort <= 0:
 		state = style.Red("  not working: no such netdev")
 	}
-	fmt.Fprintf(b, "%s%-18s %s%s\n", branch, p.VLANs(), what, state)
+	fmt.Fprintf(b, "%s%-18s %s%s\n", branch, vlans, what, state)
 	if bonded != nil {
 		h.printMembers(b, *bonded, below, drawn)
 	}

@@ -12,7 +12,9 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/bridge"
 	"github.com/nicwright/nicwright/eswitch/ovs"
+	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/health"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/proof"
@@ -74,6 +76,8 @@ func Name(kind string, cell []proof.Field) string {
 type Host struct {
 	Cards   []eswitch.Card                `json:"cards"`
 	Bonds   []bond.Bond                   `json:"bonds"`
+	VLANs   []vlan.VLAN                   `json:"vlans,omitempty"`
+	Bridges []bridge.Bridge               `json:"bridges,omitempty"` // of the kernel
 	Switch  *ovs.State                    `json:"switch"`
 	Offload map[pci.Function]crypto.State `json:"offload"`
 }
