@@ -26,9 +26,12 @@ func (d *differ) driver(n int) driver {
 
 // abandoned tells a VF that an apply made, with autoprobe held off, and was
 // killed before it bound it.
-func (d *differ) abandoned(vf VF) bool {
+func (d *differ) abandoned(vf VF) bool { return vf.Driver == "" && d.interruptedBind() }
+
+// interruptedBind tells a port whose VFs an apply was binding, with autoprobe held off, when it was killed.
+func (d *differ) interruptedBind() bool {
 	held := d.port.Autoprobe != nil && !*d.port.Autoprobe
-	return vf.Driver == "" && d.port.Driver == mlx5 && held && d.want.Autoprobe != nil && *d.want.Autoprobe
+	return d.port.Driver == mlx5 && held && d.want.Autoprobe != nil && *d.want.Autoprobe
 }
 
 // bind gives every VF the driver it is to have, and autoprobe its last value.
@@ -61,6 +64,13 @@ func (d *differ) bindVF(n int) {
 	target := step.Text(driverName(to.name))
 	if target == now && vf.NoNetdev {
 		now, to.reason = step.Text(vf.Driver+noNetdev), "it is taken from its driver and given to it again"
+	}
+	if target == now && vf.Override == vf.Driver && d.interruptedBind() {
+		d.add(d.fn(n), step.Step{
+			Phase: step.Bind, Attribute: attrDriver, Group: "bind " + string(d.port.Address), Action: step.Change,
+			From: step.Text(vf.Driver + byOverride), To: target, Reason: "an interrupted apply left its driver_override",
+		})
+		return
 	}
 	if target == now {
 		return

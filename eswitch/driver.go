@@ -60,6 +60,9 @@ func (d *Doer) bindAll(ctx context.Context, steps []step.Step) error {
 	return errors.Join(errs...)
 }
 
+// byOverride follows the name of a driver that has a VF, which has its driver_override still.
+const byOverride = ", by driver_override"
+
 // noNetdev follows the name of a driver that is bound to a VF and could not make its netdev.
 const noNetdev = ", which could not make its netdev"
 
@@ -99,6 +102,11 @@ func (d *Doer) writeDriver(ctx context.Context, f pci.Function, to map[string]st
 	if now != want && want != "" {
 		if err := blocking(ctx, held, func() error { return d.bind(f.PF, vf, want, want == own) }); err != nil {
 			return err
+		}
+	}
+	if now == want && want == own { // its override is of an apply that was interrupted before it took it away
+		if override, err := d.sys.Override(vf); err != nil || override == own {
+			return errors.Join(err, d.sys.SetOverride(vf, ""))
 		}
 	}
 	return await.Until(ctx, "the VF's driver is "+driver, events, func() (bool, error) {

@@ -203,7 +203,7 @@ func functionNumber(a pci.Address) int {
 }
 
 func (o observer) vf(f pci.Function, s snapshot.VF, own string) VF {
-	vf := VF{Index: f.VF, Address: s.Address, Driver: s.Driver, NoNetdev: s.NoNet, Caps: o.caps[f], RateGroup: o.groups[f]}
+	vf := VF{Index: f.VF, Address: s.Address, Driver: s.Driver, NoNetdev: s.NoNet, Override: s.Override, Caps: o.caps[f], RateGroup: o.groups[f]}
 	if n, ok := o.maxIOEQs[f]; ok {
 		vf.MaxIOEQs = &n
 	}

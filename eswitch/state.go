@@ -82,6 +82,8 @@ type VF struct {
 	Driver  string      `json:"driver,omitempty"` // "" if none is bound
 	// NoNetdev: its driver is bound and could not make its netdev.
 	NoNetdev bool `json:"no_netdev,omitempty"`
+	// Override is its driver_override, "" for none; where sriov_drivers_autoprobe is on it is not looked at.
+	Override string `json:"driver_override,omitempty"`
 	// Netdev is its own; "" when it has none in this network namespace: not bound, or moved.
 	Netdev      string       `json:"netdev,omitempty"`
 	Admin       *Admin       `json:"admin,omitempty"`       // absent where its PF has no netdev here

@@ -130,7 +130,8 @@ const rcvbuf = 4 << 20
 // changed is found out by whoever waits, from the kernel's present state.
 func listen(ctx context.Context, c *Counts, what string, protocol int, groups ...uint32) (<-chan struct{}, error) {
 	fail := func(op string, err error) error {
-		return kernel.Remedied(fmt.Errorf("subscribing to %s: %w", what, kernel.Wrap(op, "a netlink socket", err)), "run the same again, and if that does not help see the kernel's log (dmesg)")
+		err = kernel.Remedied(kernel.Wrap(op, "a netlink socket", err), "run the same again, and if that does not help see the kernel's log (dmesg)")
+		return fmt.Errorf("subscribing to %s: %w", what, err)
 	}
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {

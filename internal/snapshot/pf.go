@@ -61,6 +61,7 @@ type VF struct {
 	Admin     *rtlink.VF // as its PF's driver keeps it; nil where that says nothing
 	HasNet    bool       // as of the PF
 	NoNet     bool       // its driver could not make its netdev
+	Override  string     // driver_override, "" for none; read where sriov_drivers_autoprobe is off, when nicwright needs one
 	Namespace string     // as of the PF
 	Holders   []Holder   // processes that hold it over vfio
 	Uppers    []string   // netdevs on top of its own; its master among them
@@ -234,6 +235,9 @@ func (p *PF) readVFs(sys sysfs.FS) error {
 		}
 		p.VFs[n].Driver, err = sys.Driver(a)
 		p.VFs[n].HasNet = sys.HasNet(a)
+		if err == nil && p.Autoprobe != nil && !*p.Autoprobe {
+			p.VFs[n].Override, err = sys.Override(a)
+		}
 		p.VFs[n].NoNet = !p.VFs[n].HasNet && p.VFs[n].Driver == mlx5 && sys.WithoutNet(a)
 		errs = append(errs, err)
 	}
