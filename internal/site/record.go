@@ -72,6 +72,11 @@ func parse(b []byte) ([]record, error) {
 	if err := json.Unmarshal(b, &records); err != nil {
 		return nil, err
 	}
+	for n, r := range records {
+		if r.Function.PF == "" {
+			return nil, fmt.Errorf("entry %d names no VF", n)
+		}
+	}
 	return records, nil
 }
 

@@ -29,6 +29,9 @@ func TestRecordReadsBack(t *testing.T) {
 	if _, err := parse([]byte("{")); err == nil {
 		t.Error("half a record was read")
 	}
+	if _, err := parse([]byte(`[{"up":true}]`)); err == nil {
+		t.Error("a record of no VF was read")
+	}
 }
 
 func FuzzParse(f *testing.F) {
