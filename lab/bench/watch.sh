@@ -8,7 +8,7 @@ set -euo pipefail
 vfs=${1:-64} seconds=${2:-60}
 install -m 0755 /lab/share/bin/nicwright /usr/local/bin/
 tmp=$(mktemp -d) half=$((vfs / 2))
-nicwright profile show vm-host | sed -e "s/vfs: [0-9]*/vfs: $vfs/" -e "s/vf0-1/vf0-$((half - 1))/" -e "s/vf2-3/vf$half-$((vfs - 1))/" >"$tmp/many.yaml"
+nicwright profile show vm-host | sed -e "s/vfs: [0-9]*/vfs: $vfs/" -e "s/vf0-1/vf0-$((half - 1))/" -e "s/vf2-3/vf$half-$((vfs - 1))/" -e "s/^    miimon: .*/&\n    mtu: 1500/" >"$tmp/many.yaml"
 nicwright apply -p "$tmp/many.yaml" >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
 uname -r
 echo "2 x $vfs VFs, $(ls /sys/class/net | wc -l) netdevs"
