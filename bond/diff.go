@@ -280,12 +280,12 @@ func (o *one) up() {
 	from := step.Absent()
 	var effects []step.Effect
 	if o.h != nil {
-		from = step.Text(upDown(o.h.Up))
+		from = step.Text(step.UpDown(o.h.Up))
 	}
 	if !*o.w.Up && o.h != nil {
 		effects = []step.Effect{{Kind: step.Down, On: o.id(), For: step.ForGood}, step.Stop(o.id(), step.ForGood, allTraffic(o.w.Name))}
 	}
-	o.add(attrUp, from, step.Text(upDown(*o.w.Up)), effects...)
+	o.add(attrUp, from, step.Text(step.UpDown(*o.w.Up)), effects...)
 }
 
 // lag is the step that waits for the card, if there is something to wait for.
@@ -324,13 +324,6 @@ func lagMode(name, mode string) error {
 		return nil
 	}
 	return fmt.Errorf("bond %s: lag is wanted, and mode is %s: the card makes a LAG of %s only: change mode, or leave lag out", name, mode, words(lagModes, "and"))
-}
-
-func upDown(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }
 
 // list is the value of members.

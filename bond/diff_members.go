@@ -219,7 +219,7 @@ func (o *one) follow() {
 			o.member(m.ID, attrMTU, strconv.Itoa(m.MTU), strconv.Itoa(o.h.MTU))
 		}
 		if said && up && !m.Up {
-			o.member(m.ID, attrUp, upDown(false), upDown(true))
+			o.member(m.ID, attrUp, step.UpDown(false), step.UpDown(true))
 		}
 	}
 }

@@ -138,7 +138,7 @@ func parseChanges(name string, steps []step.Step) (changes, error) {
 			ids := strings.FieldsFunc(to, func(r rune) bool { return r == ',' })
 			c.members = &ids
 		case s.Attribute == attrUp:
-			up := to == upDown(true)
+			up := to == step.UpDown(true)
 			c.up = &up
 		default:
 			return c, fmt.Errorf("the bond domain has no attribute %q", s.Attribute)
@@ -308,7 +308,7 @@ func (d *Doer) setOfMember(ctx context.Context, s step.Step) error {
 		}
 		return rtlink.SetMTU(l, n)
 	case attrUp:
-		return rtlink.SetUp(l, s.To.Str() == upDown(true))
+		return rtlink.SetUp(l, s.To.Str() == step.UpDown(true))
 	}
 	return fmt.Errorf("the bond domain has no attribute %q of a member", s.Attribute)
 }

@@ -92,7 +92,7 @@ func (m *model) do(s step.Step) error {
 			b.Members[i].MTU = b.MTU
 		}
 	case s.Attribute == attrUp:
-		b.Up = to == upDown(true)
+		b.Up = to == step.UpDown(true)
 	case s.Attribute == attrMembers:
 		out()
 		for _, id := range strings.FieldsFunc(to, func(r rune) bool { return r == ',' }) {

@@ -139,7 +139,7 @@ func (d *Doer) makeUpper(s step.Step, now map[resource.ID]int) error {
 		if l.Lower == lower && l.Kind == w.Kind {
 			return nil
 		}
-		return fmt.Errorf("%s: making it again: there is another netdev of that name, %s on ifindex %d: rename it, and apply again", s.Resource, kind(l.Kind), l.Lower)
+		return fmt.Errorf("%s: making it again: there is another netdev of that name, %s on ifindex %d: rename it, and apply again", s.Resource, rtlink.KindText(l.Kind), l.Lower)
 	}
 	u := rtlink.Upper{Name: w.Name, Kind: w.Kind, Lower: lower, Data: w.Upper.Data, MTU: w.MTU}
 	if w.Upper.MAC != "" {
@@ -155,11 +155,4 @@ func (d *Doer) makeUpper(s step.Step, now map[resource.ID]int) error {
 	l, err := rtlink.ByName(w.Name)
 	now[s.Resource] = l.Index
 	return err
-}
-
-func kind(k string) string {
-	if k == "" {
-		return "hardware"
-	}
-	return k
 }

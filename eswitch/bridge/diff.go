@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -138,7 +139,7 @@ func (p *planner) bridge(h *Bridge, w Spec) {
 	o := one{planner: p, h: h, w: w}
 	switch kind, taken := p.have.Others[w.Name]; {
 	case h == nil && taken:
-		p.fail("bridge %s: there is a netdev of that name, and it is no bridge of the kernel (%s): rename it, or give the bridge another name in the profile", w.Name, kindText(kind))
+		p.fail("bridge %s: there is a netdev of that name, and it is no bridge of the kernel (%s): rename it, or give the bridge another name in the profile", w.Name, rtlink.KindText(kind))
 		return
 	case h == nil && w.IfThere:
 		p.left(resource.OfLink(w.Name), "", "it has been removed since by somebody else, and is not made again")
@@ -154,13 +155,6 @@ func (p *planner) bridge(h *Bridge, w Spec) {
 	o.mtu()
 	o.option(*find(attrFiltering)) // when the ports have their VLANs
 	o.up()
-}
-
-func kindText(kind string) string {
-	if kind == "" {
-		return "hardware"
-	}
-	return kind
 }
 
 func (o *one) id() resource.ID { return resource.OfLink(o.w.Name) }
@@ -190,17 +184,10 @@ func (o *one) make() {
 		if o.w.Owner != "" {
 			to = step.Text(step.AliasOf(o.w.Owner))
 		}
-		o.step(step.AttrMark, alias(o.h.Alias), to)
+		o.step(step.AttrMark, step.MarkText(o.h.Alias), to)
 	case !o.w.Exact && owner != "" && o.h.Owner != owner && o.opt.Owns(o.h.Owner) && o.opt.Only == nil:
 		o.step(step.AttrMark, step.Text(o.h.Alias), step.Text(step.AliasOf(owner))).Reason = "the work of the profile " + o.h.Owner + " is taken over"
 	}
-}
-
-func alias(text string) step.Value {
-	if text == "" {
-		return step.Absent()
-	}
-	return step.Text(text)
 }
 
 // option adds the step of one option.
@@ -303,12 +290,12 @@ func (o *one) up() {
 	from := step.Absent()
 	var effects []step.Effect
 	if o.h != nil {
-		from = step.Text(upDown(o.h.Up))
+		from = step.Text(step.UpDown(o.h.Up))
 	}
 	if !*up {
 		effects = []step.Effect{{Kind: step.Down, On: o.id(), For: step.ForGood}, step.Stop(o.id(), step.ForGood, "all traffic of "+o.w.Name)}
 	}
-	o.step(attrUp, from, step.Text(upDown(*up)), effects...)
+	o.step(attrUp, from, step.Text(step.UpDown(*up)), effects...)
 }
 
 // moves tells whether addresses of ports go to the bridge.
@@ -319,11 +306,4 @@ func (o *one) moves() bool {
 		}
 	}
 	return false
-}
-
-func upDown(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }

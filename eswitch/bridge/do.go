@@ -131,7 +131,7 @@ func (c *changes) own(s step.Step) error {
 		}
 		c.mtu = &n
 	case s.Attribute == attrUp:
-		up := to == upDown(true)
+		up := to == step.UpDown(true)
 		c.up = &up
 	default:
 		return fmt.Errorf("the bridge domain has no attribute %q", s.Attribute)

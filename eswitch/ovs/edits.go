@@ -112,8 +112,8 @@ func (b *bridgeEdit) parse(s step.Step) error {
 	switch {
 	case s.Attribute == step.AttrMark:
 		b.mark = &s.To
-	case s.Attribute == attrUp && (text == upDown(true) || text == upDown(false)):
-		b.up = new(text == upDown(true))
+	case s.Attribute == attrUp && (text == step.UpDown(true) || text == step.UpDown(false)):
+		b.up = new(text == step.UpDown(true))
 	case s.Attribute == attrMTU:
 		m, err := parseMTU(text)
 		if err != nil {

@@ -92,20 +92,13 @@ func (d *differ) own(w Bridge, b BridgeState, there bool) {
 	}
 	from := step.Absent()
 	if there && b.MTU > 0 {
-		from = step.Text(upDown(b.Up))
+		from = step.Text(step.UpDown(b.Up))
 	}
-	s := d.add(r, attrUp, from, step.Text(upDown(*w.Up)))
+	s := d.add(r, attrUp, from, step.Text(step.UpDown(*w.Up)))
 	if !*w.Up {
 		own := resource.OfLink(w.Name)
 		s.Effects = []step.Effect{{Kind: step.Down, On: own, For: step.ForGood}, step.Stop(own, step.ForGood, "what the host itself sends and takes by "+w.Name)}
 	}
-}
-
-func upDown(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }
 
 // internal is the UUID of the Interface of a bridge's internal port, "" for none.

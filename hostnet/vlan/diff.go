@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/step"
 )
 
@@ -118,7 +119,7 @@ func (p *planner) possible(h *VLAN, w Spec) bool {
 	kind, taken := p.have.Others[w.Name]
 	switch {
 	case h == nil && taken:
-		p.fail("VLAN %s: there is a netdev of that name, and it is no VLAN on a netdev of this network namespace (%s): rename it, or give the VLAN another name in the profile", w.Name, kindText(kind))
+		p.fail("VLAN %s: there is a netdev of that name, and it is no VLAN on a netdev of this network namespace (%s): rename it, or give the VLAN another name in the profile", w.Name, rtlink.KindText(kind))
 		return false
 	case h == nil && w.IfThere:
 		p.left(w.Name, "it has been removed since by somebody else, and is not made again")
@@ -145,13 +146,6 @@ func (p *planner) possible(h *VLAN, w Spec) bool {
 // interrupted tells one that an apply of the profile made and was stopped before it could mark it.
 func (p *planner) interrupted(h VLAN) bool {
 	return h.Alias == "" && p.opt.Made != nil && p.opt.Made(resource.OfLink(h.Name))
-}
-
-func kindText(kind string) string {
-	if kind == "" {
-		return "hardware"
-	}
-	return kind
 }
 
 // one is the plan of one VLAN.
@@ -191,17 +185,10 @@ func (o *one) mark() {
 	case o.w.Exact && o.w.Owner != h.Owner && owner == "":
 		o.step(step.AttrMark, step.Text(h.Alias), step.Absent())
 	case o.w.Exact && o.w.Owner != h.Owner:
-		o.step(step.AttrMark, alias(h.Alias), ours)
+		o.step(step.AttrMark, step.MarkText(h.Alias), ours)
 	case !o.w.Exact && owner != "" && h.Owner != owner && o.opt.Owns(h.Owner) && o.opt.Only == nil:
 		o.step(step.AttrMark, step.Text(h.Alias), ours).Reason = "the work of the profile " + h.Owner + " is taken over"
 	}
-}
-
-func alias(text string) step.Value {
-	if text == "" {
-		return step.Absent()
-	}
-	return step.Text(text)
 }
 
 func (o *one) mtu() {
@@ -230,18 +217,11 @@ func (o *one) up() {
 	switch {
 	case up == nil || o.made && !*up || !o.made && *up == o.h.Up:
 	case o.made:
-		o.step(attrUp, o.from, step.Text(upDown(true)))
+		o.step(attrUp, o.from, step.Text(step.UpDown(true)))
 	case *up:
-		o.step(attrUp, step.Text(upDown(false)), step.Text(upDown(true)))
+		o.step(attrUp, step.Text(step.UpDown(false)), step.Text(step.UpDown(true)))
 	default:
-		o.step(attrUp, step.Text(upDown(true)), step.Text(upDown(false)),
+		o.step(attrUp, step.Text(step.UpDown(true)), step.Text(step.UpDown(false)),
 			step.Effect{Kind: step.Down, On: o.w.id(), For: step.ForGood}, step.Stop(o.w.id(), step.ForGood, "all traffic of "+o.w.Name))
 	}
-}
-
-func upDown(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }

@@ -78,7 +78,7 @@ func (c *changes) add(s step.Step) error {
 		}
 		c.mtu = &n
 	case attrUp:
-		c.up = new(to == upDown(true))
+		c.up = new(to == step.UpDown(true))
 	default:
 		return fmt.Errorf("%s: the VLAN domain has no such attribute", s)
 	}
@@ -126,7 +126,7 @@ func (d *Doer) free(c changes, now map[resource.ID]rtlink.Link) error {
 	}
 	switch {
 	case l.Kind != Domain:
-		return fmt.Errorf("the netdev of this name is no VLAN (%s): rename it, or give the VLAN another name in the profile", kindText(l.Kind))
+		return fmt.Errorf("the netdev of this name is no VLAN (%s): rename it, or give the VLAN another name in the profile", rtlink.KindText(l.Kind))
 	case step.OwnerOf(alias) == "":
 		return fmt.Errorf("it does not carry an alias that begins with %q, so nicwright did not make it and does not delete it: ip link del %s", step.AliasMark, c.name)
 	}

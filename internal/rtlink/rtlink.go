@@ -65,6 +65,14 @@ type Link struct {
 	Slave        *Slave // of a member of a bond
 }
 
+// KindText is a Link's Kind in words.
+func KindText(kind string) string {
+	if kind == "" {
+		return "hardware"
+	}
+	return kind
+}
+
 // rtextFilterSkipStats is RTEXT_FILTER_SKIP_STATS (include/uapi/linux/rtnetlink.h).
 const rtextFilterSkipStats = 1 << 3
 

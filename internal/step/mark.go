@@ -41,3 +41,11 @@ func OwnerOf(alias string) string {
 	}
 	return owner
 }
+
+// MarkText is an alias as the value of a step, absent where there is none.
+func MarkText(alias string) Value {
+	if alias == "" {
+		return Absent()
+	}
+	return Text(alias)
+}

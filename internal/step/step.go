@@ -128,6 +128,14 @@ func (s Step) Disrupts() string {
 	return strings.Join(all, "; ")
 }
 
+// UpDown is whether a netdev is administratively up, as the value of a step has it.
+func UpDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}
+
 // ActionOf is the action that leads from one value to another.
 func ActionOf(from, to Value) Action {
 	switch {

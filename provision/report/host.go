@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
+	"github.com/nicwright/nicwright/internal/step"
 	"github.com/nicwright/nicwright/internal/style"
 )
 
@@ -54,7 +55,7 @@ func printVFs(b *strings.Builder, p eswitch.Port) {
 	for _, vf := range p.VFs {
 		rep := "-"
 		if r := vf.Representor; r != nil {
-			rep = fmt.Sprintf("%s (%s) %s", r.Netdev, r.PhysPortName, upDown(r.Up))
+			rep = fmt.Sprintf("%s (%s) %s", r.Netdev, r.PhysPortName, step.UpDown(r.Up))
 		}
 		fmt.Fprintf(t, "    VF %d\t%s\t%s\tdriver %s\trepresentor %s\n", vf.Index, style.OrDash(string(vf.Address)), style.OrDash(vf.Netdev), style.OrDash(vf.Driver), rep)
 	}
@@ -110,7 +111,7 @@ func (h Host) printTopology(b *strings.Builder) {
 	}
 	for _, v := range h.VLANs {
 		if h.ours(v.On) {
-			fmt.Fprintf(b, "  VLAN %s: %s, mtu %d, %s\n", style.Bold(v.Name), v.Which(), v.MTU, upDown(v.Up))
+			fmt.Fprintf(b, "  VLAN %s: %s, mtu %d, %s\n", style.Bold(v.Name), v.Which(), v.MTU, step.UpDown(v.Up))
 		}
 	}
 }
@@ -207,11 +208,4 @@ func (h Host) printMembers(b *strings.Builder, bd bond.Bond, indent string, draw
 		drawn["pci/"+m.ID] = true
 		fmt.Fprintf(b, "%s%suplink %s %s  MII %s --- wire\n", indent, branch, m.Netdev, m.ID, m.MIIStatus)
 	}
-}
-
-func upDown(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }
