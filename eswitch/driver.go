@@ -105,8 +105,12 @@ func (d *Doer) writeDriver(ctx context.Context, f pci.Function, to map[string]st
 		}
 	}
 	if now == want && want == own { // its override is of an apply that was interrupted before it took it away
-		if override, err := d.sys.Override(vf); err != nil || override == own {
-			return errors.Join(err, d.sys.SetOverride(vf, ""))
+		override, err := d.sys.Override(vf)
+		if err != nil {
+			return err
+		}
+		if override == own {
+			return d.sys.SetOverride(vf, "")
 		}
 	}
 	return await.Until(ctx, "the VF's driver is "+driver, events, func() (bool, error) {
