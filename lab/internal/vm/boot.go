@@ -218,7 +218,11 @@ func (b *machine) died(started bool, err error) error {
 	if b.qemuErr != nil {
 		how = fmt.Sprintf("QEMU ended before the command did: %v", b.qemuErr)
 	}
-	if strings.Contains(b.con.tail(consoleLines), "Oops: int3") {
+	oops := b.con.died()
+	if oops != "" {
+		how += "; the kernel said: " + oops
+	}
+	if strings.Contains(oops, "Oops: int3") {
 		how += "; this is QEMU's emulation, which trips at times when the kernel patches its own code: run it again"
 	}
 	if !started {

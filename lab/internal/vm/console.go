@@ -15,6 +15,7 @@ type console struct {
 	copy io.Writer // nil: kept only
 	part []byte
 	last []string
+	oops string // the last line with which the kernel began to report that it cannot go on
 }
 
 const consoleLines = 60
@@ -43,9 +44,19 @@ func (c *console) add(line string) {
 		return
 	}
 	c.last = append(c.last, line)
+	if strings.Contains(line, "Oops: ") {
+		c.oops = line
+	}
 	if len(c.last) > consoleLines {
 		c.last = c.last[len(c.last)-consoleLines:]
 	}
+}
+
+// died is the line with which the kernel began to die, "" for none: its report may be longer than what is kept.
+func (c *console) died() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.oops
 }
 
 // tail returns the last lines, indented, or a remark that there are none.
