@@ -105,7 +105,7 @@ func TestConsoleKeepsTheLastLines(t *testing.T) {
 	if n := strings.Count(c.tail(1000), "\n"); n > consoleLines {
 		t.Errorf("%d lines are kept", n)
 	}
-	if _, err := c.Write([]byte("[ 36.8] Oops: int3: 0000 [#1] PREEMPT SMP\n" + strings.Repeat("trace\n", 2*consoleLines))); err != nil || c.died() != "[ 36.8] Oops: int3: 0000 [#1] PREEMPT SMP" {
+	if _, err := c.Write([]byte("\n[ 36.8] Oops: int3: 0000 [#1] PREEMPT SMP\n" + strings.Repeat("trace\n", 2*consoleLines))); err != nil || c.died() != "[ 36.8] Oops: int3: 0000 [#1] PREEMPT SMP" {
 		t.Errorf("a kernel died with %q, %v", c.died(), err)
 	}
 	if got := (&console{}).tail(3); !strings.Contains(got, "nothing") {
