@@ -53,7 +53,7 @@ func TwinOf(ports map[string]baseline.Facts) (Twin, error) {
 	t := Twin{Card: rehearsal.Card{Cards: min(len(slots), mostCards), Crypto: true}}
 	other := func(format string, args ...any) { t.Other = append(t.Other, fmt.Sprintf(format, args...)) }
 	var slot int
-	if _, err := fmt.Sscanf(slots[0], "%x:%x:%x", &t.Domain, &t.Bus, &slot); err != nil || slot != 0 || t.Bus == 0 || t.Bus+t.Cards > 0xff {
+	if _, err := fmt.Sscanf(slots[0], "%x:%x:%x", &t.Domain, &t.Bus, &slot); err != nil || slot != 0 || t.Bus <= 0 || t.Domain < 0 || t.Bus+t.Cards > 0xff {
 		t.Domain, t.Bus = 1, 0x3b
 		other("the card's PCI address: it is 0001:3b:00.0 there, and %s here", slots[0])
 	}
