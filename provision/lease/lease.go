@@ -223,7 +223,7 @@ func (l *Lease) check() error {
 	switch {
 	case l.State != Setting && l.State != Leased && l.State != Clearing:
 		return fmt.Errorf("its state is %q", l.State)
-	case !l.VF.IsVF():
+	case !l.VF.IsVF() || l.VF.PF == "":
 		return fmt.Errorf("%s is no VF", l.VF)
 	case l.Network == "":
 		return errors.New("it is of no network")
