@@ -240,8 +240,8 @@ func made(t journal.Touched, id resource.ID) bool {
 	switch id.Kind {
 	case resource.Bond:
 		return t.Has(id, bond.Present)
-	case resource.Link: // a bridge of the kernel or a VLAN; documents that do not say what was touched knew none
-		return t != nil && (t.Has(id, bridge.Present) || t.Has(id, vlan.Present))
+	case resource.Link: // a bridge of the kernel or a VLAN, by name: what a step only affects, as somebody's VLAN that is made again with its bond, was there before
+		return slices.Contains(t[id], bridge.Present) || slices.Contains(t[id], vlan.Present)
 	case resource.BridgePort:
 		return t != nil && t.Has(id, bridge.AttrPort)
 	case resource.Bridge:
