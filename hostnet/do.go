@@ -130,7 +130,7 @@ func (d *Doer) puts(ctx context.Context, puts []put, now map[resource.ID]int) er
 			}
 			switch {
 			case errors.Is(err, unix.ENETDOWN) && p.item.Kind == rtnet.Route:
-				errs = append(errs, kernel.Remedied(fmt.Errorf("%s: %w", d.have.called(p.on), err), "a route needs its netdev up: say up: true of it in the profile"))
+				errs = append(errs, fmt.Errorf("%s: %w", d.have.called(p.on), kernel.Remedied(err, "a route needs its netdev up: say up: true of it in the profile")))
 			case err == nil:
 			case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH): // by a gateway that another route leads to
 				later, refused = append(later, p), errors.Join(refused, fmt.Errorf("%s: %w", d.have.called(p.on), err))
@@ -332,17 +332,13 @@ func (d *Doer) setMaster(ctx context.Context, s step.Step, now map[resource.ID]i
 
 // look says which netdev is which at present.
 func look(ctx context.Context) (map[resource.ID]int, error) {
-	links, err := rtlink.Dump(ctx)
+	links, err := snapshot.Present(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot.Snapshot{Links: links}
-	if s.Netdevs, err = netdev.All(ctx); err != nil {
-		return nil, err
-	}
 	now := map[resource.ID]int{}
-	for index, id := range s.IDs() {
-		now[id] = index
+	for id, l := range links {
+		now[id] = l.Index
 	}
 	return now, nil
 }

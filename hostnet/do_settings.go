@@ -126,7 +126,7 @@ func setEthtool(ctx context.Context, l rtlink.Link, s ethtool.Setting, value str
 			want[name] = min(n, m)
 		}
 	}
-	change := s.Unlike(now, want)
+	change := want.Unlike(now)
 	if len(change) == 0 {
 		return nil
 	}

@@ -170,7 +170,8 @@ func (d *differ) settings(id resource.ID, h Netdev, f fate) {
 }
 
 // unlike tells whether setting would change anything: a step that never comes to its end
-// would be the first of every apply.
+// would be the first of every apply. While moderation is adaptive mlx5 ignores the numbers that it
+// decides, and says that it has set them (mlx5/core/en_ethtool.c, mlx5e_ethtool_set_coalesce).
 func unlike(attribute, is, want string) bool {
 	if attribute == attrFeatures {
 		return is != want
@@ -180,7 +181,11 @@ func unlike(attribute, is, want string) bool {
 	if errNow != nil || errTo != nil {
 		return is != want
 	}
-	return len(ethtool.Setting(strings.TrimPrefix(attribute, attrEthtool)).Unlike(now, to)) > 0
+	maps.DeleteFunc(to, func(name string, _ uint32) bool {
+		direction, what, _ := strings.Cut(name, "-")
+		return (what == "usecs" || what == "frames") && to["adaptive-"+direction] != 0
+	})
+	return len(to.Unlike(now)) > 0
 }
 
 // but parts the features that are put back from those that are left to others.

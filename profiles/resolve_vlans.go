@@ -14,7 +14,7 @@ func (r *resolver) resolveVLANs(w *Want) {
 		v.Bond, v.Uplink = "", ""
 		v.On = resource.OfBond(of.Bond)
 		if of.Uplink != "" {
-			ref, _ := parsePortRef(of.Uplink) // NW006
+			ref, _ := parsePortRef(of.Uplink) // NW034
 			v.On = resource.OfNetdev(pci.PF(r.ports[ref].Address))
 		}
 		if v.Up == nil && !of.AddressSpec.IsZero() {

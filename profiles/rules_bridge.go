@@ -35,16 +35,22 @@ func checkBridgeVLANs(p *Profile, report report) {
 	}
 }
 
-func checkBridgeNames(p *Profile, report report) {
-	taken := map[string]string{}
+// netdevs are what the names of the profile's bonds, and of its bridges of Open vSwitch, are names of.
+func (p *Profile) netdevs() map[string]string {
+	all := map[string]string{}
 	for _, b := range p.Bonds {
-		taken[b.Name] = "a bond"
+		all[b.Name] = "a bond"
 	}
 	if p.OVS != nil {
 		for _, b := range p.OVS.Bridges {
-			taken[b.Name] = "a bridge of Open vSwitch"
+			all[b.Name] = "a bridge of Open vSwitch"
 		}
 	}
+	return all
+}
+
+func checkBridgeNames(p *Profile, report report) {
+	taken := p.netdevs()
 	for i, b := range p.Bridges {
 		if what := taken[b.Name]; what != "" {
 			report(p.At("bridges", i, "name"), "%s is the name of %s of the profile as well", b.Name, what)

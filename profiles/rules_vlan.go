@@ -34,17 +34,9 @@ func checkVLANTarget(p *Profile, report report) {
 }
 
 func checkVLANOnce(p *Profile, report report) {
-	netdevs, tags := map[string]string{}, map[string]string{}
-	for _, b := range p.Bonds {
-		netdevs[b.Name] = "a bond"
-	}
+	netdevs, tags := p.netdevs(), map[string]string{}
 	for _, b := range p.Bridges {
 		netdevs[b.Name] = "a bridge"
-	}
-	if p.OVS != nil {
-		for _, b := range p.OVS.Bridges {
-			netdevs[b.Name] = "a bridge of Open vSwitch"
-		}
 	}
 	for i, v := range p.VLANs {
 		if what := netdevs[v.Name]; what != "" {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/nicwright/nicwright/internal/await"
-	"github.com/nicwright/nicwright/internal/netdev"
 	"github.com/nicwright/nicwright/internal/resource"
 	"github.com/nicwright/nicwright/internal/rtlink"
 	"github.com/nicwright/nicwright/internal/rtnet"
@@ -26,7 +25,7 @@ func awaitNetdevs(ctx context.Context, c changes) (now map[resource.ID]rtlink.Li
 	var missing resource.ID
 	err = await.Until(ctx, "the netdev of every port is there", events, func() (bool, error) {
 		var err error
-		if now, err = netdevs(ctx); err != nil {
+		if now, err = snapshot.Present(ctx); err != nil {
 			return false, err
 		}
 		for _, p := range c.ports {
@@ -41,24 +40,6 @@ func awaitNetdevs(ctx context.Context, c changes) (now map[resource.ID]rtlink.Li
 		return nil, fmt.Errorf("%w: %s is not in this network namespace: is its eswitch in switchdev mode, and does it have the VF? (nicwright show)", err, missing)
 	}
 	return now, err
-}
-
-// netdevs are all of the network namespace, by what they are.
-func netdevs(ctx context.Context) (map[resource.ID]rtlink.Link, error) {
-	links, err := rtlink.Dump(ctx)
-	if err != nil {
-		return nil, err
-	}
-	functions, err := netdev.All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ids := (&snapshot.Snapshot{Links: links, Netdevs: functions}).IDs()
-	all := map[resource.ID]rtlink.Link{}
-	for _, l := range links {
-		all[ids[l.Index]] = l
-	}
-	return all, nil
 }
 
 // takeOut takes ports out that are still in the bridge.

@@ -178,7 +178,7 @@ func (o *one) mark() {
 	h := o.h
 	switch {
 	case h == nil && o.w.Exact && owner == "": // somebody else's
-	case h == nil, o.made && h.Owner != "":
+	case h == nil, o.made && h.Owner != "" && (!o.w.Exact || owner != ""):
 		o.step(step.AttrMark, o.from, ours)
 	case !o.w.Exact && owner != "" && o.interrupted(*h):
 		o.step(step.AttrMark, step.Absent(), ours).Reason = interrupted

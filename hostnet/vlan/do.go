@@ -47,7 +47,7 @@ func (d *Doer) Do(ctx context.Context, steps []step.Step) error {
 			return err
 		}
 	}
-	now, err := look(ctx)
+	now, err := snapshot.Present(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,23 +83,6 @@ func (c *changes) add(s step.Step) error {
 		return fmt.Errorf("%s: the VLAN domain has no such attribute", s)
 	}
 	return nil
-}
-
-// look says which netdev is which at present.
-func look(ctx context.Context) (map[resource.ID]rtlink.Link, error) {
-	s := &snapshot.Snapshot{}
-	var err error
-	if s.Links, err = rtlink.Dump(ctx); err != nil {
-		return nil, err
-	}
-	if s.Netdevs, err = netdev.All(ctx); err != nil {
-		return nil, err
-	}
-	ids, now := s.IDs(), map[resource.ID]rtlink.Link{}
-	for _, l := range s.Links {
-		now[ids[l.Index]] = l
-	}
-	return now, nil
 }
 
 // is tells whether a netdev is the VLAN that is wanted.

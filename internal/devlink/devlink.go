@@ -69,7 +69,7 @@ func NewClient(c *genetlink.Conn) (*Client, error) {
 	return &Client{c: c, family: f}, nil
 }
 
-// Close closes the connection, but for one that the kernel does not let go of: that would wait.
+// Close closes the connection. One that did not answer is closed when it does: until then that would wait.
 func (c *Client) Close() error {
 	if c.stuck.Load() {
 		return nil
@@ -104,6 +104,10 @@ func (c *Client) ask(ctx context.Context, m genetlink.Message, flags netlink.Hea
 	case <-ctx.Done():
 	}
 	c.stuck.Store(true)
+	go func() { // where the kernel lets go of it yet
+		<-answered
+		_ = c.c.Close()
+	}()
 	return nil, fmt.Errorf("it does not answer: %w: a driver holds one of the devices (dmesg says which task is blocked for how long); where it never lets go, a reboot is all that helps", context.Cause(ctx))
 }
 

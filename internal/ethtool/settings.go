@@ -184,17 +184,12 @@ func (cl *Client) SetNumbers(index int, s Setting, want Numbers) error {
 	return nil
 }
 
-// Unlike are the numbers of want that a netdev has otherwise, but for those that it would not
-// take: what adaptive moderation decides (mlx5/core/en_ethtool.c, mlx5e_ethtool_set_coalesce).
-func (s Setting) Unlike(now, want Numbers) Numbers {
+// Unlike are those of n that now has, with another value.
+func (n Numbers) Unlike(now Numbers) Numbers {
 	out := Numbers{}
-	for name, n := range want {
-		direction, what, _ := strings.Cut(name, "-")
-		if s == Coalesce && (what == "usecs" || what == "frames") && want["adaptive-"+direction] != 0 {
-			continue
-		}
-		if is, has := now[name]; has && is != n {
-			out[name] = n
+	for name, v := range n {
+		if is, has := now[name]; has && is != v {
+			out[name] = v
 		}
 	}
 	return out

@@ -95,7 +95,8 @@ func Wrapf(resource string, err error, op string, args ...any) error {
 }
 
 // Remedied is err with what to do next, where it holds an *Error that says
-// nothing of it yet; any other err is returned as it is.
+// nothing of it yet; any other err is returned as it is. It comes before err is
+// put into words (fmt.Errorf), which are not said anew.
 func Remedied(err error, remedy string) error {
 	var e *Error
 	if errors.As(err, &e) && e.Remedy == "" {

@@ -170,6 +170,23 @@ func (s *Snapshot) IDs() map[int]resource.ID {
 	return ids
 }
 
+// Present is which netdev is which now, by what they are: two dumps, of links and of devlink's ports.
+func Present(ctx context.Context) (map[resource.ID]rtlink.Link, error) {
+	var s Snapshot
+	var err error
+	if s.Links, err = rtlink.Dump(ctx); err != nil {
+		return nil, err
+	}
+	if s.Netdevs, err = netdev.All(ctx); err != nil {
+		return nil, err
+	}
+	ids, now := s.IDs(), map[resource.ID]rtlink.Link{}
+	for _, l := range s.Links {
+		now[ids[l.Index]] = l
+	}
+	return now, nil
+}
+
 // Link is the netdev with an ifindex.
 func (s *Snapshot) Link(index int) (rtlink.Link, bool) {
 	for _, l := range s.Links {
