@@ -129,7 +129,7 @@ bench-lease: build lab
 # is in $(BIN)/seed/run.ndjson; docs/measurements has one. A quarter of an hour, or half of one: what else the host does changes that, and no figure.
 bench-seed: build lab
 	$(LAB) run --card ports=2,vfs=2 --icount --mem 4096 --boot-limit 8m --time-limit 2h --share $(CURDIR) -- /lab/share/lab/bench/seed-shape.sh
-	NICWRIGHT_RUN=$(CURDIR)/$(BIN)/seed/run.ndjson $(GOTEST) -count=1 -v -run SeedsShape ./provision/bench/advice
+	NICWRIGHT_RUN=$(CURDIR)/$(BIN)/seed/run.ndjson $(GOTEST) -count=1 -v -run 'SeedsShape|LossIsMeasured' ./provision/bench/advice
 	$(BIN)/nicwright bench chart $(BIN)/seed/run.ndjson --out $(BIN)/seed
 
 # A page a verb, dated by the commit: two builds of it are equal.

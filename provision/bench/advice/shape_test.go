@@ -22,10 +22,16 @@ const (
 	lossy    = "1% lost"
 )
 
-// theShape reads the lab's run of a weak server, that which ships or the one of make bench-seed.
-func theShape(t *testing.T) (*sample.Run, map[string]*fit.Line) {
+// The lab's runs that ship: of a weak server, and of a path by two ports.
+const (
+	weakServer = "lab-weak-server"
+	lossyPath  = "lab-lossy-path"
+)
+
+// theRun reads a run that ships, or the one of make bench-seed, which is both.
+func theRun(t *testing.T, name string) (*sample.Run, map[string]*fit.Line) {
 	t.Helper()
-	text, err := measurements.Open("lab-weak-server")
+	text, err := measurements.Open(name)
 	if file := os.Getenv("NICWRIGHT_RUN"); file != "" {
 		text, err = os.ReadFile(file)
 	}
@@ -68,7 +74,7 @@ func per(t *testing.T, l *fit.Line, bytes uint64, metric fit.Metric) (sum float6
 // keys serves small files at one rate whatever their size, and slower than a program
 // does; large ones with less of the processors. Order and crossings are held, no speed.
 func TestTheSeedsShape(t *testing.T) {
-	_, lines := theShape(t)
+	_, lines := theRun(t, weakServer)
 	user, kernel, card, slow := lines["user "], lines["kernel "], lines["card-tx "], lines["card-tx "+slowKeys]
 	for name, l := range map[string]*fit.Line{"user space": user, "kernel": kernel, "card": card, "card, slow": slow} {
 		if l == nil {
@@ -150,10 +156,7 @@ func modelled(t *testing.T, a, b *fit.Line) (low, high float64) {
 
 // What was sent again is counted on the path that loses, and on it alone; the card reads a record again for it, and sends on.
 func TestLossIsMeasured(t *testing.T) {
-	_, lines := theShape(t)
-	if os.Getenv("NICWRIGHT_RUN") == "" && lines["card-tx "+lossy] == nil {
-		t.Skip("the run that ships has no path that loses: make bench-seed measures one")
-	}
+	_, lines := theRun(t, lossyPath)
 	for variant, want := range map[string][2]float64{onWire: {0, 0.0005}, lossy: {0.004, 0.03}} {
 		for _, mode := range []string{"kernel ", "card-tx "} {
 			l := lines[mode+variant]
@@ -169,33 +172,40 @@ func TestLossIsMeasured(t *testing.T) {
 
 // Workloads get different answers, each the right one; another card, and another path, change them.
 func TestAdviceOnTheSeedsShape(t *testing.T) {
-	run, lines := theShape(t)
+	weak, _ := theRun(t, weakServer)
+	path, lines := theRun(t, lossyPath)
 	lost, measured := retransmits(lines["card-tx "+lossy]) // where 1% of the frames go
 	if !measured {
-		if os.Getenv("NICWRIGHT_RUN") != "" {
-			t.Error("what is sent again where 1% of the frames go was not measured")
-		}
-		lost = 0.01
+		t.Fatal("what is sent again where 1% of the frames go was not measured")
 	}
 	for name, c := range map[string]struct {
+		run     *sample.Run // nil: of the weak server
 		sizes   string
 		options Options
 		lost    *float64
 		want    []Answer
 		split   bool
 	}{
-		"small files, slow keys":     {sizes: "10k", options: Options{Variant: slowKeys}, want: []Answer{Off}},
-		"large files, slow keys":     {sizes: "10M", options: Options{Variant: slowKeys}, want: []Answer{On}},
-		"both, slow keys":            {sizes: "10k:90%,10M:10%", options: Options{Variant: slowKeys}, want: []Answer{Off}, split: true},
-		"TLS 1.3, slow keys":         {sizes: "10M", options: Options{Variant: slowKeys, TLS: "1.3"}, want: []Answer{Same}},
-		"smallish files, slow keys":  {sizes: "100k", options: Options{Variant: slowKeys}, want: []Answer{Off}},
-		"smallish files":             {sizes: "100k", want: []Answer{On}}, // a key costs nothing
-		"both":                       {sizes: "10k:90%,10M:10%", want: []Answer{On}},
-		"large files, where 1% goes": {sizes: "10M", lost: &lost, want: []Answer{CannotTell}},
+		"small files, slow keys":    {sizes: "10k", options: Options{Variant: slowKeys}, want: []Answer{Off}},
+		"large files, slow keys":    {sizes: "10M", options: Options{Variant: slowKeys}, want: []Answer{On}},
+		"both, slow keys":           {sizes: "10k:90%,10M:10%", options: Options{Variant: slowKeys}, want: []Answer{Off}, split: true},
+		"TLS 1.3, slow keys":        {sizes: "10M", options: Options{Variant: slowKeys, TLS: "1.3"}, want: []Answer{Same}},
+		"smallish files, slow keys": {sizes: "100k", options: Options{Variant: slowKeys}, want: []Answer{Off}},
+		"smallish files":            {sizes: "100k", want: []Answer{On}}, // a key costs nothing
+		"both":                      {sizes: "10k:90%,10M:10%", want: []Answer{On}},
+		// What was measured without loss says nothing of a path with it, until that has been measured.
+		"large files, where 1% goes":                   {sizes: "10M", lost: &lost, want: []Answer{CannotTell}},
+		"large files, where 1% goes, measured with it": {run: path, sizes: "10M", options: Options{Variant: lossy}, lost: &lost, want: []Answer{On}},
+		"large files, where 1% goes, measured without": {run: path, sizes: "10M", options: Options{Variant: onWire}, lost: &lost, want: []Answer{CannotTell}},
+		"large files, by two ports":                    {run: path, sizes: "10M", options: Options{Variant: onWire}, want: []Answer{On}},
 	} {
 		shares, err := ParseSizes(c.sizes)
 		if err != nil {
 			t.Fatal(err)
+		}
+		run := weak
+		if c.run != nil {
+			run = c.run
 		}
 		a, err := Advise(run, &Workload{Source: name, Sizes: shares, Retransmits: c.lost}, c.options)
 		if err != nil {
