@@ -118,6 +118,7 @@ elif [ "${1:-}" = faults ]; then
 	later "faults of the journal's disk, and lost events" gotest cmd/nicwright "" -run "^($beyond)$"
 elif [ "${1:-}" = bench ]; then
 	shift
+	jobs=${LAB_JOBS:-1} # who else computes is among what is measured
 	later "cmd/nicwright, benches" gotest cmd/nicwright "" -run TestBench
 	for bench in ipsec nfs; do later "provision/bench/$bench" gotest "provision/bench/$bench" ""; done
 elif [ "${1:-}" = kselftest ]; then

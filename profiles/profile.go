@@ -20,6 +20,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
@@ -133,6 +134,9 @@ type Switch struct {
 type SwitchBridge struct {
 	ovs.Bridge
 	hostnet.AddressSpec
+
+	// Flows are OpenFlow rules of the bridge, for filters beyond the VLANs of its ports, merged by name.
+	Flows []flows.Rule `json:"flows,omitempty"`
 }
 
 // VF is how every VF of a port is to be.

@@ -11,6 +11,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
@@ -89,6 +90,8 @@ type Want struct {
 	// OVS has in VF and Uplink what pci.Function.String gives. A range of VFs is a port each,
 	// named by the entry's name and -vfN.
 	OVS *ovs.Spec `json:"ovs,omitempty"`
+	// Flows name ports by ovs.PortState.ID.
+	Flows []flows.Spec `json:"flows,omitempty"`
 	// Networks have in VFs what pci.Function.String gives of one VF each.
 	Networks []Network `json:"networks,omitempty"`
 	// Verify has in From and To what pci.Function.String gives.
@@ -129,6 +132,7 @@ func Resolve(p *Profile, cards []CardInfo) (*Want, error) {
 	r.resolveVLANs(w)
 	r.resolveBridges(w)
 	r.resolveOVS(w)
+	r.resolveFlows(w)
 	r.resolveNetworks(w)
 	r.resolveVerify(w)
 	r.resolveBench(w)

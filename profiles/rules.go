@@ -102,7 +102,7 @@ func fatalRules() []rule {
 			"NW102", "a bond hands TLS to the card only with mode 802.3ad or balance-xor and xmit_hash_policy layer3+4; set both",
 			"drivers/net/bonding/bond_main.c, bond_sk_check", checkBondTLS,
 		},
-	}, slices.Concat(livedRules(), bridgeRules(), vlanRules(), networkRules(), tuningRules(), addressRules(), paramRules(), benchRules(), hardwareRules())...)
+	}, slices.Concat(livedRules(), bridgeRules(), vlanRules(), flowRules(), networkRules(), tuningRules(), addressRules(), paramRules(), benchRules(), hardwareRules())...)
 }
 
 // check runs all rules on the profile alone.

@@ -59,7 +59,7 @@ func makeSchema(t *testing.T) []byte {
 func comments(t *testing.T) map[string]string {
 	t.Helper()
 	var r reflector.Reflector
-	for _, dir := range []string{"profiles", "eswitch", "eswitch/ovs", "eswitch/bridge", "bond", "crypto", "hostnet", "hostnet/tuning", "hostnet/vlan"} {
+	for _, dir := range []string{"profiles", "eswitch", "eswitch/ovs", "eswitch/flows", "eswitch/bridge", "bond", "crypto", "hostnet", "hostnet/tuning", "hostnet/vlan"} {
 		if err := r.AddGoComments("nicwright", "../"+dir, reflector.WithFullComment()); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func comments(t *testing.T) map[string]string {
 		switch parts := strings.SplitN(pkg, ".", 3); parts[0] + "." + parts[min(1, len(parts)-1)] {
 		case "profiles.Profile", "profiles.Network", "profiles.Card", "profiles.Select", "profiles.Port", "profiles.VF", "profiles.Range", "eswitch.RateGroup", "eswitch.PortSpec", "eswitch.FunctionSpec",
 			"bond.Spec", "bridge.Spec", "bridge.Port", "ovs.Spec", "ovs.Bridge", "ovs.Port", "ovs.Settings", "crypto.Spec", "crypto.KTLSSpec", "crypto.IPsecSpec",
-			"profiles.Bond", "profiles.VLAN", "vlan.Spec", "profiles.Bridge", "profiles.Switch", "profiles.SwitchBridge", "hostnet.AddressSpec", "hostnet.RouteSpec", "tuning.Rings", "tuning.Channels", "tuning.Coalesce", "tuning.Pause", "tuning.Spec", "tuning.UplinkSpec", "tuning.VFSpec", "profiles.VerifySpec", "profiles.PairSpec", "profiles.PeerSpec", "profiles.BenchSpec", "profiles.HTTPSBench", "profiles.NFSBench", "profiles.IPsecBench", "ovs.VLANProofSpec", "ovs.FlowsProofSpec", "bond.ProofSpec":
+			"profiles.Bond", "profiles.VLAN", "vlan.Spec", "profiles.Bridge", "profiles.Switch", "profiles.SwitchBridge", "flows.Rule", "hostnet.AddressSpec", "hostnet.RouteSpec", "tuning.Rings", "tuning.Channels", "tuning.Coalesce", "tuning.Pause", "tuning.Spec", "tuning.UplinkSpec", "tuning.VFSpec", "profiles.VerifySpec", "profiles.PairSpec", "profiles.PeerSpec", "profiles.BenchSpec", "profiles.HTTPSBench", "profiles.NFSBench", "profiles.IPsecBench", "ovs.VLANProofSpec", "ovs.FlowsProofSpec", "bond.ProofSpec":
 			keep[name] = strings.Join(strings.Fields(text), " ")
 		}
 	}

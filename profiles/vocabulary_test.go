@@ -253,6 +253,7 @@ var unset = map[string]string{
 	"ovs.bridges[].ports[].tag":        "no VLAN of its own; without `trunks` too, a trunk of all VLANs",
 	"ovs.bridges[].ports[].trunks":     "with `tag` an access port, else a trunk of all VLANs",
 	"ovs.bridges[].ports[].cvlans":     "all",
+	"ovs.bridges[].flows[].match":      "all frames",
 	"ovs.bridges[].ports[].take-from":  "it stays where it is, with an error",
 	"vlans[].bond":                     "one of bond and uplink is needed (NW034)",
 	"vlans[].uplink":                   "one of bond and uplink is needed (NW034)",

@@ -7,6 +7,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
@@ -88,6 +89,12 @@ func domains() []domain {
 			want: func(w *profiles.Want) **ovs.Spec { return &w.OVS },
 			look: ovs.Observe, spec: ovs.SpecOf, cut: ovs.Keep, over: ovs.Fill, plan: ovs.Diff,
 			do: func(*ovs.State, *ovs.Spec) step.Doer { return ovs.NewDoer() },
+		},
+		part[flows.State, []flows.Spec]{
+			id: flows.Domain, state: func(h *Host) *flows.State { return &h.Flows },
+			want: func(w *profiles.Want) *[]flows.Spec { return &w.Flows },
+			look: flows.Observe, spec: flows.Specs, cut: flows.Keep, over: flows.Fill, plan: flows.Diff,
+			do: func(have flows.State, _ []flows.Spec) step.Doer { return flows.NewDoer(have) },
 		},
 		part[map[pci.Function]crypto.State, map[pci.Function]crypto.Spec]{
 			id: crypto.Domain, state: func(h *Host) *map[pci.Function]crypto.State { return &h.Offload },

@@ -9,6 +9,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
@@ -26,6 +27,7 @@ type Host struct {
 	VLANs   vlan.State                    `json:"vlans"`
 	Net     hostnet.State                 `json:"net"`
 	Switch  *ovs.State                    `json:"switch"`
+	Flows   flows.State                   `json:"flows,omitzero"`
 	Offload map[pci.Function]crypto.State `json:"offload"`
 	Tuning  map[pci.Function]tuning.State `json:"tuning,omitempty"`
 }

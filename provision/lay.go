@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
@@ -32,7 +33,7 @@ import (
 func clone(w *profiles.Want) *profiles.Want {
 	c := *w
 	c.Ports, c.Offload, c.Bonds, c.Bridges = maps.Clone(w.Ports), maps.Clone(w.Offload), slices.Clone(w.Bonds), slices.Clone(w.Bridges)
-	c.VLANs, c.Tuning = slices.Clone(w.VLANs), maps.Clone(w.Tuning)
+	c.VLANs, c.Flows, c.Tuning = slices.Clone(w.VLANs), slices.Clone(w.Flows), maps.Clone(w.Tuning)
 	return &c
 }
 
@@ -195,6 +196,7 @@ func lay(over, base *profiles.Want, t journal.Touched) {
 	base.Bridges = bridge.Lay(w.Bridges, base.Bridges, t.Has)
 	base.VLANs = vlan.Lay(w.VLANs, base.VLANs, t.Has)
 	base.OVS = ovs.Lay(w.OVS, base.OVS, t.Has)
+	base.Flows = flows.Lay(w.Flows, base.Flows, t.Has)
 	base.Net = base.Net.Lay(w.Net)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/hostnet/tuning"
@@ -28,6 +29,7 @@ import (
 type model struct {
 	Host
 	granted map[pci.Function]*granted
+	rules   []modelRule
 }
 
 // granted is what a card remembers of a VF, in legacy mode too.
@@ -104,6 +106,7 @@ func (m *model) copy(t *testing.T) (h Host) {
 
 // run does steps in order.
 func (m *model) run(steps []step.Step) error {
+	was := m.Flows.Ports
 	for n := 0; n < len(steps); n++ {
 		s := steps[n]
 		err := fmt.Errorf("no such domain")
@@ -116,6 +119,8 @@ func (m *model) run(steps []step.Step) error {
 			err = m.bridge(s)
 		case ovs.Domain:
 			err = m.ovs(s)
+		case flows.Domain:
+			err = m.flow(s, was)
 		case crypto.Domain:
 			err = m.crypto(s)
 		case tuning.Domain:
@@ -342,6 +347,7 @@ func (m *model) sync() {
 	}
 	m.syncBridges()
 	m.syncVLANs()
+	m.syncFlows()
 	m.syncNet()
 }
 

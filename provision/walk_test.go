@@ -136,6 +136,7 @@ func randomWant(r *rand.Rand, m *model) *profiles.Want {
 			w.OVS.Bridges = append(w.OVS.Bridges, b)
 		}
 	}
+	randomFlows(r, w)
 	randomBridges(r, w, reps)
 	randomVLANs(r, w)
 	randomAddresses(r, w, slices.Sorted(maps.Keys(w.Ports)))

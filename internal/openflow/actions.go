@@ -116,7 +116,7 @@ func parseAction(s string, port func(string) (uint32, error)) (action, error) {
 	case word == wordDrop:
 		return action{}, errors.New("drop stands alone")
 	}
-	return action{}, fmt.Errorf("%q is no action that a rule can have (docs/profile.md has them)", s)
+	return action{}, fmt.Errorf("%q is no action that a rule can have (docs/write-a-profile.md has them)", s)
 }
 
 // check tells what of the tag of frames that may have none is changed, and what follows what is last.

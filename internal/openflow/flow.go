@@ -39,11 +39,12 @@ func Cookie(owner string) uint64 {
 }
 
 const (
-	multipartFlow = 1          // OFPMP_FLOW
-	multipartMore = 1          // OFPMPF_REPLY_MORE
-	allTables     = 0xff       // OFPTT_ALL
-	portAny       = 0xffffffff // OFPP_ANY, and OFPG_ANY
-	noBuffer      = 0xffffffff // OFP_NO_BUFFER
+	multipartFlow      = 1          // OFPMP_FLOW
+	multipartAggregate = 2          // OFPMP_AGGREGATE
+	multipartMore      = 1          // OFPMPF_REPLY_MORE
+	allTables          = 0xff       // OFPTT_ALL
+	portAny            = 0xffffffff // OFPP_ANY, and OFPG_ANY
+	noBuffer           = 0xffffffff // OFP_NO_BUFFER
 )
 
 // Flows lists the flows whose cookie is cookie where mask has bits.
@@ -55,14 +56,8 @@ func (c *Conn) Flows(cookie, mask uint64) ([]Flow, error) {
 func (c *Conn) Like(f Flow) ([]Flow, error) { return c.flows(f.Table, f.Match, 0, 0) }
 
 func (c *Conn) flows(table uint8, match Match, cookie, mask uint64) (all []Flow, err error) {
-	b := []byte{0, multipartFlow, 0, 0, 0, 0, 0, 0, table, 0, 0, 0}
-	b = binary.BigEndian.AppendUint32(b, portAny)
-	b = binary.BigEndian.AppendUint32(b, portAny)
-	b = binary.BigEndian.AppendUint32(b, 0)
-	b = binary.BigEndian.AppendUint64(b, cookie)
-	b = binary.BigEndian.AppendUint64(b, mask)
 	xid := c.next()
-	err = c.send(typeMultiAsk, xid, match.append(b))
+	err = c.send(typeMultiAsk, xid, askFlows(multipartFlow, table, match, cookie, mask))
 	for more := true; err == nil && more; {
 		var answer []byte
 		if answer, err = c.answer(typeMulti, xid, xid); err == nil {
@@ -78,6 +73,34 @@ func (c *Conn) flows(table uint8, match Match, cookie, mask uint64) (all []Flow,
 		return nil, fmt.Errorf("the flows of bridge %s: listing them: %w", c.bridge, c.cause(err))
 	}
 	return all, nil
+}
+
+// Count is how many flows the bridge has in all tables (OFPMP_AGGREGATE, 7.3.5.3).
+func (c *Conn) Count() (int, error) {
+	xid := c.next()
+	err := c.send(typeMultiAsk, xid, askFlows(multipartAggregate, allTables, Match{}, 0, 0))
+	var answer []byte
+	if err == nil {
+		answer, err = c.answer(typeMulti, xid, xid)
+	}
+	if err == nil && len(answer) < 32 {
+		err = fmt.Errorf("the answer has %d bytes", len(answer))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the flows of bridge %s: counting them: %w", c.bridge, c.cause(err))
+	}
+	return int(binary.BigEndian.Uint32(answer[24:])), nil
+}
+
+// askFlows is the body of a question for flows, or for their number.
+func askFlows(kind byte, table uint8, match Match, cookie, mask uint64) []byte {
+	b := []byte{0, kind, 0, 0, 0, 0, 0, 0, table, 0, 0, 0}
+	b = binary.BigEndian.AppendUint32(b, portAny)
+	b = binary.BigEndian.AppendUint32(b, portAny)
+	b = binary.BigEndian.AppendUint32(b, 0)
+	b = binary.BigEndian.AppendUint64(b, cookie)
+	b = binary.BigEndian.AppendUint64(b, mask)
+	return match.append(b)
 }
 
 // flowStatsLen is what struct ofp_flow_stats has before the match (7.3.5.2).

@@ -123,7 +123,7 @@ func (m *Match) part(s string, port func(string) (uint32, error)) error {
 	case ok && strings.HasPrefix(name, "oxm"):
 		return m.raw(name, text)
 	case !known:
-		return fmt.Errorf("%q is no field that a match can have (docs/profile.md has them)", name)
+		return fmt.Errorf("%q is no field that a match can have (docs/write-a-profile.md has them)", name)
 	case !ok:
 		return fmt.Errorf("%s has no value", name)
 	}

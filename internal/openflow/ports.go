@@ -20,21 +20,24 @@ const maxPort = 0xfeff
 // reserved are the ports that are named in capitals, as in ovs-ofctl(8).
 var reserved = map[string]uint32{"IN_PORT": PortInPort, "NORMAL": PortNormal, "LOCAL": PortLocal}
 
-// portOf is the number that a text stands for: a reserved one, a number, or what port says.
+// portOf is the number that a text stands for: a reserved one, or what port says.
 func portOf(s string, port func(string) (uint32, error)) (uint32, error) {
 	if n, ok := reserved[s]; ok {
 		return n, nil
 	}
-	if n, err := strconv.ParseUint(s, 10, 32); err == nil {
-		if n == 0 || n > maxPort && n <= 0xffffff00 {
-			return 0, fmt.Errorf("%s is no number of a port", s)
-		}
-		return uint32(n), nil
-	}
-	if port == nil || s == "" {
-		return 0, fmt.Errorf("%q is no port", s)
+	if port == nil {
+		return ParsePort(s)
 	}
 	return port(s)
+}
+
+// ParsePort reads the number of a port.
+func ParsePort(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || n == 0 || n > maxPort {
+		return 0, fmt.Errorf("%q is no number of a port", s)
+	}
+	return uint32(n), nil
 }
 
 func portText(n uint32, port func(uint32) string) string {

@@ -29,6 +29,7 @@ const (
 	Switch      Kind = "switch"      // Open vSwitch as a whole
 	Bridge      Kind = "bridge"      // a bridge of Open vSwitch
 	SwitchPort  Kind = "switch-port" // a port of a bridge of Open vSwitch
+	Flow        Kind = "flow"        // a rule of OpenFlow in a bridge of Open vSwitch
 	BridgePort  Kind = "bridge-port" // a port of a bridge of the kernel; the bridge itself is a Link
 	Link        Kind = "link"        // a netdev that is of no function and no bond: a VLAN, a bridge of the kernel, ...
 )
@@ -41,10 +42,10 @@ type ID struct {
 	// SF is the number of a scalable function below its PF (sfnum), where IsSF says that it is one.
 	SF   uint32
 	IsSF bool
-	// Name of the bond, the bridge (also of a port's) or the link.
+	// Name of the bond, the bridge (also of a port's or a flow's) or the link.
 	Name string
 	// Of is, of a switch port, the text of the ID of what the port stands for, or "port/NAME"; of a
-	// bridge port, the text of the ID of the netdev.
+	// bridge port, the text of the ID of the netdev; of a flow, which one it is: its table, priority and match.
 	Of string
 }
 
@@ -79,6 +80,9 @@ func OfBridge(name string) ID { return ID{Kind: Bridge, Name: name} }
 // OfSwitchPort is the port of a bridge that stands for of ("bond/bond0",
 // "pci/0000:3b:00.0/vf/1", "pci/0000:3b:00.0", "port/eth7").
 func OfSwitchPort(bridge, of string) ID { return ID{Kind: SwitchPort, Name: bridge, Of: of} }
+
+// OfFlow is the rule of a bridge of Open vSwitch that is known by which ("table=0,priority=100,dl_vlan=7").
+func OfFlow(bridge, which string) ID { return ID{Kind: Flow, Name: bridge, Of: which} }
 
 // OfBridgePort is the place of a netdev in a bridge of the kernel: its being a port, and its VLANs.
 func OfBridgePort(bridge string, netdev ID) ID {
@@ -123,6 +127,7 @@ func (id ID) function() string {
 //	pci/0000:3b:00.0/vf/3/netdev         its own netdev
 //	pci/0000:3b:00.0/vf/3/representor    its representor
 //	bond/bond0   ovs   ovs/br0   ovs/br0/bond/bond0   link/vmbr0
+//	flow/br0/table=0,priority=100,in_port=pci/0000:3b:00.0/vf/3,dl_vlan=7
 //	bridge/vmbr0/pci/0000:3b:00.0/vf/3/representor
 func (id ID) String() string {
 	switch id.Kind {
@@ -138,6 +143,8 @@ func (id ID) String() string {
 		return "ovs/" + id.Name
 	case SwitchPort:
 		return "ovs/" + id.Name + "/" + id.Of
+	case Flow:
+		return "flow/" + id.Name + "/" + id.Of
 	case BridgePort:
 		return "bridge/" + id.Name + "/" + id.Of
 	case Link:
@@ -189,6 +196,12 @@ func Parse(s string) (ID, error) {
 		default:
 			return OfBridge(bridge), nil
 		}
+	case "flow":
+		bridge, which, ok := strings.Cut(rest, "/")
+		if bridge == "" || !ok || which == "" {
+			return ID{}, fmt.Errorf("%q names no flow: want flow/BRIDGE/WHICH", s)
+		}
+		return OfFlow(bridge, which), nil
 	case "bridge":
 		bridge, of, isPort := strings.Cut(rest, "/")
 		netdev, err := Parse(of)

@@ -30,6 +30,7 @@ func all() map[string]ID {
 		"ovs/br0/bond/bond0":                             OfSwitchPort("br0", "bond/bond0"),
 		"ovs/br0/pci/0000:3b:00.0/vf/1":                  OfSwitchPort("br0", "pci/0000:3b:00.0/vf/1"),
 		"link/vmbr0":                                     OfLink("vmbr0"),
+		"flow/br0/table=0,priority=1,in_port=bond/bond0": OfFlow("br0", "table=0,priority=1,in_port=bond/bond0"),
 	}
 }
 
@@ -45,7 +46,7 @@ func TestTextIsReadBack(t *testing.T) {
 }
 
 func TestWhatNamesNoResource(t *testing.T) {
-	for _, s := range []string{"", "bond", "bond/", "bond/a/b", "ovs/", "ovs/br0/", "link/", "bridge/vmbr0", "bridge/vmbr0/", "bridge//link/a", "bridge/vmbr0/pci/0000:3b:00.0", "bridge/a/bridge/b/link/c", "host/x", "eth0", "pci/3", "pci/0000:3b:00.0/vf/3/sf/1", "pci/0000:3b:00.0/sf/x"} {
+	for _, s := range []string{"", "bond", "bond/", "bond/a/b", "ovs/", "ovs/br0/", "link/", "flow/br0", "flow/br0/", "flow//table=0", "bridge/vmbr0", "bridge/vmbr0/", "bridge//link/a", "bridge/vmbr0/pci/0000:3b:00.0", "bridge/a/bridge/b/link/c", "host/x", "eth0", "pci/3", "pci/0000:3b:00.0/vf/3/sf/1", "pci/0000:3b:00.0/sf/x"} {
 		if id, err := Parse(s); err == nil {
 			t.Errorf("%q is %+v", s, id)
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/nicwright/nicwright/internal/kernel"
+	"github.com/nicwright/nicwright/internal/openflow"
 	"github.com/nicwright/nicwright/internal/ovsdb"
 	"github.com/nicwright/nicwright/internal/rtattr"
 	"github.com/nicwright/nicwright/internal/step"
@@ -36,6 +37,10 @@ type OVS struct {
 	// by ifindex, with the number of the block that others share, 0 for none. CanIngress tells that the kernel has shown that it can make one.
 	Ingress    map[int]uint32
 	CanIngress bool
+	// Flows are the OpenFlow rules of each bridge: ours, and where there are not many, all. Unasked are the bridges that
+	// did not answer, with the reason.
+	Flows   map[string][]openflow.Flow
+	Unasked map[string]string
 }
 
 const (
@@ -45,6 +50,10 @@ const (
 	// daemonTimeout is how long ovs-vswitchd may take to tell its version: it answers between two
 	// rounds of its main loop, and making some hundred ports takes one of some seconds.
 	daemonTimeout = 5 * time.Second
+	// flowsTimeout is how long a bridge may take to list its flows.
+	flowsTimeout = 10 * time.Second
+	// manyFlows is more than a bridge has whose rules people write: of one with more, as a controller's, only ours are read.
+	manyFlows = 1000
 )
 
 // readOVS never fails: a switch that cannot be read is one that says why.
@@ -70,12 +79,46 @@ func readOVS(ctx context.Context, sockets []string) OVS {
 	defer cancel()
 	if _, err := unixctl.Call(daemon, "version"); err != nil {
 		o.Stopped = err.Error()
+	} else {
+		o.readFlows(ctx)
 	}
 	if o.Ingress, err = Ingress(ctx); err == nil {
 		_, err := os.Stat("/sys/module/sch_ingress")
 		o.CanIngress = len(o.Ingress) > 0 || !errors.Is(err, fs.ErrNotExist)
 	}
 	return o
+}
+
+// readFlows asks every bridge for its flows.
+func (o *OVS) readFlows(ctx context.Context) {
+	o.Flows, o.Unasked = map[string][]openflow.Flow{}, map[string]string{}
+	for _, b := range o.Rows.Bridges {
+		name := b.String("name")
+		flows, err := flowsOf(ctx, name)
+		if err != nil {
+			o.Unasked[name] = err.Error()
+			continue
+		}
+		o.Flows[name] = flows
+	}
+}
+
+func flowsOf(ctx context.Context, bridge string) (flows []openflow.Flow, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, flowsTimeout, fmt.Errorf("%v are over", flowsTimeout))
+	defer cancel()
+	c, err := openflow.Dial(ctx, bridge)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	n, err := c.Count()
+	if err != nil {
+		return nil, err
+	}
+	if n > manyFlows {
+		return c.Flows(openflow.Ours, openflow.OursMask)
+	}
+	return c.Flows(0, 0)
 }
 
 // Ingress tells which netdevs have an ingress or clsact qdisc, by ifindex, and the

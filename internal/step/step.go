@@ -96,7 +96,7 @@ func (a Action) Glyph() string {
 // Step is one change.
 type Step struct {
 	Phase     Phase       `json:"phase"`
-	Domain    string      `json:"domain"`           // the package that does it: eswitch, tuning, bond, bridge, vlan, hostnet, ovs, crypto
+	Domain    string      `json:"domain"`           // the package that does it: eswitch, tuning, bond, bridge, vlan, hostnet, ovs, flows, crypto
 	Device    string      `json:"device,omitempty"` // steps of one phase on different devices may run concurrently
 	Group     string      `json:"group,omitempty"`  // neighbours of one phase with the same group are done in one act
 	Resource  resource.ID `json:"resource"`
