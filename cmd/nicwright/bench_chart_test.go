@@ -38,7 +38,7 @@ func TestPublishedMeasurements(t *testing.T) {
 		t.Fatalf("%v", names)
 	}
 	for _, name := range names {
-		if out, err := ran(t, "bench", "chart", "published:"+name); err != nil || !strings.Contains(out, "user space") {
+		if out, err := ran(t, "bench", "chart", "published:"+name); err != nil || !strings.Contains(out, "card, sending") {
 			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}

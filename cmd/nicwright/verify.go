@@ -110,5 +110,5 @@ func (a *app) toVerify(ctx context.Context) (in verification, err error) {
 
 // pictured is the part of a host that a report shows.
 func pictured(h provision.Host) report.Host {
-	return report.Host{Cards: h.Cards, Bonds: h.Bonds.Bonds, VLANs: h.VLANs.VLANs, Bridges: h.Bridges.Bridges, Switch: h.Switch, Offload: h.Offload}
+	return report.Host{Cards: h.Cards, Bonds: h.Bonds.Bonds, VLANs: h.VLANs.VLANs, Bridges: h.Bridges.Bridges, Switch: h.Switch, Flows: h.Flows.Rules, Offload: h.Offload}
 }

@@ -83,13 +83,33 @@ func New(bridge string, r Rule, port func(name string) (id string, err error)) (
 	if r.Priority != nil {
 		s.Priority = *r.Priority
 	}
-	p := named{of: port}
-	f, err := parse(r.Match, r.Actions, p.number)
-	if err != nil {
-		return Spec{}, err
+	var err error
+	s.Match, s.Actions, err = renamed(r.Match, r.Actions, port)
+	return s, err
+}
+
+// Captured is the rule as a profile would say it, with the ports as port names what they stand for.
+func (s Spec) Captured(name string, port func(id string) (name string, err error)) (Rule, error) {
+	r := Rule{Name: name}
+	if s.Table != 0 {
+		r.Table = &s.Table
 	}
-	s.Match, s.Actions = f.Match.Text(p.name), f.Actions.Text(p.name)
-	return s, nil
+	if s.Priority != DefaultPriority {
+		r.Priority = &s.Priority
+	}
+	var err error
+	r.Match, r.Actions, err = renamed(s.Match, s.Actions, port)
+	return r, err
+}
+
+// renamed is a rule with its ports by other names.
+func renamed(match, actions string, of func(string) (string, error)) (newMatch, newActions string, err error) {
+	p := named{of: of}
+	f, err := parse(match, actions, p.number)
+	if err != nil {
+		return "", "", err
+	}
+	return f.Match.Text(p.name), f.Actions.Text(p.name), nil
 }
 
 // named gives ports numbers for as long as a text is read and written again.

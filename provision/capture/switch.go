@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/internal/pci"
 	"github.com/nicwright/nicwright/internal/resource"
@@ -48,11 +49,52 @@ func (c *capturer) ovs() {
 			c.left(fmt.Sprintf("other ports of bridge %s (%d)", b.Name, n), "they are no ports of the cards here, and stay as they are")
 		}
 		bridge.Ports = runs(bridge.Ports)
-		is.Bridges = append(is.Bridges, profiles.SwitchBridge{Bridge: bridge, AddressSpec: c.addresses(resource.OfLink(b.Name), b.Name)})
+		is.Bridges = append(is.Bridges, profiles.SwitchBridge{Bridge: bridge, AddressSpec: c.addresses(resource.OfLink(b.Name), b.Name), Flows: c.flows(b.Name)})
 	}
 	if is.HWOffload != nil || is.Bridges != nil {
 		c.doc.OVS = &is
 	}
+}
+
+// flows captures the OpenFlow rules of a bridge that nicwright made.
+func (c *capturer) flows(bridge string) (all []flows.Rule) {
+	port := func(id string) (string, error) {
+		bond, isBond := strings.CutPrefix(id, "bond/")
+		var of portOf
+		switch f, err := pci.ParseFunction(id); {
+		case isBond:
+			of = c.standsFor(bond, "", "")
+		case err == nil && f.IsVF():
+			of = c.standsFor("", id, "")
+		case err == nil:
+			of = c.standsFor("", "", id)
+		}
+		if of.name == "" {
+			return "", fmt.Errorf("%s is not captured", id)
+		}
+		return of.bond + of.vf + of.uplink, nil
+	}
+	for _, s := range c.host.Flows.Rules {
+		if s.Bridge != bridge {
+			continue
+		}
+		r, err := s.Captured(fmt.Sprintf("rule%d", len(all)+1), port)
+		if err != nil || s.Lost {
+			c.left("an OpenFlow rule of bridge "+bridge, "%s: a port of it is not captured", s.Text())
+			continue
+		}
+		all = append(all, r)
+	}
+	others := 0
+	for id := range c.host.Flows.Others {
+		if id.Name == bridge && id.Of != "table=0,priority=0" { // the bridge's own
+			others++
+		}
+	}
+	if others > 0 {
+		c.left(fmt.Sprintf("OpenFlow rules of others in bridge %s (%d)", bridge, others), "they stay as they are")
+	}
+	return all
 }
 
 // switchPort is a port as a profile says it, if it can.

@@ -93,6 +93,11 @@ func (h Host) printTopology(b *strings.Builder) {
 			for i, p := range br.Ports {
 				h.printPort(b, p, i == len(br.Ports)-1, drawn)
 			}
+			for _, r := range h.Flows {
+				if r.Bridge == br.Name {
+					fmt.Fprintf(b, "      rule %s\n", r.Text())
+				}
+			}
 		}
 	}
 	h.printBridges(b, drawn)

@@ -13,6 +13,7 @@ import (
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
 	"github.com/nicwright/nicwright/eswitch/bridge"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet/vlan"
 	"github.com/nicwright/nicwright/internal/health"
@@ -79,6 +80,7 @@ type Host struct {
 	VLANs   []vlan.VLAN                   `json:"vlans,omitempty"`
 	Bridges []bridge.Bridge               `json:"bridges,omitempty"` // of the kernel
 	Switch  *ovs.State                    `json:"switch"`
+	Flows   []flows.Spec                  `json:"flows,omitempty"` // OpenFlow rules that nicwright made
 	Offload map[pci.Function]crypto.State `json:"offload"`
 }
 
