@@ -147,7 +147,7 @@ elif [ $# = 0 ]; then
 	for part in 1/2 2/2; do
 		NICWRIGHT_HOSTS_PART=$part later "cmd/nicwright, TestLivedIn, part $part" gotest cmd/nicwright "" -run TestLivedIn
 	done
-	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' 'TestVFLease($|In|At)|TestBridge' TestVerify 'TestVMHost|TestTLSServer' TestDoctor TestBench 'TestAddresses|TestVLANs|TestParams|TestMultiport')
+	parts=(TestKilled 'TestFaults|TestOpenVSwitchFaults' 'TestVFLease($|In|At)|TestBridge' TestVerify 'TestVMHost|TestTLSServer|TestFlows' TestDoctor TestBench 'TestAddresses|TestVLANs|TestParams|TestMultiport')
 	for part in "${parts[@]}"; do later "cmd/nicwright, $part" gotest cmd/nicwright "" -run "$part" -skip "$benches"; done
 	later "cmd/nicwright, the rest" gotest cmd/nicwright "" -skip "$(IFS='|' && echo "${parts[*]}|TestLivedIn|TestTwoCards|$beyond|$benches|$speed|$storm|$stuck")"
 	CARD="--card ports=2,vfs=4,cards=2 --ovs" later "cmd/nicwright, TestTwoCards" gotest cmd/nicwright "" -run TestTwoCards
