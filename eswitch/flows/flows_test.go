@@ -75,7 +75,9 @@ func TestWhoseItIs(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	port := func(name string) (string, error) { return map[string]string{"nic0/p0/vf3": vf3, "bond0": "bond/bond0"}[name], nil }
+	port := func(name string) (string, error) {
+		return map[string]string{"nic0/p0/vf3": vf3, "bond0": "bond/bond0"}[name], nil
+	}
 	s, err := New("br0", Rule{Match: "dl_vlan=100, in_port=nic0/p0/vf3", Actions: "output:bond0", Priority: new(100)}, port)
 	want := aRule("")
 	want.Exact, want.Cookie = false, 0

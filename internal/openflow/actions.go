@@ -64,7 +64,7 @@ func (a Actions) Equal(o Actions) bool { return a.raw == o.raw && slices.Equal(a
 // of the flow. port is as for ParseMatch. Errors: an unknown action, and one that frames of the match cannot have.
 func ParseActions(s string, m Match, port func(string) (uint32, error)) (Actions, error) {
 	var a Actions
-	fail := func(err error) (Actions, error) { return Actions{}, fmt.Errorf("actions %q: %w", s, err) }
+	fail := func(err error) error { return fmt.Errorf("actions %q: %w", s, err) }
 	s = strings.TrimSpace(s)
 	if s == wordDrop {
 		return a, nil
@@ -72,22 +72,22 @@ func ParseActions(s string, m Match, port func(string) (uint32, error)) (Actions
 	if text, ok := strings.CutPrefix(s, wordRaw+"="); ok {
 		b, err := hex.DecodeString(text)
 		if err != nil {
-			return fail(err)
+			return Actions{}, fail(err)
 		}
 		if a, err = parseInstructions(b); err != nil {
-			return fail(err)
+			return Actions{}, fail(err)
 		}
 		return a, nil
 	}
 	for part := range strings.SplitSeq(s, ",") {
 		one, err := parseAction(strings.TrimSpace(part), port)
 		if err != nil {
-			return fail(err)
+			return Actions{}, fail(err)
 		}
 		a.all = append(a.all, one)
 	}
 	if err := a.check(m); err != nil {
-		return fail(err)
+		return Actions{}, fail(err)
 	}
 	return a, nil
 }

@@ -83,21 +83,21 @@ func (m *Match) add(o one) error {
 // a field without what it needs.
 func ParseMatch(s string, port func(string) (uint32, error)) (Match, error) {
 	var m Match
-	fail := func(err error) (Match, error) { return Match{}, fmt.Errorf("match %q: %w", s, err) }
+	fail := func(err error) error { return fmt.Errorf("match %q: %w", s, err) }
 	for part := range strings.SplitSeq(s, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			if strings.TrimSpace(s) == "" {
 				break
 			}
-			return fail(errors.New("there is nothing between two commas"))
+			return Match{}, fail(errors.New("there is nothing between two commas"))
 		}
 		if err := m.part(part, port); err != nil {
-			return fail(err)
+			return Match{}, fail(err)
 		}
 	}
 	if err := m.check(); err != nil {
-		return fail(err)
+		return Match{}, fail(err)
 	}
 	return m, nil
 }
