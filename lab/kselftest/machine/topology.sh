@@ -36,6 +36,7 @@ port | wire)
 	named wire0 w0
 	[ "$1" = wire ] && exit
 	ethtool -K p0 ntuple on || die "no ntuple filters"
+	sysctl -q net.ipv6.conf.p0.keep_addr_on_down=1 || die "keep addresses" # stats.py sets it down, and csum.py and rss_ctx.py go by IPv6 after it
 	ip netns add far && ip link set w0 netns far && ip -n far link set lo up && ip -n far link set w0 up &&
 		ip -n far addr add 10.9.0.2/24 dev w0 && ip -n far addr add fd09::2/64 dev w0 nodad &&
 		ip addr add 10.9.0.1/24 dev p0 && ip addr add fd09::1/64 dev p0 nodad || die "addresses"
