@@ -45,6 +45,8 @@ type Network struct {
 	MinTxRate *int `json:"min_tx_rate,omitempty" jsonschema:"minimum=0"`
 	// MaxTxRate is the VF's highest rate in Mbit/s, 0 = no limit.
 	MaxTxRate *int `json:"max_tx_rate,omitempty" jsonschema:"minimum=0"`
+	// RateGroup is the name of the rate group, of each port that the network has VFs of, that a leased VF is in (switchdev only).
+	RateGroup *string `json:"rate-group,omitempty" jsonschema:"minLength=1"`
 	// Driver that a leased VF is bound to.
 	Driver *string `json:"driver,omitempty" jsonschema:"enum=mlx5_core,enum=vfio-pci,enum=mlx5_vfio_pci,enum=none"`
 }
@@ -60,7 +62,7 @@ const (
 func (n Network) Function() eswitch.FunctionSpec {
 	f := eswitch.FunctionSpec{
 		VLAN: n.VLAN, QoS: n.QoS, SpoofChk: n.SpoofChk, Trust: n.Trust,
-		MinTxRate: n.MinTxRate, MaxTxRate: n.MaxTxRate, Driver: n.Driver,
+		MinTxRate: n.MinTxRate, MaxTxRate: n.MaxTxRate, RateGroup: n.RateGroup, Driver: n.Driver,
 	}
 	if n.Bridge != "" {
 		up := true
@@ -169,10 +171,22 @@ func (n Network) legacyOnly() (keys []string) {
 }
 
 func (n Network) switchOnly() (keys []string) {
+	if n.Bridge != "" {
+		keys = append(keys, "bridge")
+	}
+	keys = append(keys, n.ofPort()...)
+	if n.RateGroup != nil {
+		keys = append(keys, "rate-group")
+	}
+	return keys
+}
+
+// ofPort are the keys of its port of a bridge.
+func (n Network) ofPort() (keys []string) {
 	for _, k := range []struct {
 		key string
 		set bool
-	}{{"bridge", n.Bridge != ""}, {"tag", n.Tag != nil}, {"trunks", n.Trunks != nil}, {"vlan_mode", n.VLANMode != ""}} {
+	}{{"tag", n.Tag != nil}, {"trunks", n.Trunks != nil}, {"vlan_mode", n.VLANMode != ""}} {
 		if k.set {
 			keys = append(keys, k.key)
 		}
@@ -227,7 +241,7 @@ func checkNetworkSwitch(p *Profile, report report) {
 		bridges, kernels[b.Name] = append(bridges, b.Name), b.Spec
 	}
 	for i, n := range p.Networks {
-		keys := n.switchOnly()
+		keys := n.ofPort()
 		switch {
 		case len(keys) > 0 && n.Bridge == "":
 			report(p.At("networks", i, keys[0]), "network %s has %s, and no bridge", n.Name, keys[0])

@@ -26,7 +26,7 @@ func livedRules() []rule {
 		},
 		{"NW016", "ranges of VFs begin before they end, and no VF is in two of them", "", checkRanges},
 		{"NW017", "a MAC address is one VF's: it is unicast, and written at a range of one VF", "", checkMACs},
-		{"NW018", "the rate group of a VF is one of its port's, or none", "", checkRateGroups},
+		{"NW018", "the rate group of a VF, or of a network, is one of its port's, or none", "", checkRateGroups},
 	}
 }
 
@@ -135,6 +135,18 @@ func checkRateGroups(p *Profile, report report) {
 			}
 		})
 	})
+	for i, n := range p.Networks {
+		for _, s := range n.VFs {
+			r, err := p.vfsOf(s)
+			if err != nil || n.RateGroup == nil || *n.RateGroup == eswitch.NoGroup {
+				continue // NW021
+			}
+			port, err := p.find(r.portRef)
+			if err == nil && !slices.ContainsFunc(port.RateGroups, func(g eswitch.RateGroup) bool { return g.Name == *n.RateGroup }) {
+				report(p.At("networks", i, "rate-group"), "rate-group of network %s is %s, and %s has no such rate group: name it in its rate-groups", n.Name, *n.RateGroup, r.portRef)
+			}
+		}
+	}
 }
 
 // wrongMAC says why an address cannot be a VF's, "" if it can.

@@ -140,6 +140,9 @@ func TestVFLease(t *testing.T) {
 		if own := netdevAddress(t, a.Address); own != a.MAC {
 			t.Errorf("the VF's driver says %s, and the lease %s", own, a.MAC)
 		}
+		if group := rateGroupOf(t, a.Representor.Netdev); group != "machines" {
+			t.Errorf("devlink says that it is in the rate group %q", group)
+		}
 		if got := portOf(t, a.Representor.Netdev, "tag"); got != "100" || !strings.Contains(witness(t, "ovs-vsctl", "port-to-br", a.Representor.Netdev), "br-vm") {
 			t.Errorf("its port has the tag %q", got)
 		}
@@ -256,6 +259,26 @@ func TestVFLease(t *testing.T) {
 	remove(t, profile)
 }
 
+// rateGroupOf is what devlink says that the port of a representor is below, "" for nothing.
+func rateGroupOf(t *testing.T, representor string) string {
+	t.Helper()
+	var ports struct {
+		Port map[string]struct{ Netdev string }
+	}
+	witnessJSON(t, &ports, "devlink", "-j", "port", "show")
+	var rates struct {
+		Rate map[string]struct{ Parent string }
+	}
+	witnessJSON(t, &rates, "devlink", "-j", "port", "function", "rate", "show")
+	for handle, p := range ports.Port {
+		if p.Netdev == representor {
+			return rates.Rate[handle].Parent
+		}
+	}
+	t.Errorf("devlink has no port of %s", representor)
+	return ""
+}
+
 // assertFree looks whether nothing of a lease is left on a VF that the profile gives no port.
 func assertFree(t *testing.T, a lease.Answer) {
 	t.Helper()
@@ -264,6 +287,9 @@ func assertFree(t *testing.T, a lease.Answer) {
 		t.Errorf("released, ip says %+v", v)
 	}
 	if a.Representor != nil {
+		if group := rateGroupOf(t, a.Representor.Netdev); group != "" {
+			t.Errorf("released, devlink says that it is in the rate group %s", group)
+		}
 		if tag := portOf(t, a.Representor.Netdev, "tag"); tag != "" {
 			t.Errorf("released, it still has a port, of tag %s", tag)
 		}
