@@ -41,7 +41,7 @@ func clone(w *profiles.Want) *profiles.Want {
 // and sets it and up of them, so that the ports' wants say nothing of either. The
 // addresses of an uplink go to the bond or bridge where the profile says so; whose port
 // of a bridge a netdev is, is either the bridge domain's or hostnet's.
-func follow(have Host, w *profiles.Want, opt step.Options) {
+func follow(have Host, before, w *profiles.Want, opt step.Options) {
 	ports := map[pci.Address]bond.Wanted{}
 	for a, spec := range w.Ports {
 		ports[a] = bond.Wanted{MTU: spec.MTU}
@@ -62,6 +62,13 @@ func follow(have Host, w *profiles.Want, opt step.Options) {
 		for _, p := range b.Ports {
 			if opt.Undoes(resource.OfBridgePort(b.Name, p.Netdev)) {
 				w.Net.Bridged[p.Netdev] = hostnet.Place{NotIn: resource.OfLink(b.Name)}
+			}
+		}
+	}
+	for _, b := range before.Bridges { // also what an interrupted operation lost on its road
+		for id := range bridge.Ports([]bridge.Spec{b}) {
+			if opt.Undoes(resource.OfBridgePort(b.Name, id)) {
+				w.Net.Bridged[id] = hostnet.Place{NotIn: resource.OfLink(b.Name)}
 			}
 		}
 	}

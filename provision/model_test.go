@@ -346,6 +346,7 @@ func (m *model) sync() {
 		}
 	}
 	m.syncBridges()
+	m.syncNet() // a VLAN follows what is below it at once
 	m.syncVLANs()
 	m.syncFlows()
 	m.syncNet()

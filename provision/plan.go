@@ -72,7 +72,7 @@ func steps(have Host, want, before *profiles.Want, opt step.Options) (all step.R
 	if w.OVS == nil {
 		w.OVS = &ovs.Spec{} // as with bonds: what is the operation's own and not wanted any more goes
 	}
-	follow(have, w, opt)
+	follow(have, before, w, opt)
 	have = have.without(w.Net.Unsaid)
 	under := withoutMACs(before, want)
 	var errs []error
