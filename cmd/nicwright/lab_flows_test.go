@@ -57,6 +57,20 @@ func TestFlows(t *testing.T) {
 	t.Run("what a rule drops, the card drops", func(t *testing.T) { testDroppedByTheCard(t, profile) })
 	assertRules("rolled back", want...)
 
+	t.Run("watch tells of one that is taken away", func(t *testing.T) {
+		next := startWatch(t, "--every", "0")
+		next("what is in force", func(w watched) bool { return w.Event == "watching" && w.Profile == "flows" })
+		is := func(event string) func(watched) bool {
+			return func(w watched) bool {
+				return w.Event == event && strings.HasPrefix(w.Resource, "flow/br-flow/table=0,priority=150,") && w.Attribute == "actions"
+			}
+		}
+		witness(t, "ovs-ofctl", "--strict", "del-flows", "br-flow", "priority=150,ip,nw_dst=198.51.100.0/24")
+		next("the rule that is gone", is("began"))
+		witness(t, "ovs-ofctl", "-OOpenFlow14", "add-flow", "br-flow", "cookie="+cookieOf(t)+",priority=150,ip,nw_dst=198.51.100.0/24,actions=goto_table:1")
+		next("the rule that is back", is("ended"))
+	})
+
 	// Somebody's rule stays, and none takes its place.
 	witness(t, "ovs-ofctl", "add-flow", "br-flow", "cookie=0x77,priority=7,dl_vlan=9,actions=drop")
 	r := expect(t, exitError, "plan", "-p", profile, "--set", "ovs.bridges.br-flow.flows.ping.priority=7", "--set", "ovs.bridges.br-flow.flows.ping.match=dl_vlan=9")

@@ -5,6 +5,7 @@ package openflow
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -233,7 +234,7 @@ func TestRefusals(t *testing.T) {
 			return nil
 		}
 	}
-	for what, c := range map[string]struct {
+	for what, c := range map[string]struct { // Monitor asks as listing does
 		kind byte
 		is   Error
 		want string
@@ -251,6 +252,9 @@ func TestRefusals(t *testing.T) {
 		}
 		_, errList := conn.Flows(Ours, OursMask)
 		errChange := conn.Change(nil, []Flow{{}})
+		if err := conn.Monitor(); (err != nil) != (c.kind == typeMultiAsk) {
+			t.Errorf("%s: being told: %v", what, err)
+		}
 		if err := errors.Join(errList, errChange); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "br0") {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -342,6 +346,40 @@ func FuzzParseMatch(f *testing.F) {
 			t.Fatalf("%q is %q, and that %q: %v", actions, a.Text(name), again.Text(name), err)
 		}
 		sameOnTheWire(t, Flow{Match: m, Actions: a})
+	})
+}
+
+// update is an answer of OFPMP_FLOW_MONITOR with one event.
+func update(event byte, cookie uint64) []byte {
+	b := append([]byte{0, multipartMonitor, 0, 0, 0, 0, 0, 0, 0, 32, 0, event}, make([]byte, 12)...)
+	return Match{}.append(binary.BigEndian.AppendUint64(b, cookie))
+}
+
+func TestChangesOfOurs(t *testing.T) {
+	for what, c := range map[string]struct {
+		answer []byte
+		want   bool
+	}{
+		"ours is added":     {update(1, Cookie("me")), true},
+		"ours is taken":     {update(2, Cookie("me")), true},
+		"somebody's":        {update(1, 7), false},
+		"after somebody's":  {append(update(1, 7), update(3, Cookie("me"))[8:]...), true},
+		"some are left out": {[]byte{0, multipartMonitor, 0, 0, 0, 0, 0, 0, 0, 8, 0, 5, 0, 0, 0, 0}, true},
+		"another answer":    {stats(Flow{}), false},
+	} {
+		if got, err := ofOurs(c.answer); got != c.want || err != nil {
+			t.Errorf("%s: %t, %v", what, got, err)
+		}
+	}
+}
+
+func FuzzOfOurs(f *testing.F) {
+	f.Add(update(1, 7))
+	f.Add(append(update(1, 7), update(3, Cookie("me"))[8:]...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if ours, err := ofOurs(b); ours && err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -92,6 +92,11 @@ func needs(w *profiles.Want) (names []string) {
 	if w.OVS != nil {
 		names = append(names, Switch)
 	}
+	for _, r := range w.Flows {
+		if of := Flows + " " + r.Bridge; !slices.Contains(names, of) {
+			names = append(names, of)
+		}
+	}
 	if len(w.Net.Said) > 0 {
 		return append(names, Addresses)
 	}

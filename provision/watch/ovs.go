@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nicwright/nicwright/internal/await"
+	"github.com/nicwright/nicwright/internal/openflow"
 	"github.com/nicwright/nicwright/internal/ovsdb"
 )
 
@@ -15,6 +16,10 @@ const (
 	ovsFirstRetry   = time.Second
 	ovsLongestRetry = 30 * time.Second
 )
+
+// follower follows one connection to its end, and tells whether there was one, and whether it told of changes. Why it
+// ended does not matter: whoever looks is told.
+type follower func(ctx context.Context, changed func()) (there, followed bool)
 
 // monitored are the columns that say what the switch shall be, of a schema since Open
 // vSwitch 2.5: no statistics, and nothing that changes by itself.
@@ -33,12 +38,40 @@ func ovsEvents(ctx context.Context, c *await.Counts) (<-chan struct{}, error) {
 }
 
 func ovsEventsAt(ctx context.Context, c *await.Counts, sockets []string) <-chan struct{} {
+	return followed(ctx, c, func(ctx context.Context, changed func()) (there, followed bool) {
+		return monitor(ctx, sockets, changed)
+	})
+}
+
+// flowEvents are changes of nicwright's OpenFlow rules in a bridge, and that the bridge comes and goes.
+func flowEvents(bridge string) Source {
+	return func(ctx context.Context, c *await.Counts) (<-chan struct{}, error) {
+		return followed(ctx, c, func(ctx context.Context, changed func()) (there, followed bool) {
+			flows, err := openflow.Dial(ctx, bridge)
+			if err != nil {
+				return false, false
+			}
+			defer flows.Close()
+			if err := flows.Monitor(); err != nil {
+				return true, false
+			}
+			for err == nil {
+				changed() // also what happened before it was listened to
+				err = flows.Next()
+			}
+			return true, true
+		}), nil
+	}
+}
+
+// followed are the changes that connections tell of, one after the other.
+func followed(ctx context.Context, c *await.Counts, follow follower) <-chan struct{} {
 	out := make(chan struct{}, 1)
 	go func() {
 		defer close(out)
 		retry := ovsFirstRetry
 		for {
-			there, followed := monitor(ctx, sockets, func() {
+			there, followed := follow(ctx, func() {
 				c.Events.Add(1)
 				pass(out)
 			})
@@ -62,8 +95,7 @@ func ovsEventsAt(ctx context.Context, c *await.Counts, sockets []string) <-chan 
 	return out
 }
 
-// monitor follows one connection to its end, and tells whether there was one, and
-// whether it told of changes. Why it ended does not matter: whoever looks is told.
+// monitor follows a connection to the database.
 func monitor(ctx context.Context, sockets []string, changed func()) (there, followed bool) {
 	db, err := ovsdb.Dial(ctx, sockets)
 	if err != nil {

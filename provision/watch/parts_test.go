@@ -16,6 +16,7 @@ import (
 	"github.com/nicwright/nicwright/bond"
 	"github.com/nicwright/nicwright/crypto"
 	"github.com/nicwright/nicwright/eswitch"
+	"github.com/nicwright/nicwright/eswitch/flows"
 	"github.com/nicwright/nicwright/eswitch/ovs"
 	"github.com/nicwright/nicwright/hostnet"
 	"github.com/nicwright/nicwright/internal/netdev"
@@ -228,8 +229,11 @@ func TestNeeds(t *testing.T) {
 		want profiles.Want
 		says []string
 	}{
-		"a card alone":   {profiles.Want{}, nil},
-		"a switch":       {profiles.Want{OVS: &ovs.Spec{}}, []string{Switch}},
+		"a card alone": {profiles.Want{}, nil},
+		"a switch":     {profiles.Want{OVS: &ovs.Spec{}}, []string{Switch}},
+		"rules": {
+			profiles.Want{OVS: &ovs.Spec{}, Flows: []flows.Spec{{Bridge: "br0"}, {Bridge: "br0", Priority: 1}, {Bridge: "br1"}}}, []string{Switch, "flows br0", "flows br1"},
+		},
 		"a bond":         {profiles.Want{Bonds: []bond.Spec{{Name: "b", TakeAddresses: &no}}}, nil},
 		"a bond's own":   {profiles.Want{Net: hostnet.State{Said: map[resource.ID]hostnet.AddressSpec{resource.OfBond("b"): {Addresses: []string{"192.0.2.1/24"}}}}}, []string{Addresses}},
 		"a bond's moves": {profiles.Want{OVS: &ovs.Spec{}, Bonds: []bond.Spec{{Name: "a"}, {Name: "b", TakeAddresses: &yes}}}, []string{Switch, Addresses}},

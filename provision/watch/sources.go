@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
@@ -26,6 +27,7 @@ const (
 	Settings  = "settings"  // what is set by ethtool's netlink
 	Addresses = "addresses" // addresses and routes
 	Switch    = "switch"    // the database of Open vSwitch
+	Flows     = "flows"     // with the name of a bridge behind it: nicwright's OpenFlow rules there
 	Journal   = "journal"   // operations of nicwright
 )
 
@@ -171,6 +173,9 @@ func (s *Subscriptions) Need(names []string) (fresh bool, err error) {
 			continue
 		}
 		source := s.sources[name]
+		if bridge, ok := strings.CutPrefix(name, Flows+" "); ok {
+			source = flowEvents(bridge)
+		}
 		if source == nil {
 			return fresh, fmt.Errorf("there is no source of events %q", name)
 		}
