@@ -3,7 +3,6 @@
 package flows
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -26,21 +25,10 @@ func aRule(owner string) Spec {
 	return Spec{Bridge: "br0", Priority: 100, Match: "in_port=" + vf3 + ",dl_vlan=100", Actions: "output:bond/bond0", Exact: true, Cookie: Cookie(openflow.Cookie(owner))}
 }
 
-// What is wanted to be as it is needs no step, also when the journal has had it.
+// What is wanted to be as it is needs no step.
 func TestToItself(t *testing.T) {
 	have := State{Rules: []Spec{aRule("me"), {Bridge: "br0", Table: 1, Actions: "drop", Exact: true, Cookie: Cookie(openflow.Ours)}}}
-	b, err := json.Marshal(Specs(have))
-	var back []Spec
-	if err == nil {
-		err = json.Unmarshal(b, &back)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Diff(have, back, nil, step.Options{Owner: "me"})
-	if err != nil || len(r.Steps)+len(r.Left) > 0 {
-		t.Errorf("%v, %v", r, err)
-	}
+	golden.ToItself(t, have, Specs(have), Diff)
 }
 
 // The work of a profile whose place another one takes becomes that one's; a rollback takes away what its operation made, and no more.

@@ -3,7 +3,6 @@
 package vlan
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 
@@ -21,21 +20,10 @@ func TestDiff(t *testing.T) { golden.Diff(t, Diff) }
 
 var mgmt = VLAN{Name: "mgmt", On: resource.OfBond("bond0"), ID: 100, Protocol: "802.1Q", MTU: 1500, Up: true}
 
-// What is wanted to be as it is needs no step, also when the journal has had it.
+// What is wanted to be as it is needs no step.
 func TestToItself(t *testing.T) {
 	have := State{VLANs: []VLAN{mgmt}}
-	b, err := json.Marshal(Specs(have))
-	var back []Spec
-	if err == nil {
-		err = json.Unmarshal(b, &back)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Diff(have, back, nil, step.Options{Owner: "me"})
-	if err != nil || len(r.Steps)+len(r.Left) > 0 {
-		t.Errorf("%v, %v", r, err)
-	}
+	golden.ToItself(t, have, Specs(have), Diff)
 }
 
 // An apply that was killed before it marked what it made marks it, removes it, or makes it another.

@@ -62,6 +62,23 @@ func Diff[H, W any](t *testing.T, diff func(have H, want W, effects step.Effects
 	}
 }
 
+// ToItself fails where a want that brings have back, as the journal has had it, needs a step or leaves anything.
+func ToItself[H, W any](t *testing.T, have H, want W, diff func(have H, want W, effects step.Effects, opt step.Options) (step.Result, error)) {
+	t.Helper()
+	b, err := json.Marshal(want)
+	var back W
+	if err == nil {
+		err = json.Unmarshal(b, &back)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := diff(have, back, nil, step.Options{Owner: "me"})
+	if err != nil || len(r.Steps)+len(r.Left) > 0 {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
 // Text compares got with the file, or writes the file anew.
 func Text(t *testing.T, file, got string) {
 	t.Helper()

@@ -16,10 +16,6 @@ type Flow struct {
 	Cookie   uint64
 	Match    Match
 	Actions  Actions
-	// Packets and Bytes are what it has counted.
-	Packets, Bytes uint64
-	// Timed: it goes by itself (idle_timeout, hard_timeout).
-	Timed bool
 }
 
 // Same tells whether two flows take one another's place in the table.
@@ -120,10 +116,7 @@ func parseFlows(b []byte) (all []Flow, more bool, err error) {
 		if n < flowStatsLen || n > len(b) {
 			return nil, false, fmt.Errorf("a flow says that it has %d bytes", n)
 		}
-		f := Flow{
-			Table: b[2], Priority: binary.BigEndian.Uint16(b[12:]), Timed: binary.BigEndian.Uint32(b[14:]) != 0,
-			Cookie: binary.BigEndian.Uint64(b[24:]), Packets: binary.BigEndian.Uint64(b[32:]), Bytes: binary.BigEndian.Uint64(b[40:]),
-		}
+		f := Flow{Table: b[2], Priority: binary.BigEndian.Uint16(b[12:]), Cookie: binary.BigEndian.Uint64(b[24:])}
 		var rest []byte
 		if f.Match, rest, err = parseMatch(b[flowStatsLen:n]); err != nil {
 			return nil, false, err

@@ -79,9 +79,8 @@ func readOVS(ctx context.Context, sockets []string) OVS {
 	defer cancel()
 	if _, err := unixctl.Call(daemon, "version"); err != nil {
 		o.Stopped = err.Error()
-	} else {
-		o.readFlows(ctx)
 	}
+	o.readFlows(ctx)
 	if o.Ingress, err = Ingress(ctx); err == nil {
 		_, err := os.Stat("/sys/module/sch_ingress")
 		o.CanIngress = len(o.Ingress) > 0 || !errors.Is(err, fs.ErrNotExist)
@@ -94,6 +93,10 @@ func (o *OVS) readFlows(ctx context.Context) {
 	o.Flows, o.Unasked = map[string][]openflow.Flow{}, map[string]string{}
 	for _, b := range o.Rows.Bridges {
 		name := b.String("name")
+		if o.Stopped != "" {
+			o.Unasked[name] = o.Stopped
+			continue
+		}
 		flows, err := flowsOf(ctx, name)
 		if err != nil {
 			o.Unasked[name] = err.Error()
