@@ -3,7 +3,6 @@
 package bridge
 
 import (
-	"encoding/json"
 	"maps"
 	"strings"
 	"testing"
@@ -37,18 +36,6 @@ func lived() State {
 		}},
 		Netdevs: map[resource.ID]Netdev{uplink: {Name: "eth0", Master: "vmbr0", MasterKind: "bridge"}, rep: {Name: "r0", Master: "vmbr0", MasterKind: "bridge"}},
 	}
-}
-
-func put(t *testing.T, s []Spec) (back []Spec) {
-	t.Helper()
-	b, err := json.Marshal(s)
-	if err == nil {
-		err = json.Unmarshal(b, &back)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return back
 }
 
 // What is wanted to be as it is needs no step.
