@@ -19,7 +19,7 @@ type Match struct {
 
 type one struct {
 	field int   // in fields, -1: it has no name here
-	oxm   uint8 // of one without a name, its number
+	oxm   uint8 // of one without a name, its number; of one that belongs to a protocol, until settle
 	value string
 	mask  string // "": all bits
 }
@@ -96,10 +96,33 @@ func ParseMatch(s string, port func(string) (uint32, error)) (Match, error) {
 			return Match{}, fail(err)
 		}
 	}
+	if err := m.settle(); err != nil {
+		return Match{}, fail(err)
+	}
 	if err := m.check(); err != nil {
 		return Match{}, fail(err)
 	}
 	return m, nil
+}
+
+// settle gives fields that were read by their number their names: of those that belong to one protocol above IP, if it is that.
+func (m *Match) settle() error {
+	proto, _ := m.uint(fProto)
+	was := m.fields
+	m.fields = nil
+	for _, o := range was {
+		switch {
+		case o.field < 0 || o.oxm == 0:
+		case fields[o.field].by[proto] != o.oxm:
+			o.field = -1
+		default:
+			o.oxm = 0
+		}
+		if err := m.add(o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *Match) part(s string, port func(string) (uint32, error)) error {
@@ -280,7 +303,7 @@ func parseMatch(b []byte) (m Match, rest []byte, err error) {
 		}
 		b = b[4+size:]
 	}
-	return m, rest, nil
+	return m, rest, m.settle()
 }
 
 // addOXM adds a field by its number.
@@ -290,7 +313,11 @@ func (m *Match) addOXM(number uint8, value, mask string) error {
 	}
 	i, known := numbered(number)
 	if known && len(value) == fields[i].len && (mask == "" || fields[i].mask) {
-		return m.add(one{field: i, value: value, mask: mask})
+		o := one{field: i, value: value, mask: mask}
+		if fields[i].by != nil {
+			o.oxm = number
+		}
+		return m.add(o)
 	}
 	return m.add(one{field: -1, oxm: number, value: value, mask: mask})
 }
