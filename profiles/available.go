@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/nicwright/nicwright/eswitch/ovs"
 )
 
 // Available is the profile without what hangs on cards and ports that are not among
@@ -146,7 +148,7 @@ func (a *available) ports() {
 		for _, port := range b.Ports {
 			on = append(on, a.on(port.Bond+port.Uplink, port.VF))
 		}
-		all = append(all, a.portsOf(bridges.items[i], b.Name, "OVS port", on))
+		all = append(all, a.flowsOf(a.portsOf(bridges.items[i], b.Name, "OVS port", on), b))
 	}
 	a.doc = a.doc.with("ovs", a.doc.get("ovs").with("bridges", bridges.of(all)))
 }
@@ -171,6 +173,27 @@ func (a *available) portsOf(bridge *node, name, kind string, on []string) *node 
 		keep = append(keep, ports.items[j])
 	}
 	return bridge.with("ports", ports.of(keep))
+}
+
+// flowsOf is a bridge of Open vSwitch without the rules of ports that are not there.
+func (a *available) flowsOf(bridge *node, b SwitchBridge) *node {
+	flows := bridge.get("flows")
+	var keep []*node
+	for j, f := range b.Flows {
+		lacks := ""
+		_, _ = a.p.rules(b, f, func(p ovs.Port) string { // NW038
+			if on := a.on(p.Bond+p.Uplink, p.VF); a.gone[on] && lacks == "" {
+				lacks = on
+			}
+			return nameOfPort(p)
+		})
+		if lacks != "" {
+			a.say("flow %s of %s: %s is not there", f.Name, b.Name, lacks)
+			continue
+		}
+		keep = append(keep, flows.items[j])
+	}
+	return bridge.with("flows", flows.of(keep))
 }
 
 // with is the mapping with another value for a key that it has; nil takes the key away.

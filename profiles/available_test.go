@@ -23,6 +23,7 @@ ovs:
   bridges:
     - name: br0
       ports: [{name: one, bond: bond0}, {name: two, bond: bond1}, {name: up, uplink: x/b}, {name: vm, vf: y/b/vf0-1, tag: 5}, {name: vn, vf: x/b/vf1}]
+      flows: [{name: f1, match: in_port=y/b/vf0-1, actions: drop}, {name: f2, match: in_port=x/b/vf1, actions: "output:bond0"}]
 verify:
   pairs: [{from: x/b/vf0, to: x/b/vf1}]
 `
@@ -37,28 +38,29 @@ func TestAvailable(t *testing.T) {
 		says     []string
 		wants    string // as JSON: the ports, bonds and the ports of the switch
 	}{
-		"all is there": {cards: []CardInfo{x, y}, wants: `{"bonds":{"bond0":["0001:3b:00.0","0001:5e:00.0"],"bond1":["0001:5e:00.1"]},"ports":["0001:3b:00.0","0001:3b:00.1","0001:5e:00.0","0001:5e:00.1"],"switch":["one","two","up","vm-vf0","vm-vf1","vn"]}`},
+		"all is there": {cards: []CardInfo{x, y}, wants: `{"bonds":{"bond0":["0001:3b:00.0","0001:5e:00.0"],"bond1":["0001:5e:00.1"]},"flows":3,"ports":["0001:3b:00.0","0001:3b:00.1","0001:5e:00.0","0001:5e:00.1"],"switch":["one","two","up","vm-vf0","vm-vf1","vn"]}`},
 		"a card is missing": {
 			cards: []CardInfo{x}, says: []string{
 				"card y: no card of this host matches serial Y", "bond bond0: without y/a", "bond bond1: none of its members is there",
-				"OVS port two of br0: bond1 is not there", "OVS port vm of br0: y/b is not there",
+				"OVS port two of br0: bond1 is not there", "OVS port vm of br0: y/b is not there", "flow f1 of br0: y/b is not there",
 			},
-			wants: `{"bonds":{"bond0":["0001:3b:00.0"]},"ports":["0001:3b:00.0","0001:3b:00.1"],"switch":["one","up","vn"]}`,
+			wants: `{"bonds":{"bond0":["0001:3b:00.0"]},"flows":1,"ports":["0001:3b:00.0","0001:3b:00.1"],"switch":["one","up","vn"]}`,
 		},
 		"a port is missing": {
 			cards: []CardInfo{x, onePort}, says: []string{"port y/a: the card has port 1 (0001:5e:00.1) and no port 0", "bond bond0: without y/a"},
-			wants: `{"bonds":{"bond0":["0001:3b:00.0"],"bond1":["0001:5e:00.1"]},"ports":["0001:3b:00.0","0001:3b:00.1","0001:5e:00.1"],"switch":["one","two","up","vm-vf0","vm-vf1","vn"]}`,
+			wants: `{"bonds":{"bond0":["0001:3b:00.0"],"bond1":["0001:5e:00.1"]},"flows":3,"ports":["0001:3b:00.0","0001:3b:00.1","0001:5e:00.1"],"switch":["one","two","up","vm-vf0","vm-vf1","vn"]}`,
 		},
 		"no switch": {
 			cards: []CardInfo{x, y}, noSwitch: "it does not run", says: []string{"Open vSwitch: it does not run"},
-			wants: `{"bonds":{"bond0":["0001:3b:00.0","0001:5e:00.0"],"bond1":["0001:5e:00.1"]},"ports":["0001:3b:00.0","0001:3b:00.1","0001:5e:00.0","0001:5e:00.1"],"switch":null}`,
+			wants: `{"bonds":{"bond0":["0001:3b:00.0","0001:5e:00.0"],"bond1":["0001:5e:00.1"]},"flows":0,"ports":["0001:3b:00.0","0001:3b:00.1","0001:5e:00.0","0001:5e:00.1"],"switch":null}`,
 		},
 		"nothing is there": {says: []string{
 			"card x: no card of this host matches serial X", "card y: no card of this host matches serial Y",
 			"bond bond0: none of its members is there", "bond bond1: none of its members is there",
 			"OVS port one of br0: bond0 is not there", "OVS port two of br0: bond1 is not there", "OVS port up of br0: x/b is not there",
 			"OVS port vm of br0: y/b is not there", "OVS port vn of br0: x/b is not there",
-		}, wants: `{"bonds":{},"ports":[],"switch":[]}`},
+			"flow f1 of br0: y/b is not there", "flow f2 of br0: x/b is not there",
+		}, wants: `{"bonds":{},"flows":0,"ports":[],"switch":[]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "two.yaml")
@@ -108,7 +110,7 @@ func TestAvailable(t *testing.T) {
 					on = append(on, p.Name)
 				}
 			}
-			got, err := json.Marshal(map[string]any{"bonds": bonds, "ports": ports, "switch": on})
+			got, err := json.Marshal(map[string]any{"bonds": bonds, "flows": len(w.Flows), "ports": ports, "switch": on})
 			if err != nil || string(got) != tt.wants {
 				t.Errorf("%v\n%s\nwant\n%s", err, got, tt.wants)
 			}
