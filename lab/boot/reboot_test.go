@@ -99,9 +99,25 @@ func TestWhatARestartTakesComesBack(t *testing.T) {
 is active
 was=$(invocation)
 systemctl restart openvswitch-switch
-within 60 state_is active
+within 240 again "$was"
+is active
 same /root/applied
-echo "Open vSwitch was restarted"
+echo "Open vSwitch was restarted, and has its rules again"
+
+was=$(invocation)
+systemctl stop openvswitch-switch
+systemctl start openvswitch-switch
+within 240 again "$was"
+is active
+same /root/applied
+echo "Open vSwitch was stopped and started"
+
+was=$(invocation)
+systemctl kill --signal SIGKILL ovs-vswitchd
+within 240 again "$was"
+is active
+same /root/applied
+echo "ovs-vswitchd was killed, and its unit has started it again"
 
 was=$(invocation)
 modprobe -r mlx5_core

@@ -40,6 +40,7 @@ const (
 	unitPath     = "/etc/systemd/system/" + Unit
 	againPath    = "/etc/systemd/system/" + AgainUnit
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + Unit
+	switchWants  = "/etc/systemd/system/ovs-vswitchd.service.wants/" + Unit // of a profile with OpenFlow rules
 	watchPath    = "/etc/systemd/system/" + WatchUnit
 	watchWants   = "/etc/systemd/system/multi-user.target.wants/" + WatchUnit
 	trialPath    = "/etc/systemd/system/" + TrialUnit
@@ -159,14 +160,18 @@ func Files(p *profiles.Profile, o Options) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(files, checks...), File{Path: unitPath, Mode: 0o644, Text: unit}, File{Path: wantsPath, Link: unitPath}), nil
+	files = append(append(files, checks...), File{Path: unitPath, Mode: 0o644, Text: unit})
+	if hasFlows(p) {
+		files = append(files, File{Path: switchWants, Link: unitPath})
+	}
+	return append(files, File{Path: wantsPath, Link: unitPath}), nil
 }
 
 // Known are the paths of all files that any version and any options put in place.
 func Known(configDir string) []string {
 	return []string{
 		ProfilePath(configDir), againPath, rulesPath, linkPath, networkPath, cloudPath, watchPath, watchWants,
-		trialPath, greenbootPath, trialWants, trialNeeds, addBeforePath, addAfterPath, preinstPath, postinstPath, unitPath, wantsPath,
+		trialPath, greenbootPath, trialWants, trialNeeds, addBeforePath, addAfterPath, preinstPath, postinstPath, unitPath, switchWants, wantsPath,
 	}
 }
 

@@ -28,6 +28,9 @@ func load(t *testing.T, name string, sets ...string) *profiles.Profile {
 	return p
 }
 
+// withFlows gives the bridge of vm-host a rule.
+const withFlows = `ovs.bridges.br-nic.flows=[{"name": "no-tags", "match": "vlan_tci=0x1000/0x1000", "actions": "drop"}]`
+
 // card is that of the built-in profiles.
 func card() []profiles.CardInfo {
 	return []profiles.CardInfo{{Model: "ConnectX-6 Dx", VendorID: "15b3", DeviceID: "101d", Ports: []profiles.PortInfo{
@@ -69,6 +72,7 @@ func TestFilesAreTheGoldenOnes(t *testing.T) {
 	}{
 		"vm-host":    {"vm-host", nil, func(*Options) {}},
 		"tls-server": {"tls-server", nil, func(*Options) {}},
+		"flows":      {"vm-host", []string{withFlows}, func(o *Options) { o.Managers = Managers{} }},
 		"watch":      {"vm-host", nil, func(o *Options) { o.Watch, o.StateDir = true, "/srv/nicwright" }},
 		"debian12":   {"tls-server", nil, func(o *Options) { o.Systemd = 252; o.Managers = Managers{} }},
 		"no-card":    {"vm-host", nil, func(o *Options) { o.Ports = nil; o.Systemd = 0 }},

@@ -105,7 +105,7 @@ func marked(text []byte) bool {
 // linked is where a path of ours points that is a link, else "".
 func linked(path string) string {
 	switch path {
-	case wantsPath:
+	case wantsPath, switchWants:
 		return unitPath
 	case watchWants:
 		return watchPath

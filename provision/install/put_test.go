@@ -19,7 +19,7 @@ const configDir = "/etc/nicwright"
 // files are those of vm-host with everybody on the host.
 func files(t *testing.T, change func(*Options)) []File {
 	t.Helper()
-	p := load(t, "vm-host")
+	p := load(t, "vm-host", withFlows)
 	o := options(t, p)
 	if change != nil {
 		change(&o)
@@ -288,7 +288,7 @@ func TestUninstallTakesOursAwayAndNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := did(changes, TakenAway); len(got) != 17 || got[0] != wantsPath || got[1] != unitPath {
+	if got := did(changes, TakenAway); len(got) != 18 || got[0] != wantsPath || got[1] != switchWants || got[2] != unitPath {
 		t.Errorf("taken away: %v", got)
 	}
 	if got := did(changes, Left); !slices.Equal(got, []string{cloudPath}) {

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -59,6 +60,11 @@ func watchText(p *profiles.Profile, o Options) (string, error) {
 	return execute("watch.service.tmpl", p, o, []string{o.Binary, "watch", "--config-dir", config}, map[string]any{"Listens": true})
 }
 
+// hasFlows tells whether a profile has rules, which Open vSwitch keeps in memory alone.
+func hasFlows(p *profiles.Profile) bool {
+	return p.OVS != nil && slices.ContainsFunc(p.OVS.Bridges, func(b profiles.SwitchBridge) bool { return len(b.Flows) > 0 })
+}
+
 // execute makes a unit whose command gets the directories that are not the usual ones.
 func execute(name string, p *profiles.Profile, o Options, command []string, more map[string]any) (string, error) {
 	var writable []string
@@ -73,7 +79,7 @@ func execute(name string, p *profiles.Profile, o Options, command []string, more
 		profile = "without a name"
 	}
 	values := map[string]any{
-		"Mark": Mark, "Profile": profile, "OVS": p.OVS != nil, "Binary": o.Binary, "Config": o.ConfigDir, "State": o.StateDir,
+		"Mark": Mark, "Profile": profile, "OVS": p.OVS != nil, "Flows": hasFlows(p), "Binary": o.Binary, "Config": o.ConfigDir, "State": o.StateDir,
 		"Command": strings.Join(command, " "), "Writable": writable, "Unit": Unit, "WatchUnit": WatchUnit, "Listens": false, "KernelLog": false,
 	}
 	maps.Copy(values, more)
