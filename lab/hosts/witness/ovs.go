@@ -118,6 +118,7 @@ var flowCounters = regexp.MustCompile(`\b(duration|n_packets|n_bytes|idle_age|ha
 func (l *look) openFlow(id, bridge string) error {
 	out, err := l.tool("ovs-ofctl", "--timeout=60", "--names", "dump-flows", bridge)
 	if err != nil {
+		fmt.Fprintf(os.Stderr, "witness: %s: %v\n", id, err)
 		l.set(id, "flows", "unknown")
 		return nil
 	}
