@@ -143,7 +143,7 @@ func TestWatchInAStorm(t *testing.T) {
 	if most == nil {
 		t.Fatalf("its memory is not in\n%s", status)
 	}
-	t.Logf("with 2 x %s VFs it has taken %s kB at most", vfs, most[1])
+	t.Logf("with 2 x %s VFs it has taken %s kB at most, and takes now %s", vfs, most[1], strings.Join(regexp.MustCompile(`Rss\w+:\s+\d+ kB`).FindAllString(status, -1), ", "))
 	if n, _ := strconv.Atoi(most[1]); n > mostWatch {
 		t.Errorf("it has taken %d kB, want %d at most", n, mostWatch)
 	}

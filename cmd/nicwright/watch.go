@@ -98,8 +98,8 @@ func (w watching) check(c *cobra.Command) error {
 
 func (a *app) watchHost(ctx context.Context, flags watching, only string) error {
 	// It runs for months: memory is worth more than the time to collect it.
-	debug.SetGCPercent(50)
-	debug.SetMemoryLimit(14 << 20)
+	debug.SetGCPercent(30)
+	debug.SetMemoryLimit(12 << 20)
 	// A terminal that hangs up ends it as SIGTERM does, at the end of a step that is under way; so does
 	// a reader that has gone.
 	signal.Ignore(syscall.SIGPIPE)
