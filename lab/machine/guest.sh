@@ -20,8 +20,8 @@ i=0
 until ping -c 1 -W 2 -q "$same" > /dev/null || [ $i -ge 100 ]; do i=$((i + 1)); done
 say "pinged: $(ping -c 20 -W 5 "$same" | grep received)"
 ping -c 3 -W 5 -s 8000 "$same" > /dev/null || off "no large packets"
-iperf3 -c "$same" -f k -n 2M --connect-timeout 60000 > /tmp/there || off "no transfer there: $(tail -n 2 /tmp/there)"
-iperf3 -c "$same" -f k -n 4M -R --connect-timeout 60000 > /tmp/back || off "no transfer back: $(tail -n 2 /tmp/back)"
+iperf3 -c "$same" -n 4M --connect-timeout 60000 > /tmp/there || off "no transfer there: $(tail -n 2 /tmp/there)"
+iperf3 -c "$same" -n 4M -R --connect-timeout 60000 > /tmp/back || off "no transfer back: $(tail -n 2 /tmp/back)"
 say "transferred: $(grep receiver /tmp/there); $(grep receiver /tmp/back)"
 sleep 20 # the host looks at its flows
 ping -c 5 -W 2 -q "$other" > /dev/null && off "reaches another VLAN"
