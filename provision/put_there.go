@@ -36,9 +36,10 @@ func (r *Road) putThere(name string) (func(resource.ID) bool, error) {
 			switch {
 			case id.Kind == resource.Link && !o.Touched.Has(id, bridge.Present) && !o.Touched.Has(id, vlan.Present):
 			case id.Kind != resource.Link && (id.Kind != resource.BridgePort || !o.Touched.Has(id, bridge.AttrPort)):
-			case !is[id] && !o.Open(): // what was interrupted may not have come to it
-				delete(put, id)
 			case !is[id]:
+				if !o.Open() { // what was interrupted may not have come to it
+					delete(put, id)
+				}
 			case !was[id]:
 				put[id] = true
 			}

@@ -170,7 +170,11 @@ func asWant(t *testing.T, h Host) string {
 // where the apply was interrupted.
 func TestRandomWalk(t *testing.T) {
 	failed, walked, refused := 0, 0, 0
+	seeds := []uint64{1579, 2372} // of an interrupted apply that was to take a port out of a kernel bridge
 	for seed := range uint64(400) {
+		seeds = append(seeds, seed)
+	}
+	for _, seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 13))
 		m := newModel(t, []string{"bare", "small"}[seed%2])
 		f := &flow{t: t, m: m, boot: "b"}

@@ -78,21 +78,15 @@ func changes(steps []step.Step, before, now func(string) (uint32, error)) (remov
 		if s.Attribute != attrActions {
 			return nil, nil, fmt.Errorf("%s: the flows domain has no such attribute", s)
 		}
-		var was, is openflow.Flow
-		if !s.From.IsAbsent() {
-			was, err = flowOf(s, s.From.Str(), before)
+		to, value, number := &add, s.To, now
+		if s.To.IsAbsent() {
+			to, value, number = &remove, s.From, before
 		}
-		if err == nil && !s.To.IsAbsent() {
-			is, err = flowOf(s, s.To.Str(), now)
-		}
-		switch {
-		case err != nil:
+		f, err := flowOf(s, value.Str(), number)
+		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", s.Resource, err)
-		case s.To.IsAbsent():
-			remove = append(remove, was)
-		default:
-			add = append(add, is)
 		}
+		*to = append(*to, f)
 	}
 	return remove, add, nil
 }

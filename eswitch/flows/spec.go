@@ -37,8 +37,8 @@ type Rule struct {
 	Actions string `json:"actions" jsonschema:"required,minLength=1"`
 }
 
-// DefaultPriority is that of a rule of which nothing is said (ovs-ofctl(8), "priority").
-const DefaultPriority = 32768
+// defaultPriority is that of a rule of which nothing is said (ovs-ofctl(8), "priority").
+const defaultPriority = 32768
 
 // Spec is a rule that is wanted. Ports in Match and Actions are named by ovs.PortState.ID.
 type Spec struct {
@@ -76,7 +76,7 @@ func (c *Cookie) UnmarshalText(b []byte) error {
 // New makes the spec of a rule as said: the ports in it by what port says they are. Errors: what ParseMatch and
 // ParseActions of internal/openflow say.
 func New(bridge string, r Rule, port func(name string) (id string, err error)) (Spec, error) {
-	s := Spec{Bridge: bridge, Priority: DefaultPriority}
+	s := Spec{Bridge: bridge, Priority: defaultPriority}
 	if r.Table != nil {
 		s.Table = *r.Table
 	}
@@ -94,7 +94,7 @@ func (s Spec) Captured(name string, port func(id string) (name string, err error
 	if s.Table != 0 {
 		r.Table = &s.Table
 	}
-	if s.Priority != DefaultPriority {
+	if s.Priority != defaultPriority {
 		r.Priority = &s.Priority
 	}
 	var err error

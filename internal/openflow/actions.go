@@ -51,11 +51,11 @@ var numeric = []struct {
 	{pushVLAN, "push_vlan", 0xffff},
 	{setVLAN, "mod_vlan_vid", maxVLAN - 1},
 	{setPCP, "mod_vlan_pcp", 7},
-	{gotoTable, "goto_table", MaxTable},
+	{gotoTable, "goto_table", maxTable},
 }
 
-// MaxTable is the last table that rules can be in (Open vSwitch keeps 254 for itself).
-const MaxTable = 253
+// maxTable is the last table that rules can be in (Open vSwitch keeps 254 for itself).
+const maxTable = 253
 
 // Equal tells whether two are the same.
 func (a Actions) Equal(o Actions) bool { return a.raw == o.raw && slices.Equal(a.all, o.all) }
@@ -169,7 +169,7 @@ func (o action) text(port func(uint32) string) string {
 	if o.kind == popVLAN {
 		return wordPop
 	}
-	if o.n == PortInPort || o.n == PortNormal {
+	if o.n == portInPort || o.n == portNormal {
 		return portText(o.n, nil)
 	}
 	return wordOutput + ":" + portText(o.n, port)
@@ -237,7 +237,7 @@ func parseInstructions(b []byte) (Actions, error) {
 		}
 		b = rest
 		switch kind := binary.BigEndian.Uint16(one); {
-		case kind == instructionGoto && len(one) == 8 && len(b) == 0 && one[4] <= MaxTable:
+		case kind == instructionGoto && len(one) == 8 && len(b) == 0 && one[4] <= maxTable:
 			a.all = append(a.all, action{gotoTable, uint32(one[4])})
 		case kind == instructionApply && len(a.all) == 0:
 			some, known, err := parseApplied(one[8:])
@@ -287,7 +287,7 @@ func parseOne(one []byte) (o action, known bool) {
 	switch {
 	case kind == actionOutput && len(one) == 16:
 		n := binary.BigEndian.Uint32(one[4:])
-		return action{output, n}, n > 0 && n <= maxPort || n == PortInPort || n == PortNormal || n == PortLocal
+		return action{output, n}, n > 0 && n <= maxPort || n == portInPort || n == portNormal || n == portLocal
 	case kind == actionPushVLAN && len(one) == 8:
 		n := binary.BigEndian.Uint16(one[4:])
 		return action{pushVLAN, uint32(n)}, n == 0x8100 || n == 0x88a8

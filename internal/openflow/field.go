@@ -148,7 +148,7 @@ func numbered(oxm uint8) (int, bool) {
 func (f field) parse(s string, port func(string) (uint32, error)) (value, mask string, err error) {
 	if f.of == portNumber {
 		n, err := portOf(s, port)
-		if err == nil && (n == PortInPort || n == PortNormal) {
+		if err == nil && (n == portInPort || n == portNormal) {
 			err = fmt.Errorf("nothing comes in at %s", s)
 		}
 		return string(binary.BigEndian.AppendUint32(nil, n)), "", err

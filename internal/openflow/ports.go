@@ -9,16 +9,16 @@ import (
 
 // Numbers of ports that are none of a bridge's (enum ofp_port_no, 7.2.1).
 const (
-	PortInPort uint32 = 0xfffffff8 // where the frame came in
-	PortNormal uint32 = 0xfffffffa // a learning switch, with the VLANs of the ports
-	PortLocal  uint32 = 0xfffffffe // the bridge's own netdev
+	portInPort uint32 = 0xfffffff8 // where the frame came in
+	portNormal uint32 = 0xfffffffa // a learning switch, with the VLANs of the ports
+	portLocal  uint32 = 0xfffffffe // the bridge's own netdev
 )
 
 // maxPort is the last number that a port of a bridge of Open vSwitch has (OpenFlow 1.0 had 16 bits).
 const maxPort = 0xfeff
 
 // reserved are the ports that are named in capitals, as in ovs-ofctl(8).
-var reserved = map[string]uint32{"IN_PORT": PortInPort, "NORMAL": PortNormal, "LOCAL": PortLocal}
+var reserved = map[string]uint32{"IN_PORT": portInPort, "NORMAL": portNormal, "LOCAL": portLocal}
 
 // portOf is the number that a text stands for: a reserved one, or what port says.
 func portOf(s string, port func(string) (uint32, error)) (uint32, error) {

@@ -52,8 +52,8 @@ func flowEvents(bridge string) Source {
 				return false, false
 			}
 			defer flows.Close()
-			if err := flows.Monitor(); err != nil {
-				return true, false
+			if err := flows.Monitor(); err != nil { // it does not tell: what drifts is found by the next look
+				return false, false
 			}
 			for err == nil {
 				changed() // also what happened before it was listened to
